@@ -57,7 +57,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
   expect([status, out]).toEqual([0, ""]);
   const lines = error.split("\n").map((line) => JSON.parse(line) as { msg: string; url?: string });
-  expect(lines[0]).toMatchObject({ msg: "listening", url: environment["FLOCKCAST_SOURCE"]! });
+  expect(lines.slice(0, 2)).toEqual([
+    expect.objectContaining({ msg: "issued a TLS certificate" }),
+    expect.objectContaining({ msg: "listening", url: environment["FLOCKCAST_SOURCE"]! }),
+  ]);
   expect(lines.at(-1)).toMatchObject({ msg: "stopped" });
 });
 
@@ -145,6 +148,7 @@ describe("publish", () => {
 });
 
 describe("a wrong command line", () => {
+  const serveX = ["serve", "--data", "x", "--listen", "127.0.0.1:0"];
   const create = ["task", "create", "tool", "--action", "run", "--command", "x"];
   test.each([
     [["publish", "x"], 2, "--name"],
@@ -200,8 +204,14 @@ describe("a wrong command line", () => {
     [["task", "list", "--token-file", "/no/such/token"], 1, "/no/such/token"],
     [["serve", "--data", "/dev/null/x", "--listen", "127.0.0.1:0"], 1, "/dev/null/x"],
     [["serve", "--data", "x", "--listen", "nowhere"], 2, '"nowhere" is not HOST:PORT'],
-    [["serve", "--data", "x", "--listen", "127.0.0.1:0", "--tls-cert", "c"], 2, "--tls-key"],
-    [["serve", "--data", "x", "--listen", "127.0.0.1:0", "--tls-cert", "c", "--tls-key", "k"], 1, '"c"'],
+    [[...serveX, "--tls-cert", "c"], 2, "--tls-key"],
+    [[...serveX, "--no-tls", "--tls-cert", "c", "--tls-key", "k"], 2, "--no-tls and --tls-cert exclude"],
+    [[...serveX, "--name", "a.example", "--no-tls"], 2, "--name is for the certificate"],
+    [[...serveX, "--name", "a.example", "--tls-cert", "c", "--tls-key", "k"], 2, "--name is for the"],
+    [[...serveX, "--name", "a b"], 2, '--name "a b" is not a host name'],
+    [["task", "list", "--source", "http://192.0.2.7:7443"], 2, "http://192.0.2.7:7443 has no TLS"],
+    [["task", "list", "--source", "http://source.example"], 2, "--allow-plain-http in a lab"],
+    [[...serveX, "--tls-cert", "c", "--tls-key", "k"], 1, '"c"'],
   ] as [string[], number, string][])(
     "%p exits with status %p and prints %p",
     async (words, status, message) => {
@@ -229,6 +239,25 @@ describe("a wrong command line", () => {
       error: expect.stringContaining("another source is running"),
     });
   });
+});
+
+test.each([
+  { words: [], protocol: "https:", isWarned: false },
+  { words: ["--no-tls"], protocol: "http:", isWarned: true },
+])("a source on all addresses with the words %j has the protocol and the warning", async (shape) => {
+  const { words, protocol, isWarned } = shape;
+  const dataDir = join(folder, `all-${protocol.slice(0, -1)}`);
+  const child = spawn(["serve", "--data", dataDir, "--listen", "0.0.0.0:0", ...words]);
+  const url = new URL(await urlIn(dataDir));
+  expect([url.protocol, url.hostname]).toEqual([protocol, "127.0.0.1"]);
+  const own = {
+    FLOCKCAST_SOURCE: url.origin,
+    FLOCKCAST_TOKEN: await readFile(join(dataDir, "admin.token"), "utf8"),
+  };
+  expect((await ended(spawn(["device", "list"], own))).status).toBe(0);
+  child.kill("SIGTERM");
+  const { error } = await ended(child);
+  expect(error.includes("no TLS on a non-loopback address")).toBe(isWarned);
 });
 
 test("prints the version of the project for --version", async () => {

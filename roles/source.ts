@@ -19,6 +19,7 @@ import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import {
+  allowPlainHttp,
   jsonOption,
   operatorKeyOption,
   sourceOption,
@@ -54,8 +55,15 @@ function addServing(program: Command): void {
       "--listen <host:port>",
       "address to listen on; port 0: a free port, written to DIR/source.url",
     )
-    .option("--tls-cert <file>", "certificate chain in PEM; may be self-signed")
-    .option("--tls-key <file>", "private key of the certificate in PEM")
+    .option(
+      "--name <host>",
+      "host name or address for the certificate that the source issues itself; may be repeated",
+      (name: string, all: string[]) => [...all, name],
+      [] as string[],
+    )
+    .option("--tls-cert <file>", "certificate chain in PEM to use instead; may be self-signed")
+    .option("--tls-key <file>", "private key of that certificate in PEM")
+    .option("--no-tls", "listen without TLS: for labs, and for a proxy that ends TLS")
     .option(
       "--trusted-proxy <cidr>",
       "proxy whose Forwarded or X-Forwarded-For header names the client; may be repeated",
@@ -318,6 +326,7 @@ async function main(words: readonly string[]): Promise<number> {
     addReports,
   ])
     add(program as Command);
+  allowPlainHttp(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });
     return 0;

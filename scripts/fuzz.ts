@@ -9,6 +9,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { api } from "./fuzz/api.ts";
 import { exchange } from "./fuzz/exchange.ts";
+import { forwarded } from "./fuzz/forwarded.ts";
 import { frames } from "./fuzz/frames.ts";
 import { ledger } from "./fuzz/ledger.ts";
 import { manifests } from "./fuzz/manifests.ts";
@@ -19,7 +20,7 @@ import { web } from "./fuzz/web.ts";
 import { between } from "./rig/option-parsers.ts";
 import { alignTable } from "./rig/table.ts";
 
-export const targets = [frames, members, manifests, exchange, api, ledger, settings, web] as const;
+export const targets = [frames, members, manifests, exchange, api, ledger, settings, web, forwarded] as const;
 
 const sharesTotal = targets.reduce((sum, { share }) => sum + share, 0);
 const casesMax = 1e12;

@@ -24,9 +24,9 @@ import { logTail } from "./rig/process.ts";
 /** Time for new devices to open their wake streams, and for the LAN to become quiet. */
 const settleMs = 1_500;
 
-function programsOf({ loss, nat, multicast, tls }: LabOptions): Record<string, string> {
+function programsOf({ loss, nat, multicast }: LabOptions): Record<string, string> {
   const filters = loss > 0 || nat || multicast !== "works";
-  return { ...labPrograms, ...(filters && { nft: "nftables" }), ...(tls && { openssl: "openssl" }) };
+  return { ...labPrograms, ...(filters && { nft: "nftables" }) };
 }
 
 /** Measures one `curl` for a file of the package's size over the idle WAN link, in seconds. */
@@ -159,7 +159,7 @@ async function runLab(options: LabOptions, cleanup: Cleanup): Promise<number> {
   if (problems.length > 0) await keepLogs(world, report);
   if (options.keep) {
     console.error(`Kept until Ctrl-C: ${world.folder}; for example
-  ip netns exec ${world.network.source} curl -H "Authorization: Bearer $(cat ${world.source.data}/admin.token)" ${world.source.url}/metrics
+  ip netns exec ${world.network.source} curl -k -H "Authorization: Bearer $(cat ${world.source.data}/admin.token)" ${world.source.url}/metrics
   ip netns exec ${world.devices[0]!.place.namespace} bash`);
     await cleanup.untilInterrupted();
   }

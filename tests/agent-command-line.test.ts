@@ -84,6 +84,16 @@ test("exits with status 2 and states what is valid when it is called wrongly", a
   await expectError(2, /group name/, ...runWith({ "device-group": "a/b" }));
 }, 30_000);
 
+test("refuses a source without TLS on another machine, also of an enrolled device", async () => {
+  await expectError(
+    2,
+    /http:\/\/192\.0\.2\.7 has no TLS.*--allow-plain-http/,
+    ...runWith({ source: "http://192.0.2.7" }),
+  );
+  const enrolled = ["--source", "http://source.example:7443", "--data", await stoppedFolder()];
+  await expectError(2, /source\.example:7443 has no TLS/, "run", ...enrolled);
+}, 30_000);
+
 test("exits with what to do when the token is invalid or of another source", async () => {
   await expectError(1, /enroll\.token/, ...runWith({ enroll: "nonsense" }));
   const other = `fc2.${"A".repeat(43)}.${"0".repeat(64)}`;

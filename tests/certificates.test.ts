@@ -357,7 +357,7 @@ test("a proxy that ends TLS before the source needs a certificate that the syste
   const names = "IP:127.0.0.1";
   const good = await makeCertificate(folder, { name: "good", authority, names });
   const expired = await makeCertificate(folder, { name: "expired", authority, names, period: "expired" });
-  const harness = await open();
+  const harness = await open({ sourceArgs: ["--no-tls"] });
   const proxy = await openTlsProxy(good, portOf(harness.source.url));
   const env = { NODE_EXTRA_CA_CERTS: authority.certFile };
   const peer = await harness.startPeer({ sourceUrl: proxy.url, env });

@@ -74,7 +74,7 @@ proxyTest(
         programs: programsFromSource,
         data: join(folder, "source"),
         listen: "127.0.0.1:0",
-        args: ["--trusted-proxy", "192.0.2.0/24", "--trusted-proxy", "127.0.0.1"],
+        args: ["--no-tls", "--trusted-proxy", "192.0.2.0/24", "--trusted-proxy", "127.0.0.1"],
       });
       source = serving;
       const proxy = await startNginx(join(folder, "nginx"), serving.url);

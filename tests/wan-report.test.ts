@@ -58,7 +58,7 @@ function webSite(path: string): { url: string; sent: () => number } {
 }
 
 test("the report has the bytes that the web servers sent, once for tasks that share a package", async () => {
-  const harness = await open();
+  const harness = await open({ sourceArgs: ["--no-tls"] });
   const proxy = await contentProxy(harness.source.url);
   const other = await harness.newGroup();
   const peers = [

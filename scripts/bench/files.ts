@@ -219,6 +219,8 @@ export async function runFiles(options: FilesOptions, cleanup: Cleanup): Promise
     programs: monitored,
     data,
     listen: "127.0.0.1:0",
+    // The processor time in docs/BENCHMARKS.md is that of plain HTTP.
+    args: ["--no-tls"],
     env: { TURNS_FILE: turnsFile(data) },
   });
   const client = await source.client();

@@ -39,6 +39,7 @@ export async function openSecondDeployment(
     data: folder("source"),
     listen: `${first!.address}:0`,
     prefix: inside(first!.namespace),
+    args: ["--no-tls"],
   });
   const words = [
     `sessionStartDelay=${Math.round(options.delay * 1_000)}ms`,

@@ -205,6 +205,6 @@ function openFrames(): Fuzzing {
 export const frames: Target = {
   name: "frames",
   about: "datagrams of the LAN, from outsiders and from insiders who hold the key",
-  share: 5_500,
+  share: 5_200,
   open: openFrames,
 };

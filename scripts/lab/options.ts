@@ -57,7 +57,7 @@ export const labCommand = new Command("bun run lab --")
   )
   .option("--delay <seconds>", "session start delay", between(0, 3_600), 5)
   .option("--lan-rate <mbit>", "the setting lanRate: pace of the multicast", between(0.1, 10_000), 200)
-  .option("--tls", "the source has a self-signed certificate; default: HTTP without TLS")
+  .option("--tls", "the source uses TLS; default: plain HTTP, whose counts of bytes are exact")
   .option("--compiled", "build the executables and run those")
   .addOption(
     new Option("--web <server>", "who serves the package's bytes")

@@ -9,7 +9,8 @@ import { createAdminClient } from "../../shared/api/agent-client.ts";
 import { pollTask } from "../rig/task-watch.ts";
 
 const [sourceUrl = "", tokenFile = "", taskId = "", intervalMs = "250"] = process.argv.slice(2);
-const client = await createAdminClient({ sourceUrl, token: await readFile(tokenFile, "utf8") });
+const token = await readFile(tokenFile, "utf8");
+const client = createAdminClient({ sourceUrl, token, allowsPlainHttp: true });
 for await (const detail of pollTask(
   client,
   Number(taskId),

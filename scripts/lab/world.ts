@@ -24,7 +24,6 @@ import { preparePackage, type Content, type LabPackage } from "./package.ts";
 import { buildNetwork, planNetwork, removeNetwork, type LabNetwork } from "./topology.ts";
 import type { LabDevice, LabSite } from "./site.ts";
 import { unmountBelow } from "./small-disk.ts";
-import { tlsWords } from "./tls.ts";
 import { startNginx, type WebSite } from "./web.ts";
 
 /** Options of a world: a part of the lab's command line, and further ones. */
@@ -35,7 +34,7 @@ export type WorldOptions = Pick<
   readonly multicast?: LabOptions["multicast"];
   /** Contents of a package that the lab makes. */
   readonly content?: Content | "program";
-  /** The source uses TLS. */
+  /** The source uses TLS; default: plain HTTP. */
   readonly tls?: boolean | undefined;
   readonly cutRuns?: boolean | undefined;
   /** Program of a device; "representative" always volunteers. Default: all run "peer". */
@@ -120,7 +119,8 @@ export async function openWorld(options: WorldOptions, cleanup: Cleanup): Promis
     data: join(folder, "source"),
     listen: `${network.sourceAddress}:0`,
     prefix: inside(network.source),
-    ...(options.tls && { args: await tlsWords(network.sourceAddress, folder) }),
+    // The counts of bytes in docs/BENCHMARKS.md are those of plain HTTP.
+    ...(options.tls ? {} : { args: ["--no-tls"] }),
   });
   const devices = devicesOf(network, options, join(folder, "devices"));
   let web: WebSite | null = null;

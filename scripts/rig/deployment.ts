@@ -7,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createAdminClient, type AdminClient } from "../../shared/api/agent-client.ts";
+import { plainHttpFlag, plainHttpProblem } from "../../shared/api/plain-http.ts";
 import { launch, logTail, outputOf, type RunningProgram } from "./process.ts";
 import type { Programs } from "./programs.ts";
 
@@ -37,6 +38,9 @@ type SourceSpec = {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 };
+
+/** Words that allow plain HTTP to a source in another namespace. */
+const plainWords = (url: string): string[] => (plainHttpProblem(url) === null ? [] : [plainHttpFlag]);
 
 /**
  * Waits until `ready` returns a value.
@@ -90,7 +94,17 @@ export async function startSource(spec: SourceSpec): Promise<Source> {
     url,
     program,
     admin: async (...args) =>
-      (await outputOf([...command, ...args, "--source", source.url, "--token-file", tokenFile])).trimEnd(),
+      (
+        await outputOf([
+          ...command,
+          ...args,
+          "--source",
+          source.url,
+          "--token-file",
+          tokenFile,
+          ...plainWords(source.url),
+        ])
+      ).trimEnd(),
     client: async () => createAdminClient({ sourceUrl: source.url, token: (await textOf(tokenFile)) ?? "" }),
     restart: async () => {
       const [again, sameUrl] = await serve(new URL(source.url).host);
@@ -156,6 +170,7 @@ export function startDevice(spec: DeviceSpec): Device {
     "run",
     "--source",
     spec.sourceUrl,
+    ...plainWords(spec.sourceUrl),
     ...(spec.enrollToken === null ? [] : ["--enroll-file", tokenFileOf(spec.data, spec.enrollToken)]),
     "--data",
     spec.data,

@@ -15,6 +15,8 @@ export type AgentOptions = {
   identity: Identity;
   /** `--source` of the command line. */
   sourceUrl: string;
+  /** `--allow-plain-http`: a source without TLS may be on another machine. */
+  allowsPlainHttp: boolean;
   /** `--interface`: an address or a name; null selects automatically. */
   interfaceNamed: string | null;
   group: Group;

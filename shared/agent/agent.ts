@@ -82,6 +82,7 @@ export class Agent {
     this.#home = new Home({
       identity,
       givenUrl: options.sourceUrl,
+      allowsPlainHttp: options.allowsPlainHttp,
       ledger: options.cache.ledger,
       log,
       onMoved: () => this.#checkIns.hurry(),

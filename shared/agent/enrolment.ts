@@ -48,6 +48,8 @@ type IdentifyOptions = {
   token: string | null;
   /** Why the named token is missing; null: none was named. */
   tokenProblem: string | null;
+  /** Whether a source without TLS may be on another machine. */
+  allowsPlainHttp: boolean;
   log: Logger;
   signal: AbortSignal;
   random: () => number;
@@ -98,7 +100,7 @@ async function knownIdentity(
   if (code === "device-removed" || (code === "device-replaced" && !options.token)) throw barredError(known);
   if (code === "device-replaced") return null;
   const present = await atAddress(known, sourceUrl, options);
-  if (options.token && (await isForgotten(present))) {
+  if (options.token && (await isForgotten(present, options.allowsPlainHttp))) {
     options.log.warn(
       { deviceId: known.deviceId },
       "the source does not know this device any more: it enrols again",
@@ -148,8 +150,11 @@ export function saveBar(cache: DistributionCache, code: BarCode | "forgotten", a
 }
 
 /** Whether the source answers, and has no device with this credential. */
-async function isForgotten({ sourceUrl, sourceIdentity, tlsSpki, credential }: Identity): Promise<boolean> {
-  const transport = new SourceTransport({ url: sourceUrl, identity: sourceIdentity, spki: tlsSpki });
+async function isForgotten(
+  { sourceUrl: url, sourceIdentity: identity, tlsSpki: spki, credential }: Identity,
+  allowsPlainHttp: boolean,
+): Promise<boolean> {
+  const transport = new SourceTransport({ url, identity, spki, allowsPlainHttp });
   try {
     await createAgentClient({ transport, credential, timeoutMs: knownLimitMs }).progress([]);
     return false;
@@ -171,13 +176,14 @@ const isAddressOf = (known: Identity, url: string): boolean =>
 async function atAddress(
   known: Identity,
   sourceUrl: string,
-  { cache, log }: { cache: DistributionCache; log: Logger },
+  { cache, log, allowsPlainHttp }: Pick<IdentifyOptions, "cache" | "log" | "allowsPlainHttp">,
 ): Promise<Identity> {
   if (isAddressOf(known, sourceUrl)) return known;
   const transport = new SourceTransport({
     url: sourceUrl,
     identity: known.sourceIdentity,
     spki: known.tlsSpki,
+    allowsPlainHttp,
   });
   try {
     await statementAt(transport);
@@ -215,10 +221,10 @@ const idsOf = ({ deviceId, credential, deployment }: EnrollResponse) => ({
 });
 
 async function enroll(options: IdentifyOptions, sourceUrl: string, token: string): Promise<Identity> {
-  const { dataFolder, signal } = options;
+  const { dataFolder, signal, allowsPlainHttp } = options;
   const machineOf = (deployment: number): Promise<string> => machineDigest(dataFolder, deployment);
   const enrolled = await untilReached(options, sourceUrl, () =>
-    enrollDevice(sourceUrl, { token, ...nameOfDevice(), instance }, { signal, machineOf }),
+    enrollDevice(sourceUrl, { token, ...nameOfDevice(), instance }, { signal, machineOf, allowsPlainHttp }),
   );
   return {
     ...idsOf(enrolled),
@@ -236,7 +242,9 @@ async function enrolClone(options: IdentifyOptions, known: Identity): Promise<Id
   const { barred: _, ...rest } = known;
   const { sourceUrl: url, credential, deployment } = known;
   const machine = await machineDigest(options.dataFolder, deployment);
-  const transport = new SourceTransport({ url, identity: known.sourceIdentity, spki: known.tlsSpki });
+  const { sourceIdentity: identity, tlsSpki: spki } = known;
+  const { allowsPlainHttp } = options;
+  const transport = new SourceTransport({ url, identity, spki, allowsPlainHttp });
   try {
     const enrolled = await untilReached(options, url, () =>
       enrollClone({ transport, credential }, { ...nameOfDevice(), machine, instance }, options.signal),

@@ -21,6 +21,8 @@ type HomeOptions = {
   readonly identity: Identity;
   /** `--source` of the command line: tried as well while the present address does not answer. */
   readonly givenUrl: string;
+  /** Whether a source without TLS may be on another machine. */
+  readonly allowsPlainHttp: boolean;
   readonly ledger: Pick<Ledger, "saveIdentity">;
   readonly log: Logger;
   /** Called when the device should check in, because the client uses another address. */
@@ -59,6 +61,7 @@ export class Home {
       url: identity.sourceUrl,
       identity: identity.sourceIdentity,
       spki: identity.tlsSpki,
+      allowsPlainHttp: options.allowsPlainHttp,
       onSpki: (tlsSpki) => {
         options.log.info({ tlsSpki }, "the source vouches for another certificate");
         this.#save({ ...this.#identity, tlsSpki });

@@ -9,6 +9,7 @@ import { resolve } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { CacheError, openCache, prepareDataFolder, type DistributionCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
+import { plainHttpFlag, plainHttpProblem } from "../api/plain-http.ts";
 import { createLogger, type Logger } from "../log.ts";
 import type { BarCode } from "../model/enrolment.ts";
 import { defaultLanPort } from "../net/exchange/server.ts";
@@ -70,6 +71,7 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     .command("run")
     .description("take part in the distribution; stops on SIGTERM or Ctrl-C")
     .requiredOption("--source <url>", "the source, for example https://source.example:7443")
+    .option(plainHttpFlag, "also use an http:// source on another machine: keys cross the network in clear")
     .option(
       "--enroll-file <file>",
       "file with the enrolment token, needed at the first start; - is the standard input (default: FLOCKCAST_ENROLL_FILE)",
@@ -158,6 +160,7 @@ const expectedErrors = [SetupError, CacheError, AccessError, LanBusError, Source
 
 type RunOptions = {
   source: string;
+  allowPlainHttp?: true | undefined;
   enroll?: string | undefined;
   enrollFile?: string | undefined;
   data: string;
@@ -190,7 +193,6 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const runOptions = {
     dataFolder,
     log,
-    sourceUrl: parseSourceUrl(options.source),
     interfaceNamed: options.interface ?? null,
     ...parsed,
     volunteer: program.volunteer,
@@ -219,12 +221,13 @@ async function runUntilBarred(
   token: EnrolmentToken,
   stopping: StopRequest,
 ): Promise<boolean> {
-  const { dataFolder, log, sourceUrl } = runOptions;
+  const { dataFolder, log, sourceUrl, allowsPlainHttp } = runOptions;
   const cache = await openFreeCache(dataFolder, log);
   const identity = await identify({
     dataFolder,
     cache,
     sourceUrl,
+    allowsPlainHttp,
     token: token.text,
     tokenProblem: token.text === null ? token.problem : null,
     log,
@@ -300,7 +303,10 @@ function isConfirmed(dataFolder: string, log: Logger): boolean {
 
 /** @throws UsageError */
 function parseRunOptions(options: RunOptions) {
-  parseOption(() => parseSourceUrl(options.source));
+  const allowsPlainHttp = options.allowPlainHttp === true;
+  const sourceUrl = parseOption(() => parseSourceUrl(options.source));
+  const problem = allowsPlainHttp ? null : plainHttpProblem(sourceUrl);
+  if (problem !== null) throw new UsageError(problem);
   if (options.enroll !== undefined && options.enrollFile !== undefined)
     throw new UsageError("--enroll and --enroll-file are two ways to give one token: give --enroll-file");
   const groups = options.deviceGroup ?? [];
@@ -308,6 +314,8 @@ function parseRunOptions(options: RunOptions) {
     if (!/^[\w.-]{1,64}$/.test(name))
       throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
   return {
+    sourceUrl,
+    allowsPlainHttp,
     group: options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!)),
     groupIsNamed: options.group !== undefined,
     lanPort: parseOption(() => parseLanPort(options.lanPort)),

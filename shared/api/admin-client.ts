@@ -56,6 +56,8 @@ type AdminClientOptions = {
   readonly sourceUrl: string;
   /** Text of a person's token; surrounding white space is ignored. */
   readonly token: string;
+  /** Whether a source without TLS may be on another machine. Default: false. */
+  readonly allowsPlainHttp?: boolean | undefined;
   /** Time limit of one request except `putContent`, which has none; default 30 s. */
   readonly timeoutMs?: number | undefined;
 };
@@ -185,7 +187,12 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   const known = readToken(token);
   if (known?.kind !== "person") throw new Error(`The administrator's token ${tokenProblem(token, "person")}`);
   const { identity } = known;
-  const transport = new SourceTransport({ url: parseSourceUrl(options.sourceUrl), identity });
+  const { allowsPlainHttp } = options;
+  const transport = new SourceTransport({
+    url: parseSourceUrl(options.sourceUrl),
+    identity,
+    allowsPlainHttp,
+  });
   const connection: Connection = {
     transport,
     authorization: () => `Bearer ${token}`,

@@ -152,13 +152,14 @@ export async function enrollDevice(
   options: {
     timeoutMs?: number;
     signal?: AbortSignal;
+    allowsPlainHttp?: boolean;
     machineOf?: (deployment: number) => Promise<string>;
   } = {},
 ): Promise<Enrolled> {
   const { identity } = parseEnrollToken(request.token);
-  const transport = new SourceTransport({ url: parseSourceUrl(sourceUrl), identity });
+  const { machineOf, signal, allowsPlainHttp } = options;
+  const transport = new SourceTransport({ url: parseSourceUrl(sourceUrl), identity, allowsPlainHttp });
   const connection: Connection = { transport, authorization: () => null, timeoutMs: options.timeoutMs };
-  const { machineOf, signal } = options;
   try {
     const machine = machineOf && { machine: await machineOf(await deploymentOf(connection, signal)) };
     const answer = await ask(connection, "POST", "/v1/agent/enroll", enrollResponseSchema, {

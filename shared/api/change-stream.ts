@@ -19,6 +19,9 @@ const spreadMsMax = 900_000;
 /** The source sends a heartbeat every 20 s; three missed ones mean a lost connection. */
 const silenceMaxMs = 65_000;
 
+/** Upper bound on a line: the source sends names of events, and numbers. */
+const lineCharactersMax = 1_024;
+
 /** `spreadMs`: time over which the devices that are woken together spread their check-ins. */
 export type Wake = { readonly reason: "connected" } | { readonly reason: "changed"; spreadMs: number };
 type ChangeStreamOptions = {
@@ -68,7 +71,9 @@ async function followOnce(
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(lost), silenceMaxMs);
       const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-      rest = (lines.pop() ?? "").slice(-1_024);
+      rest = lines.pop() ?? "";
+      if ([rest, ...lines].some((line) => line.length > lineCharactersMax))
+        throw new SourceError("invalid", response.status, "The event stream has a line that is too long");
       for (const line of lines) {
         if (line.startsWith("event: ")) event = line.slice("event: ".length).trim();
         else if (line.startsWith("data: ") && (event === "wake" || event === "hello"))

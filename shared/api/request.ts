@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { BarCode } from "../model/enrolment.ts";
 import { IdentityError } from "../net/web/identity-error.ts";
 import type { SourceStatement } from "../model/source-statement.ts";
+import { answerBytesMax, AnswerTooLongError, refusalBytesMax, textOfAnswer } from "./answer-body.ts";
 import { errorSchema } from "./schema/common.ts";
 import { SourceError, type SourceErrorKind } from "./source-error.ts";
 import type { Transport } from "./source-transport.ts";
@@ -58,7 +59,7 @@ async function refusal(response: Response, what: string): Promise<SourceError> {
     const to = response.headers.get("location") ?? "elsewhere";
     return new SourceError("refused", status, `The source redirects ${what} to ${to}: use that URL`);
   }
-  const text = await response.text().catch(() => "");
+  const text = await textOfAnswer(response, refusalBytesMax).catch(() => "");
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -144,14 +145,15 @@ export async function ask<S extends v.GenericSchema>(
   const response = await send(connection, method, path, options);
   let body: unknown;
   try {
-    body = await response.json();
+    body = JSON.parse(await textOfAnswer(response, answerBytesMax(path)));
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
     const text = error instanceof Error ? error.message : String(error);
+    const isWrong = error instanceof SyntaxError || error instanceof AnswerTooLongError;
     throw new SourceError(
-      error instanceof SyntaxError ? "invalid" : "unreachable",
+      isWrong ? "invalid" : "unreachable",
       response.status,
-      `The answer to ${method} ${path} was cut off or is not JSON: ${text}`,
+      `The answer to ${method} ${path} was cut off, is too long or is not JSON: ${text}`,
       { cause: error },
     );
   }

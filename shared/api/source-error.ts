@@ -21,6 +21,7 @@ export const contactProblems = [
   "certificate",
   "identity",
   "clock",
+  "plain-http",
   "credential",
   "source-error",
   "other",

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createLogger } from "../log.ts";
 import { startSource, type RunningSource } from "../source/server.ts";
 import { createAdminClient } from "./admin-client.ts";
+import { enrollDevice } from "./agent-client.ts";
 import { contactProblemOf } from "./source-error.ts";
 import { SourceTransport } from "./source-transport.ts";
 import { makeCertificate, withChain, type CertificateFiles } from "./testing-certificates.ts";
@@ -16,18 +17,21 @@ import { readToken } from "./token.ts";
 
 let folder: string;
 let sources: RunningSource[] = [];
+const cleanups: (() => unknown)[] = [];
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "flockcast-transport-"));
 });
 afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
   for (const source of sources.splice(0)) await source.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
-async function start(tlsFiles?: CertificateFiles, name = "data", port = 0) {
+async function start(files?: CertificateFiles, name = "data", port = 0) {
   const dataDir = join(folder, name);
   const listen = { host: "127.0.0.1", port };
-  const source = await startSource({ dataDir, listen, tlsFiles, log: createLogger("test", "silent") });
+  const tls = files ? ({ kind: "files", ...files } as const) : ({ kind: "none" } as const);
+  const source = await startSource({ dataDir, listen, tls, log: createLogger("test", "silent") });
   sources.push(source);
   const token = await readFile(join(dataDir, "admin.token"), "utf8");
   return {
@@ -150,6 +154,71 @@ describe("no credential reaches", () => {
     expect(await problemAt(other.url, one.token)).toBe("identity");
     expect(await problemAt(one.url, one.token)).toBeNull();
   });
+});
+
+/** Redirects every request but that for the statement, which the real source answers. */
+async function openRedirecting(real: { url: string }, to: string, tls?: CertificateFiles) {
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    ...(tls && { tls: { cert: Bun.file(tls.certFile), key: Bun.file(tls.keyFile) } }),
+    fetch: async (request) => {
+      const { pathname, search } = new URL(request.url);
+      if (pathname !== "/v1/identity") return Response.redirect(`${to}${pathname}`, 307);
+      const answer = await fetch(`${real.url}/v1/identity${search}`, {
+        tls: { rejectUnauthorized: false },
+      });
+      return new Response(await answer.text());
+    },
+  });
+  cleanups.push(() => server.stop(true));
+  return `${tls ? "https" : "http"}://127.0.0.1:${server.port}`;
+}
+
+describe("no credential follows", () => {
+  test.each([true, false])("a redirect of the source (TLS: %p)", async (hasTls) => {
+    const tls = hasTls ? await makeCertificate(folder, { name: "real" }) : undefined;
+    const real = await start(tls);
+    await using target = await openImpostor(await makeCertificate(folder, { name: "target" }));
+    const url = await openRedirecting(real, target.url, tls);
+    const client = createAdminClient({ sourceUrl: url, token: real.token, timeoutMs: 5_000 });
+    await expect(client.devices()).rejects.toMatchObject({
+      kind: "refused",
+      message: expect.stringContaining(`redirects GET /v1/devices to ${target.url}/v1/devices`),
+    });
+    const transport = new SourceTransport({ url, identity: real.identity });
+    const headers = { authorization: "Bearer SECRET" };
+    expect((await transport.fetch(`${url}/v1/packages/a/content`, { headers })).status).toBe(307);
+    expect(target.received()).toBe("");
+    transport.close();
+  });
+});
+
+test.each([
+  "http://192.0.2.7:7443",
+  "http://source.example",
+  "http://[2001:db8::7]:7443",
+  "http://0.0.0.0:1",
+])("nothing is sent to %s, unless plain HTTP is allowed", async (url) => {
+  const { identity, token } = await start();
+  const transport = new SourceTransport({ url, identity });
+  const refused = { problem: "plain-http", message: expect.stringContaining(`${url} has no TLS`) };
+  await expect(transport.fetch(`${url}/v1/devices`, {})).rejects.toMatchObject(refused);
+  await expect(transport.statement()).rejects.toMatchObject(refused);
+  expect(await problemAt(url, token)).toBe("plain-http");
+  const request = { token, hostname: "h", os: "linux", arch: "x64", agentVersion: "0.1.0" };
+  await expect(enrollDevice(url, request)).rejects.toMatchObject({ kind: "unauthorized" });
+  transport.close();
+});
+
+test("an address of this machine needs no permission for plain HTTP", async () => {
+  const { port, identity, token } = await start();
+  for (const host of ["127.0.0.1", "localhost"]) {
+    const transport = new SourceTransport({ url: `http://${host}:${port}`, identity });
+    expect((await transport.statement()).tlsSpki).toBeNull();
+    transport.close();
+    expect(await problemAt(`http://${host}:${port}`, token)).toBeNull();
+  }
 });
 
 test("names the reason for which a source is not reached", async () => {

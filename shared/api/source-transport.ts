@@ -5,18 +5,21 @@
  * Over TLS, the server proves it with a certificate whose key a statement of the source names. The
  * statement is read over a connection to that very certificate. Dates, names and authorities of the
  * certificate do not count then. A statement that names no key leaves the certificate to the
- * system's authorities: a proxy before the source has it. Without TLS the statement is read once
- * for each address.
+ * system's authorities: a proxy before the source has it. Without TLS, which has to be allowed
+ * beyond this machine, the statement is read once for each address.
  */
 import { randomBytes } from "node:crypto";
 import { request as startRequest, Agent } from "node:https";
 import * as v from "valibot";
+import { isLoopback } from "../model/loopback.ts";
 import { identityFingerprint, isSigned, type SourceStatement } from "../model/source-statement.ts";
 import { mayReuseConnections } from "../net/web/connection-pool.ts";
 import { IdentityError } from "../net/web/identity-error.ts";
 import type { SiteFetch } from "../net/web/site-fetch.ts";
 import { SocketFetch } from "../net/web/socket-fetch.ts";
 import { connectPeer, type TlsPeer } from "../net/web/tls-peer.ts";
+import { textOfAnswer } from "./answer-body.ts";
+import { plainHttpProblem } from "./plain-http.ts";
 import { statementSchema } from "./schema/identity.ts";
 
 const statementMsMax = 15_000;
@@ -36,6 +39,8 @@ type TransportOptions = {
   readonly identity: string;
   /** Key of the certificate that the source vouched for last; null: not known. */
   readonly spki?: string | null | undefined;
+  /** Whether an address without TLS may be on another machine. Default: false. */
+  readonly allowsPlainHttp?: boolean | undefined;
   /** Called with the key of another certificate, once the source has vouched for it. */
   readonly onSpki?: (spki: string) => void;
 };
@@ -80,6 +85,7 @@ export class SourceTransport {
     const { pathname, search } = new URL(url);
     const here = this.#url;
     if (here.startsWith("https:")) return this.#sockets.fetch(here + pathname + search, init);
+    this.#requireAllowed(here);
     if (!this.#plain.has(here)) await this.statement(here, init.signal);
     return plainFetch(here + pathname + search, init);
   };
@@ -93,12 +99,18 @@ export class SourceTransport {
       const peer = await connectPeer(url);
       return this.#statementOver(peer, url);
     }
+    this.#requireAllowed(url);
     const nonce = newNonce();
     const limit = AbortSignal.timeout(statementMsMax);
     const response = await plainFetch(url + statementPath(nonce), {
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
-    const statement = this.#verify(url, nonce, response.status, await response.text());
+    const statement = this.#verify(
+      url,
+      nonce,
+      response.status,
+      await textOfAnswer(response, statementBytesMax),
+    );
     if (statement.tlsSpki !== null)
       throw new IdentityError("identity", `The source at ${url} uses TLS: write https:// in its URL`);
     this.#plain.add(url);
@@ -112,6 +124,12 @@ export class SourceTransport {
 
   close(): void {
     this.#sockets.close();
+  }
+
+  /** @throws IdentityError for an address without TLS that is not allowed */
+  #requireAllowed(url: string): void {
+    const problem = this.#options.allowsPlainHttp === true ? null : plainHttpProblem(url);
+    if (problem !== null) throw new IdentityError("plain-http", problem);
   }
 
   async #connect(url: string): Promise<TlsPeer["socket"]> {
@@ -221,6 +239,8 @@ const plainFetch: SiteFetch = (url, { body, decompress = true, signal, ...init }
   fetch(url, {
     ...init,
     redirect: "manual",
+    // A proxy of the environment would carry the credential of a local connection over the network.
+    ...(isLoopback(new URL(url).hostname) ? ({ proxy: false } as object) : {}),
     decompress,
     keepalive: mayReuseConnections(),
     // Disables Bun's limit of five minutes: the caller has its own.

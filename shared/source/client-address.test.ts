@@ -39,7 +39,12 @@ describe("address of a client", () => {
     ["for=198.51.100.7", "198.51.100.7"],
     ['For="[2001:db8::7]:4711";proto=https', "2001:db8::7"],
     ['proto=https;by=10.1.2.3;for="198.51.100.7:80"', "198.51.100.7"],
-    ['for=6.6.6.6, for=198.51.100.7;host="a, \\"b\\"; for=1.1.1.1", for=10.9.9.9', "198.51.100.7"],
+    ['for=6.6.6.6, for=198.51.100.7;host="a:80", for=10.9.9.9', "198.51.100.7"],
+    ["for=198.51.100.7; proto=https,\tfor=10.9.9.9:80", "198.51.100.7"],
+    // Text of a client stays left of what the proxy appends.
+    ['for=6.6.6.6;x=", for=198.51.100.7', "198.51.100.7"],
+    ['for=6.6.6.6;x="\\, for="[2001:db8::7]"', "2001:db8::7"],
+    [", , nonsense;;, for=198.51.100.7", "198.51.100.7"],
   ])("is read from the right of Forwarded %s", (value, address) => {
     expect(from(proxy, { forwarded: value })).toBe(address);
   });
@@ -57,6 +62,19 @@ describe("address of a client", () => {
     [{ forwarded: 'for="198.51.100.7' }],
     [{ forwarded: "198.51.100.7" }],
     [{ forwarded: "for=_hidden" }],
+    [{ forwarded: "for=6.6.6.6;for=198.51.100.7" }],
+    [{ forwarded: "for = 198.51.100.7" }],
+    [{ forwarded: 'for="198.51.100.7\\"' }],
+    // A Host header of the client, which the proxy repeats.
+    [{ forwarded: 'for=198.51.100.7;host="a, for=6.6.6.6;b="' }],
+    [{ forwarded: 'for=198.51.100.7;host="a, for=6.6.6.6"' }],
+    [{ "x-forwarded-for": "[198.51.100.7]" }],
+    [{ "x-forwarded-for": "198.51.100.7:" }],
+    [{ "x-forwarded-for": "198.51.100.7:123456" }],
+    [{ "x-forwarded-for": "[2001:db8::7%eth0]" }],
+    [{ "x-forwarded-for": "fe80::7%eth0" }],
+    [{ "x-forwarded-for": "198.51.100.07" }],
+    [{ "x-forwarded-for": "\u00a0198.51.100.7" }],
     // The proxy sets only one of them, and the client the other one.
     [{ forwarded: "for=6.6.6.6", "x-forwarded-for": "198.51.100.7" }],
     [{ forwarded: "6.6.6.6", "x-forwarded-for": "198.51.100.7" }],
@@ -72,6 +90,10 @@ describe("address of a client", () => {
 });
 
 describe("trusted proxies", () => {
+  test.each(["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"])("do not include everybody, as in %s", (text) => {
+    expect(() => parseTrustedProxies([text])).toThrow(`"${text}" trusts every client`);
+  });
+
   test("include a mapped CIDR under its IPv4 form", () => {
     const mapped = parseTrustedProxies(["::ffff:10.0.0.0/104"]);
     expect(clientAddress(proxy, new Headers({ "x-forwarded-for": "198.51.100.7" }), mapped)).toBe(

@@ -29,9 +29,13 @@ export function parseTrustedProxies(texts: readonly string[]): TrustedProxies {
       throw new Error(`"${text}" is not a CIDR: write for example 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32`);
     }
     const parsed = ipaddr.parse(plain);
-    if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() && prefix >= 96)
-      return [parsed.toIPv4Address(), prefix - 96];
-    return [parsed, prefix];
+    const isMapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() && prefix >= 96;
+    const bitsOfNetwork = isMapped ? prefix - 96 : prefix;
+    if (bitsOfNetwork === 0)
+      throw new Error(
+        `"${text}" trusts every client to state its address: give the addresses of the proxies`,
+      );
+    return [isMapped ? parsed.toIPv4Address() : parsed, bitsOfNetwork];
   });
 }
 
@@ -39,37 +43,47 @@ export function parseTrustedProxies(texts: readonly string[]): TrustedProxies {
 export function clientAddress(peer: string, headers: Headers, trusted: TrustedProxies): string {
   const socket = canonicalAddress(peer);
   if (!isTrusted(socket, trusted)) return socket;
-  const lists = [headers.get("forwarded"), headers.get("x-forwarded-for")].map((value, at) =>
-    value === null ? null : at === 0 ? forwardedFor(value) : value.split(","),
-  );
-  const stated = lists.flatMap((list) => (list === null ? [] : [clientIn(list, trusted)]));
-  const isMalformed = headers.has("forwarded") && lists[0] === null;
+  const stated: (string | null)[] = [];
+  const [forwarded, forwardedFor] = [headers.get("forwarded"), headers.get("x-forwarded-for")];
+  if (forwarded !== null) stated.push(clientIn(forwarded, nodeOf, trusted));
+  if (forwardedFor !== null) stated.push(clientIn(forwardedFor, (entry) => entry, trusted));
   const [first] = stated;
   // A proxy that sets one header passes the other on as the client sent it: two headers that differ
   // prove nothing.
-  if (isMalformed || !first || stated.some((one) => one !== first)) return socket;
+  if (!first || stated.some((one) => one !== first)) return socket;
   return first;
 }
 
-/** Returns null when the list names no client: an entry is not an address, or the list is empty. */
-function clientIn(entries: readonly string[], trusted: TrustedProxies): string | null {
+/**
+ * Reads a list from the right, up to the first address that is not a proxy's. The client wrote what
+ * is left of it, which is therefore not looked at.
+ *
+ * @returns null when the list names no client: an entry is malformed, or the list is empty
+ */
+function clientIn(
+  list: string,
+  nodeIn: (entry: string) => string | null,
+  trusted: TrustedProxies,
+): string | null {
   let last: string | null = null;
-  for (const entry of entries.toReversed()) {
-    const text = entry.trim();
+  for (const entry of list.split(",").toReversed()) {
+    const node = nodeIn(entry.replaceAll(/^[ \t]+|[ \t]+$/g, ""));
     // A proxy writes this for a client on a Unix socket, which is a proxy on its own machine.
-    if (text === "unix:") continue;
-    last = addressOf(text);
+    if (node === "unix:") continue;
+    last = node === null ? null : addressOf(node);
     if (last === null || !isTrusted(last, trusted)) return last;
   }
   return last;
 }
 
+const nodePattern = /^(?:\[([\d:a-fA-F.]+)\]|(\d+\.\d+\.\d+\.\d+))(?::(?:\d{1,5}|_[\w.-]+))?$/;
+
 /** Reads an address with or without a port: "192.0.2.1:80", "[2001:db8::1]:80", "2001:db8::1". */
-function addressOf(text: string): string | null {
-  const [, bracketed, plain] =
-    /^(?:\[([^\]]*)\](?::[\w.-]+)?|(\d+\.\d+\.\d+\.\d+)(?::[\w.-]+)?)$/.exec(text) ?? [];
-  const address = bracketed ?? plain ?? text;
-  return isIP(address) === 0 ? null : canonicalAddress(address);
+function addressOf(node: string): string | null {
+  const [, bracketed, plain = node] = nodePattern.exec(node) ?? [];
+  if (bracketed !== undefined) return isIP(bracketed) === 6 ? canonicalAddress(bracketed) : null;
+  // A zone has a meaning on one machine only.
+  return isIP(plain) === 0 || plain.includes("%") ? null : canonicalAddress(plain);
 }
 
 function isTrusted(address: string, trusted: TrustedProxies): boolean {
@@ -78,25 +92,20 @@ function isTrusted(address: string, trusted: TrustedProxies): boolean {
   return trusted.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits));
 }
 
-/** One parameter with the character that follows it: ";" within a hop, "," or "" at its end. */
-const parameter = /\s*([\w!#$%&'*+.^`|~-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*(;|,|$)/y;
-
 /**
- * Returns the `for` of every hop of `Forwarded`, "unknown" for a hop without one; null when the
- * value is malformed.
+ * One parameter of a hop. A quoted value has no comma, semicolon or escape: no address has one, and
+ * a quotation mark that a client left open must not take in the hop that a proxy appends.
  */
-function forwardedFor(value: string): string[] | null {
-  const hops: string[] = [];
-  let hop = "unknown";
-  parameter.lastIndex = 0;
-  for (;;) {
-    const match = parameter.exec(value);
+const parameterPattern = /^([\w!#$%&'*+.^`|~-]+)=(?:"([^"\\,;]*)"|([\w!#$%&'*+.^`|~:[\]-]+))$/;
+
+/** Returns the `for` of one hop of `Forwarded`; null when the hop is malformed or has none. */
+function nodeOf(hop: string): string | null {
+  const found: string[] = [];
+  for (const text of hop.split(";")) {
+    const match = parameterPattern.exec(text.replaceAll(/^[ \t]+|[ \t]+$/g, ""));
     if (match === null) return null;
-    const [, name = "", quoted, token = "", separator] = match;
-    if (name.toLowerCase() === "for") hop = quoted?.replaceAll(/\\(.)/g, "$1") ?? token;
-    if (separator === ";") continue;
-    hops.push(hop);
-    hop = "unknown";
-    if (separator === "") return hops;
+    const [, name = "", quoted, token = ""] = match;
+    if (name.toLowerCase() === "for") found.push(quoted ?? token);
   }
+  return found.length === 1 ? found[0]! : null;
 }

@@ -7,7 +7,7 @@
  * - `snapshot`: a consistent copy, made by the catalog itself
  * - `copy`: as it is
  * - `on-request`: the bytes of packages, which can be published again
- * - `never`: valid for one run of the source
+ * - `never`: valid for one run of the source, or made again at its next start
  */
 type BackupKind = "snapshot" | "copy" | "on-request" | "never";
 
@@ -17,6 +17,8 @@ export const dataFiles = {
   enrollToken: { name: "enroll.token", backup: "copy" },
   identityKey: { name: "identity.key", backup: "copy" },
   signingKeys: { name: "signing.keys", backup: "copy" },
+  tlsKey: { name: "tls.key", backup: "never" },
+  tlsCertificate: { name: "tls.crt", backup: "never" },
   packages: { name: "packages", backup: "on-request" },
   url: { name: "source.url", backup: "never" },
 } as const satisfies Record<string, { readonly name: string; readonly backup: BackupKind }>;

@@ -1,7 +1,6 @@
 /** Options of `serve`: listening address and TLS certificate, checked before the source starts. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import ipaddr from "ipaddr.js";
 import { AccessError, readPrivateFile } from "../platform/private-files.ts";
 import { spkiSha256 } from "../net/web/tls-peer.ts";
 
@@ -22,12 +21,6 @@ export function parseListen(text: string): Listen {
     throw new Error(`"${text}" is not HOST:PORT: write for example 0.0.0.0:7443, [::]:7443 or localhost:0`);
   }
   return { host: match[1] ?? match[2]!, port };
-}
-
-/** Returns whether `host` is reachable from this machine only. */
-export function isLoopback(host: string): boolean {
-  if (host === "localhost") return true;
-  return ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback";
 }
 
 /** Returns the URL for programs on the same machine. */

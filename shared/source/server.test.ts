@@ -21,17 +21,19 @@ import {
 import { plainTransport } from "../api/testing-transport.ts";
 import { readToken } from "../api/token.ts";
 import { inventoryOf } from "./app-fixture.ts";
-import { startSource, type RunningSource, type TlsFiles } from "./server.ts";
+import { startSource, type RunningSource } from "./server.ts";
+import type { TlsFiles } from "./serving-certificate.ts";
 
 let folder: string;
 let source: RunningSource;
 const dataDir = (): string => join(folder, "data");
 const token = async (name: string): Promise<string> => readFile(join(dataDir(), `${name}.token`), "utf8");
-const start = async (tlsFiles?: TlsFiles, port = 0, startedAtMs?: number): Promise<void> => {
+const start = async (files?: TlsFiles, port = 0, startedAtMs?: number): Promise<void> => {
   const listen = { host: "127.0.0.1", port };
+  const tls = files ? ({ kind: "files", ...files } as const) : ({ kind: "none" } as const);
   const clock = startedAtMs === undefined ? {} : { nowMs: () => startedAtMs };
   const log = createLogger("test", "silent");
-  source = await startSource({ dataDir: dataDir(), listen, tlsFiles, log, ...clock });
+  source = await startSource({ dataDir: dataDir(), listen, tls, log, ...clock });
 };
 const admin = async (): Promise<AdminClient> =>
   createAdminClient({ sourceUrl: source.url, token: await token("admin") });
@@ -288,8 +290,7 @@ describe("a source on a socket", () => {
     await until(() => wakes === 1);
     await source.stop();
     await until(() => losses > 0);
-    const listen = { host: "127.0.0.1", port: Number(port) };
-    source = await startSource({ dataDir: dataDir(), listen, log: createLogger("test", "silent") });
+    await start(undefined, Number(port));
     await until(() => wakes === 2);
     ended.abort();
     await following;

@@ -9,6 +9,7 @@ import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import { removeSnapshots } from "./backup/backup.ts";
 import { dataFiles } from "./data-files.ts";
 import type { Logger } from "../log.ts";
+import { isLoopback } from "../model/loopback.ts";
 import { identityFingerprint } from "../model/source-statement.ts";
 import {
   AccessError,
@@ -24,13 +25,13 @@ import type { SourceContext } from "./context.ts";
 import { ManifestGrants } from "./manifest-grants.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
 import { loadOrCreateIdentityKey } from "./identity-key.ts";
-import { isLoopback, loadTls, localUrl, type Listen } from "./listen.ts";
+import { localUrl, type Listen, type Tls } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { removeExpired, startRetention } from "./retention.ts";
-import { watchTlsFiles } from "./tls-files.ts";
+import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
 import { openTokenFiles } from "./token-files.ts";
 import { Orders } from "./trust/orders.ts";
 import { SourceTrust } from "./trust/source-trust.ts";
@@ -45,12 +46,11 @@ import { WanMeter } from "./wan-meter.ts";
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
 const drainMs = 2_000;
 
-export type TlsFiles = { readonly certFile: string; readonly keyFile: string };
 type SourceOptions = {
   readonly dataDir: string;
   readonly listen: Listen;
-  /** Files of certificate and key, read again when they change. */
-  readonly tlsFiles?: TlsFiles | undefined;
+  /** Default: a certificate that the source issues itself. */
+  readonly tls?: TlsChoice | undefined;
   readonly trustedProxies?: TrustedProxies | undefined;
   /** Newest versions of a package that stay; null: all. */
   readonly keepVersions?: number | null;
@@ -62,9 +62,14 @@ type SourceOptions = {
   /** Wall time of every record; default: the system's clock. Timers run by the system's clock. */
   readonly nowMs?: () => number;
 };
+const ownTls: TlsChoice = { kind: "own", names: [] };
+
 export type RunningSource = {
   readonly url: string;
-  /** Does at once the work that timers do in a day: ends tasks, and removes old records. */
+  /**
+   * Does at once the work that timers do in a day: ends tasks, removes old records, and renews the
+   * certificate.
+   */
   doPeriodicWork(): Promise<void>;
   /** Stops cleanly: closes the streams, writes the WAN account and closes the catalog. */
   stop(): Promise<void>;
@@ -76,62 +81,61 @@ export type RunningSource = {
  * @throws Error that names the folder, file or port, and what to do
  */
 export async function startSource(options: SourceOptions): Promise<RunningSource> {
-  const { tlsFiles, trustedProxies = [], listen, log } = options;
-  const tls = tlsFiles && (await loadTls(tlsFiles.certFile, tlsFiles.keyFile));
+  const { tls: choice = ownTls, trustedProxies = [], listen, log, nowMs = Date.now } = options;
   const dataDir = resolve(options.dataDir);
+  const place = { dataDir, listen, nowMs, log };
+  // Given files are read before anything is created; the own certificate is stored in the folder.
+  const given = choice.kind === "own" ? null : await openServingCertificate(choice, place);
   await prepareDataFolder(dataDir);
   const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name));
   let context: SourceContext;
   let listener: Listener;
+  let certificate: ServingCertificate;
   try {
     context = await openContext(dataDir, catalog, options);
+    certificate = given ?? (await openServingCertificate(choice, place));
+    const { tls } = certificate;
     listener = new Listener({ app: createSourceApp(context), listen, tls, trustedProxies, log });
   } catch (error) {
     catalog.close();
     throw error;
   }
-  const url = localUrl(listen.host, listener.port, tls !== undefined);
+  const hasTls = certificate.tls !== undefined;
+  const url = localUrl(listen.host, listener.port, hasTls);
   const urlFile = join(dataDir, dataFiles.url.name);
   await writePrivateFile(urlFile, `${url}\n`);
-  const identity = identityFingerprint(context.identityKey.publicKey);
-  log.info(
-    {
-      url,
-      dataDir,
-      version,
-      deployment: catalog.deployment,
-      identity,
-      roots: context.trust.root,
-      holdsKeys: context.trust.file.embedded,
-      tls: tls !== undefined,
-    },
-    "listening",
-  );
-  if (tls === undefined && !isLoopback(listen.host)) {
-    log.warn(
-      { url },
-      "no TLS on a non-loopback address: credentials and task keys are sent in clear; use --tls-cert and --tls-key",
-    );
-  }
+  logStart(context, url, listen.host, hasTls);
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
-  const stopTls = tlsFiles
-    ? watchTlsFiles({ ...tlsFiles, onChange: (changed) => listener.replaceTls(changed), log })
-    : () => {};
+  const replace = (changed: Tls): Promise<void> => listener.replaceTls(changed);
+  certificate.watch(replace);
   return {
     url,
     async doPeriodicWork() {
       await endAllTasks(context);
       await removeExpired(context);
+      await certificate.renew(replace);
     },
     stop: () => {
       stopRetention();
       stopEnds();
-      stopTls();
+      certificate.close();
       return stop(context, listener, urlFile);
     },
   };
+}
+
+function logStart(context: SourceContext, url: string, host: string, tls: boolean): void {
+  const { catalog, log, dataFolder: dataDir, trust } = context;
+  const identity = identityFingerprint(context.identityKey.publicKey);
+  const roots = { roots: trust.root, holdsKeys: trust.file.embedded };
+  log.info({ url, dataDir, version, deployment: catalog.deployment, identity, ...roots, tls }, "listening");
+  if (tls || isLoopback(host)) return;
+  log.warn(
+    { url },
+    "no TLS on a non-loopback address: credentials and task keys are sent in clear; drop --no-tls, unless a proxy ends TLS on a network that you trust",
+  );
 }
 
 /** Files by which a data folder is known. */

@@ -64,7 +64,7 @@ export class FleetSource {
     this.#running = await startSource({
       dataDir: this.#dataDir,
       listen: { host: "127.0.0.1", port: this.#port },
-      tlsFiles: this.#certificate,
+      tls: { kind: "files", ...this.#certificate },
       log: createLogger("source", "silent"),
       nowMs: () => this.clock.nowMs,
     });

@@ -2,7 +2,8 @@
  * A request to a web site, with redirects followed here and not by fetch: the source's credential
  * is sent to the source only, and no redirect leads into the device's own network.
  *
- * Bun's fetch reads proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+ * Bun's fetch reads proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY. No variable of the
+ * environment switches the verification of certificates off.
  */
 import { redactUrl } from "../../model/package-url.ts";
 import { mayReuseConnections } from "./connection-pool.ts";
@@ -64,6 +65,8 @@ const siteFetch: SiteFetch = (url, { headers, signal }) =>
     redirect: "manual",
     decompress: false,
     keepalive: mayReuseConnections(),
+    // Stated, because NODE_TLS_REJECT_UNAUTHORIZED=0 would accept any certificate otherwise.
+    tls: { rejectUnauthorized: true },
     // Disables Bun's limit of five minutes, because `stallMs` applies.
     timeout: false,
   });

@@ -3,7 +3,7 @@
  * through the proxy that fetch would use.
  */
 import { createHash, X509Certificate } from "node:crypto";
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from "node:tls";
 import { proxyUrlFor } from "./proxy.ts";
 
@@ -34,11 +34,10 @@ export async function connectPeer(url: string): Promise<TlsPeer> {
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   const tcp = await openTcp(url, host, Number(port || 443));
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
-  const isAddress = /^[\d.]+$|:/.test(host);
   const socket = connectTls({
     ...tcp,
     rejectUnauthorized: false,
-    ...(isAddress ? {} : { servername: host }),
+    ...serverName(host),
   });
   socket.setTimeout(handshakeMsMax, () => socket.destroy(timedOut()));
   socket.once("secureConnect", () => resolve(socket));
@@ -59,6 +58,9 @@ export async function connectPeer(url: string): Promise<TlsPeer> {
     throw new Error(`the certificate cannot be read: ${(error as Error).message}`, { cause: error });
   }
 }
+
+/** A name for SNI, which addresses are not (RFC 6066). */
+const serverName = (host: string): { servername?: string } => (isIP(host) === 0 ? { servername: host } : {});
 
 function systemProblemOf(socket: TLSSocket, host: string): string | null {
   const error: unknown = socket.authorizationError;
@@ -95,7 +97,16 @@ function openTunnel(proxy: URL, target: string): Promise<Socket> {
   const address = { host: proxy.hostname.replace(/^\[(.*)\]$/, "$1") };
   const socket: Socket =
     proxy.protocol === "https:"
-      ? connectTls({ ...address, port: Number(proxy.port || 443), servername: address.host }, ask)
+      ? connectTls(
+          {
+            ...address,
+            ...serverName(address.host),
+            port: Number(proxy.port || 443),
+            // Stated, because the proxy gets credentials, and a variable could switch this off.
+            rejectUnauthorized: true,
+          },
+          ask,
+        )
       : connectTcp({ ...address, port: Number(proxy.port || 80) }, ask);
   let head = "";
   function ask(): void {

@@ -102,7 +102,7 @@ function missingOf({ facts }: ArchiveContents): string[] {
           `the bytes of ${names} (${formatSize(bytes)}): --with-packages adds them; after a restore publish them again`,
         ]),
     `the publisher's key: it is where packages are published, here ${defaultKeyFile()} unless --key names another file`,
-    "the TLS certificate and its key: the files of serve --tls-cert and --tls-key",
+    "TLS certificates and keys: the source issues another one, or uses the files of --tls-cert and --tls-key",
   ];
 }
 

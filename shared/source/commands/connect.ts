@@ -3,6 +3,7 @@
  * from the environment.
  */
 import { createAdminClient, parseSourceUrl, type AdminClient } from "../../api/agent-client.ts";
+import { plainHttpProblem } from "../../api/plain-http.ts";
 import { readToken, tokenProblem } from "../../api/token.ts";
 import { readPrivateFile } from "../../platform/private-files.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -10,6 +11,7 @@ import { CommandError, usage } from "./command-error.ts";
 export type ConnectOptions = {
   readonly source?: string | undefined;
   readonly tokenFile?: string | undefined;
+  readonly allowPlainHttp?: boolean | undefined;
 };
 export type JsonOptions = ConnectOptions & { readonly json?: boolean | undefined };
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -50,16 +52,19 @@ export function sourceOf(options: ConnectOptions, environment: Environment = pro
 /**
  * Returns a client for the source; makes no request.
  *
- * @throws CommandError when URL or token are missing or malformed
+ * @throws CommandError when URL or token are missing or malformed, or the URL has no TLS
  */
 export async function connect(
   options: ConnectOptions,
   environment: Environment = process.env,
 ): Promise<AdminClient> {
   const sourceUrl = sourceOf(options, environment);
+  const allowsPlainHttp = options.allowPlainHttp === true;
+  const problem = allowsPlainHttp ? null : plainHttpProblem(sourceUrl);
+  if (problem !== null) throw new CommandError(problem, 2);
   const token = (await tokenText(options, environment)).trim();
   if (readToken(token)?.kind !== "person") {
     throw new CommandError(`The administrator's token ${tokenProblem(token, "person")}`);
   }
-  return createAdminClient({ sourceUrl, token });
+  return createAdminClient({ sourceUrl, token, allowsPlainHttp });
 }

@@ -1,5 +1,6 @@
 /** Options that most of the administrator's commands have. */
-import { Option } from "@commander-js/extra-typings";
+import { Option, type Command } from "@commander-js/extra-typings";
+import { plainHttpFlag } from "../../api/plain-http.ts";
 
 export const sourceOption = () =>
   new Option("--source <url>", "the source's URL (default: FLOCKCAST_SOURCE)");
@@ -16,4 +17,12 @@ export const operatorKeyOption = () =>
   ).argParser(several);
 export const rootKeyOption = () =>
   new Option("--root-key <file>", "root key that signs; may be repeated").argParser(several);
+
+/** Adds `--allow-plain-http` to every command that has a token. */
+export function allowPlainHttp(command: Command): void {
+  if (command.options.some(({ long }) => long === "--token-file"))
+    command.option(plainHttpFlag, "send the token also to an http:// source on another machine: for labs");
+  for (const each of command.commands) allowPlainHttp(each as Command);
+}
+
 export const jsonOption = () => new Option("--json", "as JSON");

@@ -3,9 +3,11 @@
  * in the log and in DIR/source.url.
  */
 import { createLogger } from "../../log.ts";
+import { parseCertificateName } from "../certificate-names.ts";
 import { parseTrustedProxies } from "../client-address.ts";
 import { parseListen } from "../listen.ts";
 import { startSource } from "../server.ts";
+import type { TlsChoice } from "../serving-certificate.ts";
 import { CommandError, usage } from "./command-error.ts";
 
 /** Time after which a stop that hangs exits with status 1. A clean stop takes less. */
@@ -16,6 +18,9 @@ type ServeOptions = {
   readonly listen: string;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
+  /** False for `--no-tls`. */
+  readonly tls: boolean;
+  readonly name: readonly string[];
   readonly trustedProxy: readonly string[];
   readonly keepVersions?: string | undefined;
   readonly approveTakeovers?: true | undefined;
@@ -27,17 +32,30 @@ function parseCount(text: string): number {
   throw new Error(`--keep-versions "${text}" is not a number of versions: write for example 5`);
 }
 
+/** @throws CommandError for options that contradict each other */
+function tlsChoice({ tls, tlsCert, tlsKey, name }: ServeOptions): TlsChoice {
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
+  const names = usage(() => name.map(parseCertificateName));
+  if (!tls && tlsCert !== undefined)
+    throw new CommandError("--no-tls and --tls-cert exclude each other: give one", 2);
+  if (names.length > 0 && (!tls || tlsCert !== undefined))
+    throw new CommandError(
+      "--name is for the certificate that the source issues itself: drop it, or --no-tls and --tls-cert",
+      2,
+    );
+  if (!tls) return { kind: "none" };
+  return tlsCert === undefined || tlsKey === undefined
+    ? { kind: "own", names }
+    : { kind: "files", certFile: tlsCert, keyFile: tlsKey };
+}
+
 export async function serve(options: ServeOptions): Promise<void> {
   const listen = usage(() => parseListen(options.listen));
   const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy));
-  const { tlsCert, tlsKey } = options;
+  const tls = tlsChoice(options);
   const keepVersions =
     options.keepVersions === undefined ? null : usage(() => parseCount(options.keepVersions!));
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
-  }
-  const tlsFiles =
-    tlsCert !== undefined && tlsKey !== undefined ? { certFile: tlsCert, keyFile: tlsKey } : undefined;
   const log = createLogger("source");
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
@@ -46,7 +64,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     log.warn(
       "--accept-device-groups: any device can put itself into a group, and gets its packages: for labs",
     );
-  const names = { dataDir: options.data, listen, tlsFiles };
+  const names = { dataDir: options.data, listen, tls };
   const approvesTakeovers = options.approveTakeovers === true;
   const switches = { keepVersions, approvesTakeovers, acceptsWishes };
   const source = await startSource({ ...names, trustedProxies, ...switches, log });
