@@ -206,7 +206,8 @@ test.each([
   await expect(transport.fetch(`${url}/v1/devices`, {})).rejects.toMatchObject(refused);
   await expect(transport.statement()).rejects.toMatchObject(refused);
   expect(await problemAt(url, token)).toBe("plain-http");
-  const request = { token, hostname: "h", os: "linux", arch: "x64", agentVersion: "0.1.0" };
+  const enrolment = await readFile(join(dataDir, "enroll.token"), "utf8");
+  const request = { token: enrolment, hostname: "h", os: "linux", arch: "x64", agentVersion: "0.1.0" };
   await expect(enrollDevice(url, request)).rejects.toMatchObject({ kind: "unauthorized" });
   transport.close();
 });
