@@ -15,6 +15,7 @@ import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
+import type { SessionStore, SingleSignOnStore, UserStore } from "./user-store.ts";
 
 type CheckIn = {
   readonly inventory: Inventory;
@@ -368,6 +369,9 @@ export interface Catalog {
   readonly devicePackages: DevicePackageStore;
   readonly wan: WanAccount;
   readonly address: AddressStore;
+  readonly users: UserStore;
+  readonly sessions: SessionStore;
+  readonly singleSignOn: SingleSignOnStore;
   /** Writes a copy of one moment to a new file, which only the owner may read. */
   snapshot(path: string): Promise<void>;
   close(): void;

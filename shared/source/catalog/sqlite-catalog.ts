@@ -17,9 +17,11 @@ import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
 import { sqliteLeases } from "./sqlite-leases.ts";
 import { sqlitePackages } from "./sqlite-packages.ts";
+import { sqliteSessions } from "./sqlite-sessions.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
 import { sqliteSubnets } from "./sqlite-subnets.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
+import { sqliteSingleSignOn, sqliteUsers } from "./sqlite-users.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
 
 const damaged = (how: string): string =>
@@ -126,6 +128,9 @@ async function storesOf(database: Database): Promise<Catalog> {
     devicePackages: sqliteDevicePackages(database),
     wan: sqliteWanAccount(database),
     address: sqliteAddress(database),
+    users: sqliteUsers(database),
+    sessions: sqliteSessions(database),
+    singleSignOn: sqliteSingleSignOn(database),
     snapshot: async (path) => snapshot(database, path),
     close: () => database.close(),
   };

@@ -1,0 +1,21 @@
+import { expect, test } from "bun:test";
+import { PasswordHashes } from "./password-hashes.ts";
+
+test("makes at most two hashes at the same time, and refuses when too many wait", async () => {
+  const hashes = new PasswordHashes();
+  const hash = await hashes.hash("correct horse battery");
+  expect(hash).toStartWith("$argon2id$v=19$m=65536,t=2,p=1$");
+  const started = Array.from({ length: 35 }, () => hashes.verify("wrong", hash));
+  expect(hashes.load).toEqual({ running: 2, waiting: 32 });
+  await expect(started.at(-1)!).rejects.toThrow("Too many people sign in");
+  expect(await Promise.all(started.slice(0, -1))).toEqual(Array.from({ length: 34 }, () => false));
+  expect(hashes.load).toEqual({ running: 0, waiting: 0 });
+}, 60_000);
+
+test("fits the password in both forms of its letters, and never a user without one", async () => {
+  const hashes = new PasswordHashes();
+  const hash = await hashes.hash("Ko\u0308ln am Rhein");
+  expect(await hashes.verify("K\u00f6ln am Rhein", hash)).toBe(true);
+  expect(await hashes.verify("Koln am Rhein", hash)).toBe(false);
+  expect(await hashes.verify("", null)).toBe(false);
+}, 60_000);
