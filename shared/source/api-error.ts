@@ -4,7 +4,7 @@
  */
 import type { BarCode } from "../model/enrolment.ts";
 
-type ApiStatus = 400 | 401 | 403 | 404 | 409 | 413 | 416 | 422 | 503 | 507;
+type ApiStatus = 400 | 401 | 403 | 404 | 409 | 413 | 416 | 422 | 429 | 503 | 507;
 
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -12,6 +12,8 @@ export class ApiError extends Error {
   readonly hint: string | undefined;
   /** Tells an agent what the refusal means for it. */
   readonly code: BarCode | undefined;
+  /** Time after which the same request may be admitted; a whole number of seconds is sent. */
+  retryAfterMs: number | undefined;
 
   constructor(status: ApiStatus, message: string, hint?: string, code?: BarCode) {
     super(message);

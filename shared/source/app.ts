@@ -20,11 +20,14 @@ import { backupRoutes } from "./routes/backup.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { reportRoutes } from "./routes/reports.ts";
 import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
+import { sessionRoutes } from "./routes/session.ts";
 import { settingRoutes } from "./routes/settings.ts";
+import { singleSignOnRoutes } from "./routes/single-sign-on.ts";
 import { siteRoutes } from "./routes/sites.ts";
 import { subnetRoutes } from "./routes/subnets.ts";
 import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
+import { userRoutes } from "./routes/users.ts";
 
 const documentation = {
   info: {
@@ -35,7 +38,11 @@ const documentation = {
   components: {
     securitySchemes: {
       device: { type: "http", scheme: "bearer", description: "a device's credential, from its enrolment" },
-      admin: { type: "http", scheme: "bearer", description: "an API token" },
+      admin: {
+        type: "http",
+        scheme: "bearer",
+        description: "an API token; a browser sends the cookie of its session instead",
+      },
     },
   },
 } as const;
@@ -69,10 +76,13 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/subnets", subnetRoutes(context));
   app.route("/v1/reports", reportRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
+  app.route("/v1/users", userRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1", tagRoutes(context));
   app.route("/v1", siteRoutes(context));
   app.route("/v1", identityRoutes(context));
+  app.route("/v1", sessionRoutes(context));
+  app.route("/v1", singleSignOnRoutes(context));
   app.get(
     "/openapi.json",
     documented({ summary: "This document", audience: ["admin"], media: "application/json" }),
@@ -81,19 +91,26 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   );
   app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
   app.onError((error, c) => {
-    const { status, body } = answerTo(error, context);
-    return c.json(body, status);
+    const { status, body, headers = {} } = answerTo(error, context);
+    return c.json(body, status, headers);
   });
   return app;
 }
 
-type Answer = { status: ApiError["status"] | 500; body: v.InferOutput<typeof errorSchema> };
+type Answer = {
+  status: ApiError["status"] | 500;
+  body: v.InferOutput<typeof errorSchema>;
+  headers?: Record<string, string>;
+};
 
 function answerTo(error: Error, { log }: SourceContext): Answer {
   if (error instanceof ApiError) {
-    const { status, message, hint, code } = error;
+    const { status, message, hint, code, retryAfterMs } = error;
     return {
       status,
+      ...(retryAfterMs === undefined
+        ? {}
+        : { headers: { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) } }),
       body: {
         error: message,
         ...(hint === undefined ? {} : { hint }),

@@ -16,6 +16,8 @@ import type { Caller, Person } from "./caller.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import { permissions, routeName, type Permission } from "./permissions.ts";
 import type { Refusal } from "./refused-requests.ts";
+import { isOwnRequest } from "./sign-in/session-cookie.ts";
+import { currentSession, personOf } from "./sign-in/sessions.ts";
 
 /**
  * Interval of updates of `lastSeenAtMs`, which only people read: one write per half minute and
@@ -58,6 +60,10 @@ export function allow(context: SourceContext) {
 
 /** @throws ApiError 401 for a missing or unknown credential, 403 for a barred one */
 async function callerOf(context: SourceContext, c: Context<SourceEnv>): Promise<Caller> {
+  if (c.req.header("authorization") === undefined) {
+    const person = await personInBrowser(context, c);
+    if (person !== null) return person;
+  }
   const credential = credentialIn(context, c);
   const caller = personBy(context, credential) ?? (await deviceBy(context, credential));
   if (caller !== null) return caller;
@@ -69,6 +75,26 @@ async function callerOf(context: SourceContext, c: Context<SourceEnv>): Promise<
     "Unknown credential",
     "devices: enrol again; administrators: use the text of admin.token in the source's data folder",
   );
+}
+
+/**
+ * Returns the person whose session the request's cookie belongs to; null without a cookie.
+ * @throws ApiError 401 for a session that has ended, 403 for a change that a foreign page asks for
+ */
+async function personInBrowser(context: SourceContext, c: Context<SourceEnv>): Promise<Person | null> {
+  const current = await currentSession(context, c);
+  if (current === null) return null;
+  if (current === "ended") {
+    countRefusal(context, c, "ended-session");
+    throw new ApiError(401, "The session has ended", "sign in again");
+  }
+  if (!isOwnRequest(c)) {
+    countRefusal(context, c, "foreign-page");
+    const hint = "the browser has to send Sec-Fetch-Site: same-origin, or the source's address as Origin";
+    throw new ApiError(403, "A page of another site asked for this change", hint);
+  }
+  c.set("session", current);
+  return personOf(current);
 }
 
 type RoleRefusal = { readonly why: Refusal; readonly message: string; readonly hint?: string };

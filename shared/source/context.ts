@@ -2,7 +2,7 @@
  * Context that all routes of the source share. It includes clock and random source, so that tests
  * set them.
  */
-import type { Caller } from "./caller.ts";
+import type { Caller, CurrentSession } from "./caller.ts";
 import type { Catalog, DeviceRecord } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
 import type { ContentStore } from "./content-store.ts";
@@ -16,6 +16,7 @@ import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { IdentityKey } from "../model/source-statement.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
+import type { SignIn } from "./sign-in/sign-in.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
@@ -32,6 +33,7 @@ export type SourceContext = {
   readonly noted: NotedTasks;
   readonly metrics: SourceMetrics;
   readonly refused: RefusedRequests;
+  readonly signIn: SignIn;
   readonly identityKey: IdentityKey;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };
@@ -52,9 +54,11 @@ export type SourceEnv = {
     readonly remoteAddress: string;
     /** Key (SHA-256, hex) of the certificate of the connection's listener; null without TLS. */
     readonly tlsSpki: string | null;
+    /** Whether the client's connection has TLS, here or at a trusted proxy; default: here. */
+    readonly isSecure?: boolean;
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;
   };
-  /** `device` is set for requests of devices only. */
-  Variables: { device: DeviceRecord; caller: Caller };
+  /** `device` is set for requests of devices only, `session` for those of people in a browser. */
+  Variables: { device: DeviceRecord; caller: Caller; session?: CurrentSession };
 };

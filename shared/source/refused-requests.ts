@@ -13,6 +13,13 @@ const refusals = [
   "wrong-role",
   "outside-scope",
   "wrong-token",
+  "ended-session",
+  "foreign-page",
+  "wrong-password",
+  "too-many-attempts",
+  "wrong-sign-in",
+  "no-role",
+  "disabled-user",
   ...barCodes,
 ] as const;
 export type Refusal = (typeof refusals)[number];

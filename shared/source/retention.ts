@@ -8,6 +8,7 @@
 import type { SourceContext } from "./context.ts";
 import { removeUnseenDevices } from "./device-removal.ts";
 import { keepNewest } from "./package-removal.ts";
+import { lifeSince } from "./sign-in/session-life.ts";
 
 /** Tasks that ended or were cancelled, with their reports. */
 const endedMs = 90 * 86_400_000;
@@ -15,6 +16,8 @@ const endedMs = 90 * 86_400_000;
 const unfinishedMs = 7 * 86_400_000;
 /** Hours of the WAN account. */
 const wanMs = 3 * 366 * 86_400_000;
+/** Users of the provider who do not sign in any more. */
+const providerUsersMs = 400 * 86_400_000;
 const everyMs = 86_400_000;
 
 /** Rows of removed devices; one with a report of a task stays for the counts of that task. */
@@ -60,6 +63,7 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   });
   await removeUnseenDevices(context);
   await catalog.life.deleteRemoved(nowMs() - removedDevicesMs);
+  await removePeople(context);
   const unfinished = await catalog.packages.unfinishedBefore(nowMs() - unfinishedMs);
   await each("an unfinished package", unfinished, async (id) => {
     if (content.isReceiving(id)) return;
@@ -69,4 +73,10 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   if (keepVersions !== null) await keepNewest(context, keepVersions);
   await catalog.leases.removeWithoutTask();
   await catalog.wan.removeBefore(nowMs() - wanMs);
+}
+
+async function removePeople({ catalog, nowMs }: RetentionContext): Promise<void> {
+  const { usedSinceMs, begunSinceMs } = lifeSince(nowMs());
+  await catalog.sessions.removeEnded(usedSinceMs, begunSinceMs);
+  await catalog.users.removeProviderUsers(nowMs() - providerUsersMs);
 }

@@ -23,6 +23,7 @@ import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { removeExpired, startRetention } from "./retention.ts";
+import { createSignIn } from "./sign-in/sign-in.ts";
 import { watchTlsFiles } from "./tls-files.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
 import { Liveness } from "./liveness.ts";
@@ -140,6 +141,7 @@ async function openContext(
     changeHub,
     identityKey,
     refused: new RefusedRequests(metrics.registry, log),
+    signIn: createSignIn(random),
     wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),

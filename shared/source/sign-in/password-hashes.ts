@@ -31,19 +31,11 @@ export class PasswordHashes {
    * @throws ApiError 503 while too many others wait
    */
   async verify(password: string, hash: string | null): Promise<boolean> {
-    const against = hash ?? (await this.#hashOfNobody());
-    const fits = await this.#inTurn(() => Bun.password.verify(normalizedPassword(password), against));
+    // Made at the first check of any user: later ones are all as fast.
+    this.#nobody ??= this.hash(crypto.randomUUID());
+    const nobody = await this.#nobody;
+    const fits = await this.#inTurn(() => Bun.password.verify(normalizedPassword(password), hash ?? nobody));
     return fits && hash !== null;
-  }
-
-  /** Makes the hash for unknown users, so that the first such login is not slower than others. */
-  async prepare(): Promise<void> {
-    await this.#hashOfNobody();
-  }
-
-  #hashOfNobody(): Promise<string> {
-    this.#nobody ??= Bun.password.hash(crypto.randomUUID(), cost);
-    return this.#nobody;
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
