@@ -35,7 +35,12 @@ export class TestBrowser {
 
   /** Adds a cookie as a page on another port of the same host could. */
   plant(cookie: Pick<Cookie, "name" | "value" | "host">): void {
-    this.#cookies.set(cookie.name, { path: "/", isSecure: false, sameSite: "Lax", ...cookie });
+    this.#cookies.set(`${cookie.host} / ${cookie.name}`, {
+      path: "/",
+      isSecure: false,
+      sameSite: "Lax",
+      ...cookie,
+    });
   }
 
   /** Sends one request; a redirect is an answer. */

@@ -188,6 +188,12 @@ async function explained<T>(issuer: string, run: () => Promise<T>): Promise<T> {
 const again = "begin again at the source's page";
 
 function refusalFor(issuer: string, error: unknown): ApiError {
+  if (isWrongClient(error))
+    return new ApiError(
+      503,
+      `The provider ${issuer} does not accept the client id or the client secret of this source`,
+      "an administrator corrects them with oidc set",
+    );
   if (error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError) {
     const why = error.error_description ?? "no reason given";
     return new ApiError(403, `The provider ${issuer} refused the sign-in: ${error.error}: ${why}`, again);
@@ -201,6 +207,10 @@ function refusalFor(issuer: string, error: unknown): ApiError {
     "check its address and this source's way to it; other users sign in with a password",
   );
 }
+
+const isWrongClient = (error: unknown): boolean =>
+  error instanceof oauth.WWWAuthenticateChallengeError ||
+  (error instanceof oauth.ResponseBodyError && error.error === "invalid_client");
 
 /** Returns whether the answer is not of the protocol at all. */
 const isUnreadable = ({ code }: oauth.OperationProcessingError): boolean =>
