@@ -19,7 +19,9 @@ import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
+import { addSingleSignOn } from "../shared/source/commands/single-sign-on.ts";
 import { addSettings } from "../shared/source/commands/setting-command-line.ts";
+import { addUsers } from "../shared/source/commands/users.ts";
 import type { JsonOptions } from "../shared/source/commands/connect.ts";
 import {
   cancelTask,
@@ -295,7 +297,17 @@ async function main(words: readonly string[]): Promise<number> {
     // `publish` has its own --version.
     .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServing, addPublishing, addTasks, addSettings, addInventory, addSource, addReports])
+  for (const add of [
+    addServing,
+    addPublishing,
+    addTasks,
+    addSettings,
+    addInventory,
+    addUsers,
+    addSingleSignOn,
+    addSource,
+    addReports,
+  ])
     add(program as Command);
   try {
     await program.parseAsync(words, { from: "user" });

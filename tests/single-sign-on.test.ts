@@ -270,6 +270,9 @@ describe("an answer of the provider is refused", () => {
   });
 
   test("when the secret of the client is wrong", async () => {
+    expect((await set({ clientSecret: undefined })).status).toBe(200);
+    expect((await signIn("anna")).status).toBe(303);
+    expect((await set({ clientSecret: undefined, clientId: "short" })).status).toBe(422);
     await set({ clientSecret: "another secret of the client" });
     await expectRefusal(await signIn("anna"), 503, "does not accept the client id or the client secret");
   });

@@ -47,6 +47,7 @@ import {
 } from "./schema/labels.ts";
 import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
 import { settingClient, type SettingClient } from "./setting-client.ts";
+import { userClient, type UserClient } from "./user-client.ts";
 import { SourceTransport } from "./source-transport.ts";
 import { readToken, tokenProblem } from "./token.ts";
 
@@ -60,7 +61,8 @@ type AdminClientOptions = {
 
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
 export type AdminClient = DeviceRequests &
-  SettingClient & {
+  SettingClient &
+  UserClient & {
     /** @param urls web sites that have the bytes */
     publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
     /** @param content the package's bytes: its files concatenated in manifest order */
@@ -187,6 +189,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   };
   return {
     ...settingClient(connection),
+    ...userClient(connection),
     publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {
         json: { packed: Buffer.from(await packManifest(signed)).toString("base64"), urls },

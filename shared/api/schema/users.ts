@@ -103,7 +103,11 @@ const singleSignOnEntries = {
     v.maxLength(groupRolesMax, `at most ${groupRolesMax} groups`),
   ),
 };
-export const singleSignOnSetSchema = v.object({ ...singleSignOnEntries, clientSecret: name(1_024) });
+export const singleSignOnSetSchema = v.object({
+  ...singleSignOnEntries,
+  /** Without one, the secret stays if the provider and the client do. */
+  clientSecret: v.optional(name(1_024)),
+});
 /** Settings of single sign-on without the secret. */
 const singleSignOnSchema = v.object({
   ...singleSignOnEntries,

@@ -60,7 +60,7 @@ export function singleSignOnRoutes(context: SourceContext): Hono<SourceEnv> {
     limitBody(bodyBytesMax),
     jsonBody(singleSignOnSetSchema),
     async (c) => {
-      const provider = c.req.valid("json");
+      const provider = await withSecret(context, c.req.valid("json"));
       await check(context, provider);
       await catalog.singleSignOn.write(provider);
       const { issuer, clientId, roles } = provider;
@@ -117,6 +117,18 @@ function viewOf(provider: SingleSignOn | null): SingleSignOnView | null {
     roles: roles.map(({ group, role, scope }) => ({ group, role, scope: [...scope] })),
     redirectUrl: redirectUrlOf(provider),
   };
+}
+
+/** @throws ApiError 422 without a secret for this client of this provider */
+async function withSecret(
+  { catalog }: SourceContext,
+  { clientSecret, ...wanted }: v.InferOutput<typeof singleSignOnSetSchema>,
+): Promise<SingleSignOn> {
+  if (clientSecret !== undefined) return { ...wanted, clientSecret };
+  const before = await catalog.singleSignOn.read();
+  if (before?.issuer === wanted.issuer && before.clientId === wanted.clientId)
+    return { ...wanted, clientSecret: before.clientSecret };
+  throw new ApiError(422, "The client secret is missing", "give that of the provider's client");
 }
 
 /** @throws ApiError 422 with what to correct, or 503 when the provider does not answer */
