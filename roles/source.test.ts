@@ -471,6 +471,47 @@ test("the life of a task on the command line: warnings, exit statuses and JSON",
     expect([words, (await run("task", ...words)).status]).toEqual([words, 2]);
 }, 60_000);
 
+describe("token", () => {
+  test("create prints the text once, which gives the rights of the role until token revoke", async () => {
+    const created = await run("token", "create", "dashboard", "--kind", "person", "--role", "viewer");
+    expect(created).toMatchObject({ status: 0, error: "" });
+    expect(created.out).toMatch(/^fc_p\S+$/);
+    const asViewer = async (...words: string[]): Promise<Ended> => {
+      const admin = environment["FLOCKCAST_TOKEN"];
+      environment["FLOCKCAST_TOKEN"] = created.out;
+      try {
+        return await run(...words);
+      } finally {
+        environment["FLOCKCAST_TOKEN"] = admin;
+      }
+    };
+    expect(await asViewer("device", "list")).toMatchObject({ status: 0, error: "" });
+    expect(await asViewer("group", "create", "x")).toMatchObject({
+      status: 1,
+      error: expect.stringContaining('"dashboard" has the role viewer'),
+    });
+    const list = await run("token", "list");
+    expect(list.out).toMatch(/dashboard +viewer +valid until/);
+    expect(list.out).not.toContain(created.out);
+    expect(await run("token", "revoke", "dashboard")).toMatchObject({ status: 0 });
+    expect(await asViewer("device", "list")).toMatchObject({
+      status: 1,
+      error: expect.stringContaining('"dashboard" was revoked'),
+    });
+  });
+
+  test.each([
+    [["--kind", "person"], "needs a role"],
+    [["--kind", "enrolment", "--role", "viewer"], "--role is not for --kind enrolment"],
+    [["--kind", "person", "--role", "viewer", "--uses", "3"], "--uses is not for --kind person"],
+    [["--kind", "person", "--role", "publisher", "--scope", "a"], "viewers and operators"],
+    [["--kind", "enrolment", "--uses", "0"], "is not a number of devices"],
+  ])("create refuses %j with exit status 2", async (words, error) => {
+    const refused = await run("token", "create", "t", ...words);
+    expect(refused).toMatchObject({ status: 2, error: expect.stringContaining(error) });
+  });
+});
+
 test("task watch exits with 130 after Ctrl-C", async () => {
   const path = join(folder, "endless.bin");
   await writeFile(path, "x");

@@ -19,6 +19,7 @@ import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
+import { addTokens } from "../shared/source/commands/tokens.ts";
 import { addSingleSignOn } from "../shared/source/commands/single-sign-on.ts";
 import { addSettings } from "../shared/source/commands/setting-command-line.ts";
 import { addUsers } from "../shared/source/commands/users.ts";
@@ -61,7 +62,7 @@ function addServing(program: Command): void {
     )
     .option(
       "--approve-takeovers",
-      "let a device that was installed again keep its tags without device approve",
+      "let a device that is installed again with enroll.token keep its tags without device approve",
     )
     .option(
       "--accept-device-groups",
@@ -303,6 +304,7 @@ async function main(words: readonly string[]): Promise<number> {
     addTasks,
     addSettings,
     addInventory,
+    addTokens,
     addUsers,
     addSingleSignOn,
     addSource,

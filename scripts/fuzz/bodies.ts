@@ -66,7 +66,7 @@ const envelope = { manifest: base64(100), signature: base64(64), publisherKey: b
 const lease = { taskId: 1, subnetId, address: "10.0.0.5", lanPort: 7_000, term: 1, query: false };
 const holder = { deviceId, address: "10.0.0.5", lanPort: 7_000, term: 1 };
 const enroll = {
-  token: `fc2.${"x".repeat(43)}.${"0".repeat(64)}`,
+  token: `fc_e${"x".repeat(43)}.${"0".repeat(64)}`,
   hostname: "h",
   os: "linux",
   arch: "x64",
@@ -94,6 +94,7 @@ const shownDevice = {
   stateSinceMs: 3,
   removedWhy: null,
   takenOverAtMs: 3,
+  enrolledWith: "room-5",
   inventory,
 };
 const release = { taskId: 1, subnetId, failure: "x" };

@@ -68,7 +68,7 @@ const words = [
   "239.1.2.3:7000",
   "https://source.example:7443/x",
   "10.0.0.1/24",
-  "fc2.AAAA.-",
+  "fc_pAAAA.-",
   "fe80::1/64",
   "::ffff:10.0.0.1",
   "Wed, 21 Oct 2026 07:28:00 GMT",

@@ -50,10 +50,11 @@ import { settingClient, type SettingClient } from "./setting-client.ts";
 import { userClient, type UserClient } from "./user-client.ts";
 import { SourceTransport } from "./source-transport.ts";
 import { readToken, tokenProblem } from "./token.ts";
+import { tokenClient, type TokenClient } from "./token-client.ts";
 
 type AdminClientOptions = {
   readonly sourceUrl: string;
-  /** Text of the file `admin.token`; surrounding white space is ignored. */
+  /** Text of a person's token; surrounding white space is ignored. */
   readonly token: string;
   /** Time limit of one request except `putContent`, which has none; default 30 s. */
   readonly timeoutMs?: number | undefined;
@@ -62,6 +63,7 @@ type AdminClientOptions = {
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
 export type AdminClient = DeviceRequests &
   SettingClient &
+  TokenClient &
   UserClient & {
     /** @param urls web sites that have the bytes */
     publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
@@ -178,9 +180,9 @@ function sourceCalls(connection: Connection, transport: SourceTransport): Source
  */
 export function createAdminClient(options: AdminClientOptions): AdminClient {
   const token = options.token.trim();
-  const identity = readToken(token)?.identity;
-  if (identity === undefined)
-    throw new Error(`The administrator's token ${tokenProblem(token, "admin.token")}`);
+  const read = readToken(token);
+  if (read?.kind !== "person") throw new Error(`The administrator's token ${tokenProblem(token, "person")}`);
+  const { identity } = read;
   const transport = new SourceTransport({ url: parseSourceUrl(options.sourceUrl), identity });
   const connection: Connection = {
     transport,
@@ -189,6 +191,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   };
   return {
     ...settingClient(connection),
+    ...tokenClient(connection),
     ...userClient(connection),
     publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {

@@ -94,9 +94,10 @@ describe("a source is known by its statement", () => {
   });
 
   test("and answers in bodies of any size, compressed and not", async () => {
-    const { url, identity } = await start(await makeCertificate(folder, { name: "one" }));
+    const { url, identity, token } = await start(await makeCertificate(folder, { name: "one" }));
     const transport = new SourceTransport({ url, identity });
-    const api = await (await transport.fetch(`${url}/openapi.json`, {})).json();
+    const headers = { authorization: `Bearer ${token.trim()}` };
+    const api = await (await transport.fetch(`${url}/openapi.json`, { headers })).json();
     expect(Object.keys((api as { paths: object }).paths)).toContain("/v1/identity");
     const missing = await transport.fetch(`${url}/nowhere`, { method: "POST", body: "x".repeat(3_000_000) });
     expect(missing.status).toBe(404);
@@ -161,6 +162,6 @@ test("names the reason for which a source is not reached", async () => {
   const address = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
   expect(await problemAt(address, token)).toBe("timed-out");
   silent.close();
-  const other = token.trim().replace(/^fc2\.[^.]+/, `fc2.${"x".repeat(43)}`);
+  const other = token.trim().replace(/^fc_p[^.]+/, `fc_p${"x".repeat(43)}`);
   expect(await problemAt(url, other)).toBe("credential");
 }, 30_000);

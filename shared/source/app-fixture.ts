@@ -6,7 +6,11 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSqliteCatalog } from "./catalog/index.ts";
+import { formatToken } from "../api/token.ts";
+import type { TokenCreated } from "../api/schema/tokens.ts";
+import type { Role } from "../model/role.ts";
+import { sha256Hex } from "./auth.ts";
+import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import { createLogger } from "../log.ts";
 import { digestPath, type DigestOptions } from "./publishing/digest-files.ts";
 import { packManifest } from "../api/packed-manifest.ts";
@@ -20,6 +24,7 @@ import { openContentStore } from "./content-store.ts";
 import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { Liveness } from "./liveness.ts";
+import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
 import { NotedTasks } from "./noted-tasks.ts";
@@ -31,8 +36,10 @@ import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { WanMeter } from "./wan-meter.ts";
 
-const adminToken = `fc2.${"a".repeat(43)}.${"0".repeat(64)}`;
-export const enrollToken = `fc2.${"e".repeat(43)}.${"0".repeat(64)}`;
+const identity = "0".repeat(64);
+const secrets = { admin: "a".repeat(43), enroll: "e".repeat(43) };
+const adminToken = formatToken({ kind: "person", secret: secrets.admin, identity });
+export const enrollToken = formatToken({ kind: "enrolment", secret: secrets.enroll, identity });
 
 export const inventoryOf = (hostname: string, address = "10.0.0.5", groups: string[] = []): Inventory => ({
   hostname,
@@ -81,11 +88,31 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
-type Switches = Pick<SourceContext, "keepVersions" | "approvesTakeovers" | "acceptsWishes">;
+type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes"> & {
+  readonly approvesTakeovers: boolean;
+};
 
-async function openParts(folder: string, clock: { nowMs: number }, switches: Switches) {
+/** Adds the tokens of the two files that a running source has. */
+async function addTokens(catalog: Catalog, approvesTakeovers: boolean): Promise<void> {
+  const always = { scope: [], tags: [], needsApproval: false, usesLeft: null, expiresAtMs: null };
+  const made = { createdAtMs: 0, createdBy: "source" };
+  const admin = { id: "aa".repeat(8), kind: "person", name: "admin.token", role: "administrator" } as const;
+  const enroll = { id: "ee".repeat(8), kind: "enrolment", name: "enroll.token", role: null } as const;
+  await catalog.tokens.add(
+    { ...admin, ...always, ...made, approvesTakeovers: false },
+    sha256Hex(secrets.admin),
+  );
+  await catalog.tokens.add({ ...enroll, ...always, ...made, approvesTakeovers }, sha256Hex(secrets.enroll));
+}
+
+async function openParts(
+  folder: string,
+  clock: { nowMs: number },
+  { approvesTakeovers, ...switches }: Switches,
+) {
   const log = createLogger("test", "silent");
   const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
+  await addTokens(catalog, approvesTakeovers);
   const changeHub = new ChangeHub(0);
   const wan = new WanMeter(catalog.wan, log, () => clock.nowMs);
   const content = await openContentStore(join(folder, "packages"));
@@ -108,7 +135,7 @@ async function openParts(folder: string, clock: { nowMs: number }, switches: Swi
     noted,
     metrics,
     log,
-    secrets: { admin: "a".repeat(43), enroll: "e".repeat(43) },
+    enrolments: enrolmentLimits(),
     ...switches,
     nowMs: () => clock.nowMs,
     randomBytes: random,
@@ -191,6 +218,17 @@ export async function openFixture(given: Partial<Switches> = {}) {
     call,
     checkIn,
     adminToken,
+    /** Creates a person's token. */
+    async token(
+      role: Role,
+      { scope = [], expiresInMs }: { scope?: string[]; expiresInMs?: number } = {},
+    ): Promise<{ id: string; name: string; text: string }> {
+      const name = `${role}-${randomBytes(4).toString("hex")}`;
+      const expiresAtMs = expiresInMs === undefined ? null : clock.nowMs + expiresInMs;
+      const json = { kind: "person", name, role, scope, expiresAtMs };
+      const { body } = await call<TokenCreated>("POST", "/v1/tokens", { json });
+      return { id: body.token.id, name, text: body.text };
+    },
     /** Ends tasks, as the running source does every second. */
     endTasks: () => endTasks({ catalog, changeHub, noted, acceptsWishes, log, nowMs: () => clock.nowMs }),
     /** Enrols a device and checks it in. */

@@ -72,7 +72,7 @@ describe("authentication", () => {
   test("answers an unknown route and a missing or wrong credential with a JSON error and a hint", async () => {
     const unknown = await fixture.call("GET", "/v2/nothing");
     expect(unknown).toMatchObject({ status: 404, body: { error: "No GET /v2/nothing" } });
-    for (const credential of [null, "nonsense", `fc2.${"b".repeat(43)}.${"0".repeat(64)}`]) {
+    for (const credential of [null, "nonsense", `fc_p${"b".repeat(43)}.${"0".repeat(64)}`]) {
       const answer = await fixture.call("GET", "/v1/tasks", { credential });
       expect(answer).toMatchObject({
         status: 401,
@@ -92,7 +92,10 @@ describe("authentication", () => {
   test("enrols a device with the enrolment token of this source only", async () => {
     const json = { token: fixture.adminToken, hostname: "h", os: "l", arch: "x", agentVersion: "1" };
     const answer = await fixture.call("POST", "/v1/agent/enroll", { credential: null, json });
-    expect(answer).toMatchObject({ status: 401, body: { error: expect.stringContaining("not the one") } });
+    expect(answer).toMatchObject({
+      status: 401,
+      body: { error: expect.stringContaining("not one of this source") },
+    });
   });
 
   test("refuses every invalid body and names the place of the fault", async () => {

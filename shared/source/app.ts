@@ -27,6 +27,7 @@ import { siteRoutes } from "./routes/sites.ts";
 import { subnetRoutes } from "./routes/subnets.ts";
 import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
 import { userRoutes } from "./routes/users.ts";
 
 const documentation = {
@@ -75,6 +76,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/devices", deviceRoutes(context));
   app.route("/v1/subnets", subnetRoutes(context));
   app.route("/v1/reports", reportRoutes(context));
+  app.route("/v1/tokens", tokenRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
   app.route("/v1/users", userRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));

@@ -2,38 +2,55 @@
  * Authentication and authorization: finds the caller of a request, and admits what permissions.ts
  * allows to this caller.
  *
- * A secret is compared by its SHA-256 in constant time. Credentials of devices are stored as
- * SHA-256 only.
+ * Secrets of tokens and credentials of devices are stored as SHA-256 only.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
-import { readToken } from "../api/token.ts";
+import { readToken, type TokenKind } from "../api/token.ts";
 import { ApiError } from "./api-error.ts";
 import { barCodeOf, barredError } from "./barred-credential.ts";
 import type { Caller, Person } from "./caller.ts";
+import type { TokenRecord } from "./catalog/index.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
 import { permissions, routeName, type Permission } from "./permissions.ts";
 import type { Refusal } from "./refused-requests.ts";
+import { namedOutsideScope } from "./scope.ts";
 import { isOwnRequest } from "./sign-in/session-cookie.ts";
 import { currentSession, personOf } from "./sign-in/sessions.ts";
 
 /**
- * Interval of updates of `lastSeenAtMs`, which only people read: one write per half minute and
- * device.
+ * Interval of updates of the last contact, which only people read: one write per half minute and
+ * device or token.
  */
 const lastSeenStepMs = 30_000;
 
 /** Returns the form in which the catalog stores a credential. */
 export const sha256Hex = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-const secretsEqual = (given: string, secret: string): boolean =>
-  timingSafeEqual(createHash("sha256").update(given).digest(), createHash("sha256").update(secret).digest());
-
-/** Returns whether `text` is the enrolment token of this source. */
-export const isEnrollToken = (context: SourceContext, text: string): boolean =>
-  secretsEqual(readToken(text)?.secret ?? "", context.secrets.enroll);
+/**
+ * Returns the token of a text; null for an unknown one and for one of another kind.
+ *
+ * @throws ApiError 401 for a token that was revoked, or that has expired
+ */
+export async function tokenBy(
+  context: SourceContext,
+  c: Context<SourceEnv>,
+  text: string,
+  kind: TokenKind,
+): Promise<TokenRecord | null> {
+  const read = readToken(text);
+  if (read?.kind !== kind) return null;
+  // The SHA-256 is looked up: the time of the look-up tells nothing about the secret.
+  const token = await context.catalog.tokens.byDigest(sha256Hex(read.secret));
+  if (token === null || token.kind !== kind) return null;
+  const isExpired = token.expiresAtMs !== null && token.expiresAtMs <= context.nowMs();
+  if (token.revokedAtMs === null && !isExpired) return token;
+  countRefusal(context, c, "ended-token");
+  const what = token.revokedAtMs === null ? "has expired" : "was revoked";
+  throw new ApiError(401, `The token "${token.name}" ${what}`, "an administrator can create another one");
+}
 
 /**
  * Returns a middleware that admits the callers of the route's row in permissions.ts.
@@ -52,10 +69,29 @@ export function allow(context: SourceContext) {
       countRefusal(context, c, refusal.why);
       throw new ApiError(403, refusal.message, refusal.hint);
     }
+    if (caller.kind === "person" && caller.scope.length > 0 && permission.scope === "limits")
+      await refuseOutsideScope(context, c, caller);
     c.set("caller", caller);
     if (caller.kind === "device") c.set("device", caller.device);
     await next();
   });
+}
+
+/** @throws ApiError 403 for a task or a device of the path that does not belong to the scope */
+async function refuseOutsideScope(
+  context: SourceContext,
+  c: Context<SourceEnv>,
+  person: Person,
+): Promise<void> {
+  const what = await namedOutsideScope(context, c, person);
+  if (what === null) return;
+  countRefusal(context, c, "outside-scope");
+  const scope = person.scope.join(", ");
+  throw new ApiError(
+    403,
+    `${what} is not within the scope of "${person.name}": ${scope}`,
+    "an administrator can give you a token with another scope",
+  );
 }
 
 /** @throws ApiError 401 for a missing or unknown credential, 403 for a barred one */
@@ -65,7 +101,7 @@ async function callerOf(context: SourceContext, c: Context<SourceEnv>): Promise<
     if (person !== null) return person;
   }
   const credential = credentialIn(context, c);
-  const caller = personBy(context, credential) ?? (await deviceBy(context, credential));
+  const caller = (await personBy(context, c, credential)) ?? (await deviceBy(context, credential));
   if (caller !== null) return caller;
   const barred = await barCodeOf(context.catalog, sha256Hex(credential), context.nowMs());
   countRefusal(context, c, barred === null ? "unknown-credential" : barred.code);
@@ -73,7 +109,7 @@ async function callerOf(context: SourceContext, c: Context<SourceEnv>): Promise<
   throw new ApiError(
     401,
     "Unknown credential",
-    "devices: enrol again; administrators: use the text of admin.token in the source's data folder",
+    "devices: enrol again; people: use a token that an administrator created, or that of the file admin.token",
   );
 }
 
@@ -139,10 +175,18 @@ export function credentialIn(context: SourceContext, c: Context<SourceEnv>): str
   );
 }
 
-/** Returns the person whose token it is. */
-function personBy({ secrets }: SourceContext, credential: string): Person | null {
-  if (!secretsEqual(readToken(credential)?.secret ?? "", secrets.admin)) return null;
-  return { kind: "person", name: "admin.token", role: "administrator", scope: [], by: "token" };
+/** Returns the person whose token it is; null for another credential. */
+async function personBy(
+  context: SourceContext,
+  c: Context<SourceEnv>,
+  credential: string,
+): Promise<Person | null> {
+  const token = await tokenBy(context, c, credential, "person");
+  if (token === null || token.role === null) return null;
+  const { id, name, role, scope, lastUsedAtMs } = token;
+  const nowMs = context.nowMs();
+  if (nowMs - (lastUsedAtMs ?? 0) > lastSeenStepMs) await context.catalog.tokens.noteUse(id, nowMs);
+  return { kind: "person", name, role, scope, by: "token" };
 }
 
 async function deviceBy({ catalog, nowMs }: SourceContext, credential: string): Promise<Caller | null> {

@@ -15,6 +15,7 @@ import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { IdentityKey } from "../model/source-statement.ts";
+import type { EnrolmentLimits } from "./rate-limit.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
 import type { SignIn } from "./sign-in/sign-in.ts";
 import type { WanMeter } from "./wan-meter.ts";
@@ -36,11 +37,9 @@ export type SourceContext = {
   readonly signIn: SignIn;
   readonly identityKey: IdentityKey;
   readonly log: Logger;
-  readonly secrets: { readonly admin: string; readonly enroll: string };
+  readonly enrolments: EnrolmentLimits;
   /** Newest versions of a package that stay at the source; null: all. */
   readonly keepVersions: number | null;
-  /** Whether a device that was installed again needs no approval. */
-  readonly approvesTakeovers: boolean;
   /** Whether groups that devices state themselves count as tags: for labs. */
   readonly acceptsWishes: boolean;
   readonly nowMs: () => number;

@@ -1,6 +1,7 @@
 /** Permissions: every route of the real app, for every kind of caller. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { openFixture, type Fixture } from "./app-fixture.ts";
+import { roles } from "../model/role.ts";
+import { enrollToken, openFixture, type Fixture } from "./app-fixture.ts";
 import { permissions, type AllowedCaller } from "./permissions.ts";
 
 let fixture: Fixture;
@@ -9,9 +10,16 @@ beforeAll(async () => {
   fixture = await openFixture();
   const device = await fixture.device("h1");
   credentials.set("nobody", null);
-  credentials.set("stranger", `fc2.${"x".repeat(43)}.${"0".repeat(64)}`);
+  credentials.set("stranger", `fc_p${"x".repeat(43)}.${"0".repeat(64)}`);
   credentials.set("device", device.credential);
-  credentials.set("administrator", fixture.adminToken);
+  for (const role of roles) credentials.set(role, (await fixture.token(role)).text);
+  credentials.set("expired", (await fixture.token("administrator", { expiresInMs: 1_000 })).text);
+  const revoked = await fixture.token("administrator");
+  await fixture.call("DELETE", `/v1/tokens/${revoked.id}`);
+  credentials.set("revoked", revoked.text);
+  credentials.set("enrolment", enrollToken);
+  credentials.set("scoped", (await fixture.token("operator", { scope: ["berlin"] })).text);
+  fixture.clock.nowMs += 2_000;
 });
 afterAll(() => fixture.close());
 
@@ -39,15 +47,15 @@ test("the table of permissions has every route of the app and no other", () => {
 
 describe("each route answers", () => {
   /** Callers that are known, each with the entry of the table that admits it. */
-  const known: readonly AllowedCaller[] = ["device", "administrator"];
+  const known: readonly AllowedCaller[] = ["device", ...roles];
 
   /** Reads the body first, and admits a credential of several agents only: device-life.test.ts. */
   const cloneRoute = "POST /v1/agent/enroll/clone";
 
-  test("401 to a request without a credential and with an unknown one, unless anyone may use it", async () => {
+  test("401 to nobody, and to unknown, expired, revoked and enrolment tokens, unless anyone may use it", async () => {
     for (const [route, { callers }] of permissions) {
       if (route === cloneRoute) continue;
-      for (const who of ["nobody", "stranger"]) {
+      for (const who of ["nobody", "stranger", "expired", "revoked", "enrolment"]) {
         const status = await statusOf(route, credentials.get(who)!);
         expect(`${who} ${route}: ${status === 401}`).toBe(`${who} ${route}: ${!callers.includes("anyone")}`);
       }
@@ -64,6 +72,14 @@ describe("each route answers", () => {
       }
     }
   });
+});
+
+test("a token with a scope is refused on every route that concerns all devices, and on no other", async () => {
+  for (const [route, { callers, scope }] of permissions) {
+    if (!callers.includes("operator")) continue;
+    const status = await statusOf(route, credentials.get("scoped")!);
+    expect(`${route}: ${status === 403}`).toBe(`${route}: ${scope === "refuses"}`);
+  }
 });
 
 test("the OpenAPI document names the callers and the rule of the scope for every route", async () => {

@@ -97,6 +97,9 @@ const table = {
   "PUT /v1/setting-assignments": administrates,
   "DELETE /v1/setting-assignments": administrates,
 
+  "GET /v1/tokens": administrates,
+  "POST /v1/tokens": administrates,
+  "DELETE /v1/tokens/:token": administrates,
   "GET /v1/sign-in": anyone,
   "GET /v1/sign-in/provider": anyone,
   "GET /v1/sign-in/provider/callback": anyone,

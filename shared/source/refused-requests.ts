@@ -13,6 +13,8 @@ const refusals = [
   "wrong-role",
   "outside-scope",
   "wrong-token",
+  "ended-token",
+  "too-many-enrolments",
   "ended-session",
   "foreign-page",
   "wrong-password",

@@ -98,6 +98,8 @@ test("removes a task 90 days after its cancellation, with reports, lease and acc
 test("removes many reports in parts", async () => {
   const packageId = await publish("tool", "bytes");
   const taskId = await createTask("tool");
+  const tokenId = (await fixture.catalog.tokens.named("enroll.token"))!.id;
+  const terms = { tokenId, name: "enroll.token", tags: [], needsApproval: false };
   const devices = Array.from({ length: 12_000 }, (_, index) => index.toString(16).padStart(16, "0"));
   for (const id of devices) {
     const about = {
@@ -109,7 +111,8 @@ test("removes many reports in parts", async () => {
       machine: null,
       instance: null,
     };
-    await fixture.catalog.life.enroll({ id, credentialSha256: id, ...about }, () => ({
+    const device = { id, credentialSha256: id, ...about };
+    await fixture.catalog.life.enroll(device, terms, () => ({
       kind: "new",
       suspended: false,
       why: "unknown",

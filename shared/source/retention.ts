@@ -16,6 +16,8 @@ const endedMs = 90 * 86_400_000;
 const unfinishedMs = 7 * 86_400_000;
 /** Hours of the WAN account. */
 const wanMs = 3 * 366 * 86_400_000;
+/** Tokens that were revoked or have expired. */
+const endedTokensMs = 90 * 86_400_000;
 /** Users of the provider who do not sign in any more. */
 const providerUsersMs = 400 * 86_400_000;
 const everyMs = 86_400_000;
@@ -73,6 +75,7 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   if (keepVersions !== null) await keepNewest(context, keepVersions);
   await catalog.leases.removeWithoutTask();
   await catalog.wan.removeBefore(nowMs() - wanMs);
+  await catalog.tokens.removeEndedBefore(nowMs() - endedTokensMs);
 }
 
 async function removePeople({ catalog, nowMs }: RetentionContext): Promise<void> {

@@ -11,6 +11,7 @@ type ReturnContext = Pick<SourceContext, "catalog" | "acceptsWishes" | "noted" |
 /** Opens the tasks that ended without this device. */
 export async function openEndedWithout(context: ReturnContext, device: DeviceRecord): Promise<void> {
   const { catalog, noted, log, nowMs } = context;
+  if (device.life.state === "waiting") return;
   for (const taskId of await catalog.life.endedWithout(device.id)) {
     const task = await catalog.tasks.byId(taskId);
     if (task === null) continue;

@@ -26,9 +26,11 @@ let folder: string;
 let source: RunningSource;
 const dataDir = (): string => join(folder, "data");
 const token = async (name: string): Promise<string> => readFile(join(dataDir(), `${name}.token`), "utf8");
-const start = async (tlsFiles?: TlsFiles, port = 0): Promise<void> => {
+const start = async (tlsFiles?: TlsFiles, port = 0, startedAtMs?: number): Promise<void> => {
   const listen = { host: "127.0.0.1", port };
-  source = await startSource({ dataDir: dataDir(), listen, tlsFiles, log: createLogger("test", "silent") });
+  const clock = startedAtMs === undefined ? {} : { nowMs: () => startedAtMs };
+  const log = createLogger("test", "silent");
+  source = await startSource({ dataDir: dataDir(), listen, tlsFiles, log, ...clock });
 };
 const admin = async (): Promise<AdminClient> =>
   createAdminClient({ sourceUrl: source.url, token: await token("admin") });
@@ -88,6 +90,7 @@ describe("a source on a socket", () => {
       expect((await stat(join(dataDir(), name))).mode & 0o777).toBe(0o600);
     }
     expect(readToken(await token("enroll"))).toEqual({
+      kind: "enrolment",
       secret: expect.any(String),
       identity: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
@@ -97,6 +100,38 @@ describe("a source on a socket", () => {
     expect(await readdir(dataDir())).not.toContain("source.url");
     await start();
     expect(await token("admin")).toBe(before);
+  });
+
+  test("ends the token of a file that was removed, and makes another one at the next start", async () => {
+    await start();
+    const before = await token("admin");
+    await source.stop();
+    await rm(join(dataDir(), "admin.token"));
+    await start();
+    const old = createAdminClient({ sourceUrl: source.url, token: before });
+    expect(await kindOf(old.tasks())).toEqual(["unauthorized", 401]);
+    const tokens = await (await admin()).tokens();
+    expect(tokens.filter(({ name }) => name === "admin.token")).toMatchObject([
+      { revokedAtMs: expect.any(Number) },
+      { revokedAtMs: null },
+    ]);
+  });
+
+  test("keeps a revoked token of a file revoked, also after retention, until the file is removed", async () => {
+    await start();
+    await (await admin()).revokeToken("enroll.token");
+    const revoked = await token("enroll");
+    await source.stop();
+    await start(undefined, 0, Date.now() + 200 * 86_400_000);
+    await source.doPeriodicWork();
+    await source.stop();
+    await start();
+    expect(await token("enroll")).toBe(revoked);
+    expect(await kindOf(enrolled())).toEqual(["unauthorized", 401]);
+    await source.stop();
+    await rm(join(dataDir(), "enroll.token"));
+    await start();
+    expect((await enrolled()).deviceId).toMatch(/^[0-9a-f]{16}$/);
   });
 
   test("serves the bytes of an uploaded package, whole and in ranges", async () => {
@@ -342,7 +377,7 @@ describe("a source with a self-signed certificate", () => {
     const request = { hostname: "h", os: "linux", arch: "x64", agentVersion: "1" };
     const enrol = (text: string) => enrollDevice(source.url, { token: text, ...request });
     await expect(enrol(`fc1.${secret}.${identity}`)).rejects.toThrow("is of an earlier version");
-    await expect(enrol(`fc2.${secret}.${"0".repeat(64)}`)).rejects.toMatchObject({
+    await expect(enrol(`fc_e${secret}.${"0".repeat(64)}`)).rejects.toMatchObject({
       kind: "unauthorized",
       message: expect.stringContaining(identity),
     });

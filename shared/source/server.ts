@@ -21,11 +21,12 @@ import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { isLoopback, loadTls, localUrl, type Listen } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
 import { watchTlsFiles } from "./tls-files.ts";
-import { loadOrCreateTokens } from "./token-files.ts";
+import { openTokenFiles } from "./token-files.ts";
 import { Liveness } from "./liveness.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endAllTasks, startTaskEnds } from "./task-ends.ts";
@@ -46,7 +47,7 @@ type SourceOptions = {
   readonly trustedProxies?: TrustedProxies | undefined;
   /** Newest versions of a package that stay; null: all. */
   readonly keepVersions?: number | null;
-  /** Whether a device that was installed again needs no approval. */
+  /** Whether a device that is installed again with enroll.token needs no approval. */
   readonly approvesTakeovers?: boolean;
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
@@ -129,7 +130,15 @@ async function openContext(
   const { log, keepVersions = null, approvesTakeovers = false, acceptsWishes = false } = options;
   const { nowMs = Date.now } = options;
   const identityKey = await loadOrCreateIdentityKey(dataDir);
-  const secrets = await loadOrCreateTokens(dataDir, identityFingerprint(identityKey.publicKey), random);
+  await openTokenFiles({
+    folder: dataDir,
+    tokens: catalog.tokens,
+    identity: identityFingerprint(identityKey.publicKey),
+    approvesTakeovers,
+    randomBytes: random,
+    nowMs,
+    log,
+  });
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
   const changeHub = new ChangeHub((await catalog.devices.list()).length, nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
@@ -151,9 +160,8 @@ async function openContext(
     noted: new NotedTasks(),
     metrics,
     log,
-    secrets,
+    enrolments: enrolmentLimits(),
     keepVersions,
-    approvesTakeovers,
     acceptsWishes,
     nowMs,
     randomBytes: random,

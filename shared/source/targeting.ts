@@ -29,7 +29,8 @@ export type Targeting = {
   readonly matches: (target: string, device: DeviceRecord) => boolean;
   /**
    * Whether a task is for the device: the target matches it, or it has done the task, or runs its
-   * command. A result of the task itself may be why the target no longer matches.
+   * command. A result of the task itself may be why the target no longer matches. No task is for a
+   * device that waits for an approval.
    */
   readonly isFor: (task: TaskRecord, device: DeviceRecord, report: TaskReport | undefined) => boolean;
   /** Returns the devices of a task, without those that came after its end. */
@@ -89,7 +90,7 @@ export function knownNames(devices: readonly DeviceRecord[]): Set<string> {
 
 /** Returns the tags that count. A machine that only claims to be a known one must not get them. */
 function countingTags({ tags, wishes, life }: DeviceRecord, acceptsWishes: boolean): readonly string[] {
-  if (life.state === "suspended") return [];
+  if (life.state === "suspended" || life.state === "waiting") return [];
   return acceptsWishes ? [...tags, ...wishes] : tags;
 }
 
@@ -134,7 +135,8 @@ export async function openTargeting(
   const matches: Targeting["matches"] = (target, device) =>
     target === "all" || (known.get(target) ?? parsed(target)).matches(viewOf(device));
   const isFor: Targeting["isFor"] = (task, device, report) =>
-    (report !== undefined && isDone(report)) || matches(task.target, device);
+    device.life.state !== "waiting" &&
+    ((report !== undefined && isDone(report)) || matches(task.target, device));
   return {
     matches,
     isFor,

@@ -37,13 +37,18 @@ export const deviceSchema = v.object({
   /** Name that an administrator gave to the device; null: none. */
   name: v.nullable(v.string()),
   agentVersion: v.string(),
-  /** `suspended`: tags do not count until an approval; `removed`: the credential is barred. */
-  state: v.picklist(["active", "suspended", "removed"]),
+  /**
+   * `suspended`: tags do not count until an approval; `waiting`: the device gets nothing until one;
+   * `removed`: the credential is barred.
+   */
+  state: v.picklist(["active", "suspended", "waiting", "removed"]),
   /** Time of the suspension or the removal. */
   stateSinceMs: v.nullable(timeMs),
   removedWhy: v.nullable(v.picklist(removalReasons)),
   /** Last time that a new installation on the same machine took the device over. */
   takenOverAtMs: v.nullable(timeMs),
+  /** Name of the token of the last enrolment; null: not known. */
+  enrolledWith: v.nullable(v.string()),
   inventory: v.nullable(inventorySchema),
 });
 export const deviceListSchema = v.object({ devices: v.array(deviceSchema) });

@@ -2,6 +2,7 @@
 export { matcherOf, type TargetView } from "./match-target.ts";
 export { parseTarget } from "./parse-target.ts";
 export { printTarget } from "./print-target.ts";
+export { isWithinScope, targetInScope } from "./scope.ts";
 export { TargetError, targetLengthMax, type Target } from "./target-expression.ts";
 export { referencesOf, type TargetReferences } from "./target-references.ts";
 export { targetWords } from "./target-words.ts";

@@ -15,6 +15,7 @@ import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
+import type { TokenStore } from "./token-store.ts";
 import type { SessionStore, SingleSignOnStore, UserStore } from "./user-store.ts";
 
 type CheckIn = {
@@ -369,6 +370,7 @@ export interface Catalog {
   readonly devicePackages: DevicePackageStore;
   readonly wan: WanAccount;
   readonly address: AddressStore;
+  readonly tokens: TokenStore;
   readonly users: UserStore;
   readonly sessions: SessionStore;
   readonly singleSignOn: SingleSignOnStore;

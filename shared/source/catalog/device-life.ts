@@ -6,6 +6,7 @@ import type { EnrolmentDecision, KnownMachine, RemovalReason } from "../../model
 import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { TaskState } from "../../model/task-life.ts";
 import type { DeviceRecord } from "./device-record.ts";
+import type { TokenRecord } from "./token-store.ts";
 
 export type NewDevice = {
   readonly id: string;
@@ -19,6 +20,11 @@ export type NewDevice = {
   readonly machine: string | null;
   /** Process that enrols; null: not known. */
   readonly instance: string | null;
+};
+/** Terms of the token by which a device enrols. */
+export type EnrolmentTerms = Pick<TokenRecord, "name" | "tags" | "needsApproval"> & {
+  /** Id of the token. */
+  readonly tokenId: string;
 };
 export type EnrolledDevice = { readonly deviceId: string; readonly decision: EnrolmentDecision };
 export type ClonedDevice =
@@ -59,12 +65,14 @@ export interface DeviceLifeStore {
   sameMachine(machine: string, instance: string | null, nowMs: number): Promise<KnownMachine[]>;
   /**
    * Reads the rows of the identity, decides and writes in one transaction. A takeover bars the
-   * credential that the row had.
+   * credential that the row had. Takes one use of the token, unless an enrolment is repeated.
+   * @returns null when the token has no use left
    */
   enroll(
     device: NewDevice,
+    terms: EnrolmentTerms,
     decide: (known: readonly KnownMachine[]) => EnrolmentDecision,
-  ): Promise<EnrolledDevice>;
+  ): Promise<EnrolledDevice | null>;
   /**
    * Gives a process a row of its own, whose credential others use as well. A process that asks
    * again before it has used its new credential gets another one for the same row.

@@ -7,6 +7,8 @@ export type DeviceLife =
   | { readonly state: "active" }
   /** The tags of the device do not count for targets. */
   | { readonly state: "suspended"; readonly atMs: number }
+  /** The device gets no task and no key until an administrator approves it. */
+  | { readonly state: "waiting"; readonly atMs: number }
   /** The credential of the device is barred. */
   | { readonly state: "removed"; readonly atMs: number; readonly why: RemovalReason };
 
@@ -42,4 +44,6 @@ export type DeviceRecord = {
   readonly life: DeviceLife;
   /** Last time that an enrolment on the same machine took the row over; null: never. */
   readonly takenOverAtMs: number | null;
+  /** Name of the token of its last enrolment; null: a clone, or not known. */
+  readonly enrolledWith: string | null;
 };

@@ -15,6 +15,7 @@ export type {
 export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./device-life.ts";
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
+export type { NewToken, TokenRecord, TokenStore } from "./token-store.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
 export type { GroupRole, SessionRecord, SingleSignOn, UserRecord } from "./user-store.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";

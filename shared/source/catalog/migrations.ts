@@ -141,6 +141,31 @@ const steps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX task_absentees_by_task ON task_absentees (task_id);
   `,
+  // Tokens of people and of enrolments, and the token by which a device enrolled.
+  `
+  CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL COLLATE NOCASE,
+    role TEXT,
+    scope_json TEXT NOT NULL,
+    tags_json TEXT NOT NULL,
+    needs_approval INTEGER NOT NULL,
+    approves_takeovers INTEGER NOT NULL,
+    uses_left INTEGER,
+    uses INTEGER NOT NULL,
+    expires_at_ms INTEGER,
+    created_at_ms INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    last_used_at_ms INTEGER,
+    revoked_at_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX tokens_by_name ON tokens (name) WHERE revoked_at_ms IS NULL;
+  -- 1: the device gets nothing while it is suspended.
+  ALTER TABLE devices ADD COLUMN awaits_approval INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE devices ADD COLUMN enrolled_with TEXT;
+  `,
   usersStep,
 ];
 

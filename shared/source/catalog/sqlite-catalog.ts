@@ -21,6 +21,7 @@ import { sqliteSessions } from "./sqlite-sessions.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
 import { sqliteSubnets } from "./sqlite-subnets.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
+import { sqliteTokens } from "./sqlite-tokens.ts";
 import { sqliteSingleSignOn, sqliteUsers } from "./sqlite-users.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
 
@@ -128,6 +129,7 @@ async function storesOf(database: Database): Promise<Catalog> {
     devicePackages: sqliteDevicePackages(database),
     wan: sqliteWanAccount(database),
     address: sqliteAddress(database),
+    tokens: sqliteTokens(database),
     users: sqliteUsers(database),
     sessions: sqliteSessions(database),
     singleSignOn: sqliteSingleSignOn(database),

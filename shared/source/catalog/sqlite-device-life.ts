@@ -1,10 +1,20 @@
 /** Store of the life of devices in SQLite: device-life.ts. */
 import type { Database } from "bun:sqlite";
 import type { Inventory, Progress } from "../../api/schema/common.ts";
+import { tagsMax } from "../../api/schema/labels.ts";
+import { changedTags } from "../../model/tags.ts";
 import type { KnownMachine, RemovalReason } from "../../model/enrolment.ts";
 import type { TaskRecord } from "./catalog.ts";
-import type { ClonedDevice, DeviceLifeStore, NewDevice, PackageReport } from "./device-life.ts";
+import type {
+  ClonedDevice,
+  DeviceLifeStore,
+  EnrolledDevice,
+  EnrolmentTerms,
+  NewDevice,
+  PackageReport,
+} from "./device-life.ts";
 import { selectDevices, toDevice, type DeviceRow } from "./sqlite-device-row.ts";
+import { tokenSpender } from "./sqlite-tokens.ts";
 
 /** A process that does not use its credential for this time after its enrolment is gone. */
 const unusedMs = 300_000;
@@ -32,12 +42,13 @@ function inserter(
   const insert = database.query(
     `INSERT INTO devices
        (id, credential_sha256, hostname, os, arch, agent_version, enrolled_at_ms, last_seen_at_ms, machine,
-        unused_instance, unused_since_ms, suspended_at_ms, cloned_from, clone_instance)
+        unused_instance, unused_since_ms, suspended_at_ms, awaits_approval, cloned_from, clone_instance)
      VALUES ($id, $credentialSha256, $hostname, $os, $arch, $agentVersion, $enrolledAtMs, $enrolledAtMs, $machine,
-        $instance, $enrolledAtMs, $suspendedAtMs, $clonedFrom, $cloneInstance)`,
+        $instance, $enrolledAtMs, $suspendedAtMs, $awaitsApproval, $clonedFrom, $cloneInstance)`,
   );
+  const unset = { suspendedAtMs: null, awaitsApproval: 0, clonedFrom: null, cloneInstance: null };
   return (device, row) => {
-    insert.run({ ...device, suspendedAtMs: null, clonedFrom: null, cloneInstance: null, ...row });
+    insert.run({ ...device, ...unset, ...row });
   };
 }
 
@@ -62,27 +73,56 @@ function enrolment(database: Database): Pick<DeviceLifeStore, "enroll" | "sameMa
        suspended_at_ms = CASE WHEN $suspended THEN coalesce(suspended_at_ms, $atMs) END
      WHERE id = $id`,
   );
+  const applyTerms = termsApplier(database);
+  const spend = tokenSpender(database);
   const known = (machine: string | null, instance: string | null, nowMs: number): KnownMachine[] =>
     machine === null ? [] : same.all({ machine }).map((row) => knownOf(row, instance, nowMs));
   const enroll = database.transaction(
-    (device: NewDevice, decide: Parameters<DeviceLifeStore["enroll"]>[1]) => {
+    (
+      device: NewDevice,
+      terms: EnrolmentTerms,
+      decide: Parameters<DeviceLifeStore["enroll"]>[2],
+    ): EnrolledDevice | null => {
       const { machine, instance, enrolledAtMs: atMs } = device;
       const decision = decide(known(machine, instance, atMs));
+      if (decision.kind !== "repeat" && !spend(terms.tokenId, atMs)) return null;
       if (decision.kind === "new") {
         insert(device, { suspendedAtMs: decision.suspended ? atMs : null });
+        applyTerms(device.id, terms, atMs);
         return { deviceId: device.id, decision };
       }
       const { id: _id, machine: _machine, ...rest } = device;
       bar.run({ id: decision.id, atMs });
       renew.run({ ...rest, rowId: decision.id });
-      if (decision.kind === "takeover")
+      if (decision.kind === "takeover") {
         takeOver.run({ id: decision.id, atMs, suspended: decision.suspended });
+        applyTerms(decision.id, terms, atMs);
+      }
       return { deviceId: decision.id, decision };
     },
   );
   return {
     sameMachine: async (machine, instance, nowMs) => known(machine, instance, nowMs),
-    enroll: async (device, decide) => enroll.immediate(device, decide),
+    enroll: async (device, terms, decide) => enroll.immediate(device, terms, decide),
+  };
+}
+
+/** Returns the function that gives a row the tags of a token, and lets it wait for an approval. */
+function termsApplier(database: Database): (id: string, terms: EnrolmentTerms, atMs: number) => void {
+  const read = database.query<{ tags_json: string }, { id: string }>(
+    "SELECT tags_json FROM devices WHERE id = $id",
+  );
+  const write = database.query(
+    `UPDATE devices SET tags_json = $tags, enrolled_with = $name,
+       suspended_at_ms = CASE WHEN $needsApproval OR awaits_approval THEN coalesce(suspended_at_ms, $atMs)
+         ELSE suspended_at_ms END,
+       awaits_approval = max(awaits_approval, $needsApproval)
+     WHERE id = $id`,
+  );
+  return (id, { name, tags, needsApproval }, atMs) => {
+    const before = JSON.parse(read.get({ id })!.tags_json) as string[];
+    const after = changedTags(before, tags, []).slice(0, Math.max(tagsMax, before.length));
+    write.run({ id, tags: JSON.stringify(after), name, needsApproval: Number(needsApproval), atMs });
   };
 }
 
@@ -92,6 +132,11 @@ function clones(database: Database): Pick<DeviceLifeStore, "enrollClone"> {
     { id: string; unused_instance: string | null },
     { from: string; instance: string }
   >("SELECT id, unused_instance FROM devices WHERE cloned_from = $from AND clone_instance = $instance");
+  // A device that waits for an approval would otherwise get round it.
+  const waitOf = database.query<{ suspendedAtMs: number | null; awaitsApproval: number }, { from: string }>(
+    `SELECT iif(awaits_approval, suspended_at_ms, NULL) AS suspendedAtMs, awaits_approval AS awaitsApproval
+     FROM devices WHERE id = $from`,
+  );
   const count = database.query<{ rows: number }, { from: string }>(
     "SELECT count(*) AS rows FROM devices WHERE cloned_from = $from",
   );
@@ -104,7 +149,7 @@ function clones(database: Database): Pick<DeviceLifeStore, "enrollClone"> {
       const known = found.get({ from, instance });
       if (known === null) {
         if (count.get({ from })!.rows >= clonesMax) return { result: "too-many" };
-        insert(device, { clonedFrom: from, cloneInstance: instance });
+        insert(device, { clonedFrom: from, cloneInstance: instance, ...waitOf.get({ from }) });
         return { result: "enrolled", deviceId: device.id };
       }
       if (known.unused_instance === null) return { result: "used" };
@@ -293,7 +338,8 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
     ...absentees(database),
     async approve(id) {
       const query = database.query(
-        "UPDATE devices SET suspended_at_ms = NULL WHERE id = $id AND suspended_at_ms IS NOT NULL",
+        `UPDATE devices SET suspended_at_ms = NULL, awaits_approval = 0
+         WHERE id = $id AND suspended_at_ms IS NOT NULL`,
       );
       return query.run({ id }).changes > 0;
     },

@@ -26,11 +26,13 @@ export type DeviceRow = {
   taken_over_at_ms: number | null;
   removed_at_ms: number | null;
   removed_why: RemovalReason | null;
+  awaits_approval: number;
+  enrolled_with: string | null;
 };
 /** Devices with the names of their subnet and site. */
 export const selectDevices = `SELECT devices.id, hostname, os, arch, agent_version, enrolled_at_ms, last_seen_at_ms,
     devices.subnet_id, subnet_cidr, subnet_site, own_subnet_id, own_subnet_site, facts_json, tags_json, groups_json,
-    display_name, suspended_at_ms, taken_over_at_ms, removed_at_ms, removed_why,
+    display_name, suspended_at_ms, taken_over_at_ms, removed_at_ms, removed_why, awaits_approval, enrolled_with,
     subnet_labels.name AS subnet_name, sites.name AS site_name
   FROM devices
   LEFT JOIN subnet_labels ON subnet_labels.subnet_id = devices.subnet_id
@@ -39,12 +41,14 @@ export const selectDevices = `SELECT devices.id, hostname, os, arch, agent_versi
 const toSubnet = (id: string | null, cidr: string | null, site: string | null): SubnetIdentity | null =>
   id === null ? null : { id, cidr: cidr ?? "", site: site ?? "" };
 
-function lifeOf(row: Pick<DeviceRow, "removed_at_ms" | "removed_why" | "suspended_at_ms">): DeviceLife {
+function lifeOf(
+  row: Pick<DeviceRow, "removed_at_ms" | "removed_why" | "suspended_at_ms" | "awaits_approval">,
+): DeviceLife {
   if (row.removed_at_ms !== null)
     return { state: "removed", atMs: row.removed_at_ms, why: row.removed_why ?? "removed" };
   return row.suspended_at_ms === null
     ? { state: "active" }
-    : { state: "suspended", atMs: row.suspended_at_ms };
+    : { state: row.awaits_approval === 1 ? "waiting" : "suspended", atMs: row.suspended_at_ms };
 }
 
 export const toDevice = (row: DeviceRow): DeviceRecord => ({
@@ -65,4 +69,5 @@ export const toDevice = (row: DeviceRow): DeviceRecord => ({
   name: row.display_name,
   life: lifeOf(row),
   takenOverAtMs: row.taken_over_at_ms,
+  enrolledWith: row.enrolled_with,
 });

@@ -1,19 +1,11 @@
 /** Store of tags, groups, sites and names of subnets in SQLite. */
 import type { Database } from "bun:sqlite";
 import { foldedName } from "../../model/glob.ts";
+import { changedTags } from "../../model/tags.ts";
 import type { LabelStore } from "./catalog.ts";
 
 type NameRow = { name: string; created_at_ms: number };
 const toNamed = ({ name, created_at_ms: createdAtMs }: NameRow) => ({ name, createdAtMs });
-
-/** Returns the tags after a change, in their order; a tag keeps the spelling it was given first. */
-function changedTags(tags: readonly string[], add: readonly string[], remove: readonly string[]): string[] {
-  const removed = new Set(remove.map(foldedName));
-  const byName = new Map(tags.map((tag) => [foldedName(tag), tag]));
-  for (const name of removed) byName.delete(name);
-  for (const tag of add) if (!byName.has(foldedName(tag))) byName.set(foldedName(tag), tag);
-  return [...byName.values()].toSorted();
-}
 
 function tagging(database: Database): Pick<LabelStore, "tag" | "removeTag"> {
   const read = database.query<{ tags_json: string }, { id: string }>(

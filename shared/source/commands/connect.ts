@@ -29,7 +29,7 @@ async function tokenText(options: ConnectOptions, environment: Environment): Pro
   const text = environment["FLOCKCAST_TOKEN"];
   if (text) return text;
   throw new CommandError(
-    "No administrator's token: give --token-file with the source's admin.token, or set FLOCKCAST_TOKEN to its text",
+    "No administrator's token: give --token-file with your token, such as the source's admin.token, or set FLOCKCAST_TOKEN to its text",
     2,
   );
 }
@@ -58,8 +58,8 @@ export async function connect(
 ): Promise<AdminClient> {
   const sourceUrl = sourceOf(options, environment);
   const token = (await tokenText(options, environment)).trim();
-  if (readToken(token) === null) {
-    throw new CommandError(`The administrator's token ${tokenProblem(token, "admin.token")}`);
+  if (readToken(token)?.kind !== "person") {
+    throw new CommandError(`The administrator's token ${tokenProblem(token, "person")}`);
   }
   return createAdminClient({ sourceUrl, token });
 }

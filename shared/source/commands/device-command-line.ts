@@ -58,7 +58,7 @@ function addDeviceChanges(device: Command): void {
     .action(renameDevice);
   device
     .command("approve")
-    .description("let the tags of a suspended device count again")
+    .description("let the tags of a suspended device count again, and a waiting one get tasks")
     .argument("<device>", deviceHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())

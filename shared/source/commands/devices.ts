@@ -22,8 +22,12 @@ function stateText({ state, stateSinceMs, removedWhy, takenOverAtMs }: Device): 
   const since = stateSinceMs === null ? "" : ` since ${formatTime(stateSinceMs)}`;
   if (state === "removed") return `removed${removedWhy === "removed" ? "" : ` (${removedWhy})`}${since}`;
   if (state === "suspended") return `suspended${since}: device approve lets its tags count`;
+  if (state === "waiting") return `waiting${since}: it gets no task until device approve`;
   return takenOverAtMs === null ? "active" : `active, installed again ${formatTime(takenOverAtMs)}`;
 }
+
+const enrolledWithText = ({ enrolledWith }: Device): string =>
+  enrolledWith === null ? "" : ` with the token ${enrolledWith}`;
 
 type DeviceListOptions = JsonOptions & { readonly filter?: string | undefined };
 
@@ -64,7 +68,7 @@ export async function showDevice(words: string, options: JsonOptions): Promise<v
     ["host", hostText(device)],
     ["state", stateText(device)],
     ["credential", device.state === "removed" ? "barred" : "valid"],
-    ["enrolled", formatTime(device.enrolledAtMs)],
+    ["enrolled", `${formatTime(device.enrolledAtMs)}${enrolledWithText(device)}`],
     ["last seen", device.connected ? "now, connected" : formatTime(device.lastSeenAtMs)],
     ["agent", device.agentVersion],
     ["subnet", [device.subnetId ?? "none", device.subnetName ?? ""].join(" ").trim()],

@@ -2,12 +2,13 @@
  * Commands of tags, groups, sites and names of subnets, and their command lines. The devices of a
  * command are a target: names separated by commas, or an expression.
  */
-import { Option, type Command } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
 import * as v from "valibot";
 import { labelNameSchema, noneName } from "../../model/label-name.ts";
 import type { AdminClient } from "../../api/agent-client.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
+import { jsonOption, sourceOption, tokenOption } from "./options.ts";
 import { print, printJson, printTable } from "./print.ts";
 import { parseTarget } from "./tasks.ts";
 
@@ -85,10 +86,6 @@ async function subnetIdOf(client: AdminClient, text: string): Promise<string> {
   throw new CommandError(`${why}: give the id, which subnet list shows`);
 }
 
-const sourceOption = () => new Option("--source <url>", "the source's URL (default: FLOCKCAST_SOURCE)");
-const tokenOption = () =>
-  new Option("--token-file <file>", "the source's admin.token (default: its text in FLOCKCAST_TOKEN)");
-const jsonOption = () => new Option("--json", "as JSON");
 const devicesHelp = "host names or ids separated by commas, or an expression such as 'os=windows'";
 
 /** Adds the commands to those of devices and subnets. */

@@ -95,7 +95,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       const device = (await catalog.devices.byId(id)) ?? c.var.device;
       context.liveness.noteCheckIn(id);
       await openEndedWithout(context, device);
-      if (place !== null) await proposeProbes(context, device, place);
+      if (place !== null && device.life.state !== "waiting") await proposeProbes(context, device, place);
       const keys = await catalog.packages.publisherKeys();
       const answer: CheckInResponse = {
         sourceTimeMs: atMs,
@@ -233,7 +233,9 @@ async function presentOn(
   const devices = (await catalog.devices.withoutEnd(taskId, subnetId)).filter(
     ({ id }) => id !== deviceId && changeHub.isConnected(id),
   );
-  return devices.filter((device) => targeting.matches(target, device)).length;
+  return devices
+    .filter(({ life }) => life.state !== "waiting")
+    .filter((one) => targeting.matches(target, one)).length;
 }
 
 function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {

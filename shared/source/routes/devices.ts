@@ -18,6 +18,7 @@ import type { DeviceHistoryEntry, DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { removeDevices } from "../device-removal.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { rowsInScope } from "../scope.ts";
 import { ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
 import { deviceNamed } from "./named-device.ts";
@@ -48,7 +49,8 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
       const assignments = await catalog.settings.assignments();
       const targeting = await openTargeting(context, [filter, ...targetsOf(assignments)]);
       const inventories = await catalog.devices.inventories();
-      const devices = (await catalog.devices.list()).filter((one) => targeting.matches(filter, one));
+      const visible = rowsInScope(c, await catalog.devices.list());
+      const devices = visible.filter((one) => targeting.matches(filter, one));
       const views = devices.map((one) => {
         const setting = ownSettingOf(assignments, targeting, one);
         return viewOf(context, one, setting, inventories.get(one.id) ?? null);
@@ -104,7 +106,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/:device/approve",
     documented({
-      summary: "Let the tags of a suspended device count again",
+      summary: "Let the tags of a suspended device count again, and a waiting one get tasks",
       audience: ["admin"],
       answer: deviceSchema,
     }),
@@ -171,6 +173,7 @@ function viewOf(
     stateSinceMs: life.state === "active" ? null : life.atMs,
     removedWhy: life.state === "removed" ? life.why : null,
     takenOverAtMs: device.takenOverAtMs,
+    enrolledWith: device.enrolledWith,
     inventory,
   };
 }

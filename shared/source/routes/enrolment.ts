@@ -2,7 +2,7 @@
  * Routes by which a device gets its identity: with the enrolment token, or, where several agents
  * use one credential, with that credential and the number of the process.
  */
-import { Hono } from "hono";
+import { Hono, type Context } from "hono";
 import {
   enrollCloneRequestSchema,
   enrollRequestSchema,
@@ -12,10 +12,11 @@ import {
 import { decideEnrolment, type EnrolmentDecision, type KnownMachine } from "../../model/enrolment.ts";
 import { canonicalAddress } from "../../model/subnet.ts";
 import { ApiError } from "../api-error.ts";
-import { countRefusal, credentialIn, isEnrollToken, sha256Hex } from "../auth.ts";
+import { countRefusal, credentialIn, sha256Hex, tokenBy } from "../auth.ts";
 import { barCodeOf, barredError } from "../barred-credential.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
+import { addressKey } from "../rate-limit.ts";
 
 /** Identities that one credential gives: an image may be on many machines. */
 const clonesMax = 1_000;
@@ -43,30 +44,61 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.post(
     "/enroll",
     documented({
-      summary: "Exchange the enrolment token for a credential",
+      summary: "Exchange an enrolment token for a credential",
       audience: ["anyone"],
       answer: enrollResponseSchema,
     }),
     limitBody(16_384),
     jsonBody(enrollRequestSchema),
     async (c) => {
-      const { token, ...about } = c.req.valid("json");
-      if (!isEnrollToken(context, token)) {
+      const { token: text, ...about } = c.req.valid("json");
+      limitRate(context, c, "byAddress", addressKey(canonicalAddress(c.env.remoteAddress)));
+      const token = await tokenBy(context, c, text, "enrolment");
+      if (token === null) {
         countRefusal(context, c, "wrong-token");
         const hint = "copy the whole line of the file enroll.token in the source's data folder";
-        throw new ApiError(401, "The enrolment token is not the one of this source", hint);
+        throw new ApiError(401, "The enrolment token is not one of this source", hint);
       }
+      limitRate(context, c, "byToken", token.id);
       const { credential, ...identity } = newIdentity(context);
       const device = { ...about, ...identity };
       const connected = await connectedOf(context, about.machine, about.instance);
-      const { deviceId, decision } = await catalog.life.enroll(device, (known) =>
-        decideEnrolment(withConnections(known, connected), context.approvesTakeovers),
+      const { id: tokenId, name, tags, needsApproval, approvesTakeovers } = token;
+      const enrolled = await catalog.life.enroll(device, { tokenId, name, tags, needsApproval }, (known) =>
+        decideEnrolment(withConnections(known, connected), approvesTakeovers),
       );
-      note(context, deviceId, device.hostname, canonicalAddress(c.env.remoteAddress), decision);
+      if (enrolled === null) {
+        countRefusal(context, c, "ended-token");
+        const hint = "an administrator can create another one";
+        throw new ApiError(401, `The token "${name}" was used by as many devices as it is for`, hint);
+      }
+      const { deviceId, decision } = enrolled;
+      const address = canonicalAddress(c.env.remoteAddress);
+      note(context, { device: deviceId, hostname: device.hostname, address, enrolledWith: name }, decision);
       const answer: EnrollResponse = { deviceId, credential, deployment: catalog.deployment };
       return c.json(answer);
     },
   );
+}
+
+/** @throws ApiError 429 when there were too many enrolments of the key; agents try again later */
+function limitRate(
+  context: SourceContext,
+  c: Context<SourceEnv>,
+  by: "byAddress" | "byToken",
+  key: string,
+): void {
+  const retryAfterMs = context.enrolments[by].take(key, context.nowMs());
+  if (retryAfterMs === 0) return;
+  countRefusal(context, c, "too-many-enrolments");
+  const of = by === "byAddress" ? "from this address" : "with this token";
+  const refused = new ApiError(
+    429,
+    `There were too many enrolments ${of} in a short time`,
+    "try again later",
+  );
+  refused.retryAfterMs = retryAfterMs;
+  throw refused;
 }
 
 /** Returns the devices of the machine's identity that answer. */
@@ -87,15 +119,12 @@ const withConnections = (known: readonly KnownMachine[], connected: ReadonlySet<
 /** Logs and counts an enrolment. The identity of the machine stays out of the log. */
 function note(
   { log, metrics, changeHub }: SourceContext,
-  device: string,
-  hostname: string,
-  address: string,
+  fields: { device: string; hostname: string; address: string; enrolledWith: string },
   decision: EnrolmentDecision,
 ): void {
-  const fields = { device, hostname, address };
   if (decision.kind !== "new") {
     // A connection of the earlier credential ends.
-    changeHub.disconnect(device);
+    changeHub.disconnect(fields.device);
     metrics.deviceEvents.inc({ event: decision.kind === "takeover" ? "taken-over" : "repeated" });
     if (decision.kind === "repeat") log.info(fields, "device enrolled again: its first answer was lost");
     else

@@ -10,7 +10,9 @@ import {
 import { allow } from "../auth.ts";
 import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
+import type { Scope } from "../../model/role.ts";
 import { documented, pathParameters, queryParameters } from "../openapi.ts";
+import { isInScope, scopeOf } from "../scope.ts";
 import { packageNamed } from "./named-package.ts";
 
 type PackageDevice = PackageDevices["devices"][number];
@@ -30,7 +32,7 @@ export function packageDeviceRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const { id, name, version } = await packageNamed(context, c.req.valid("param").package);
       const isLacking = c.req.valid("query").lacking === "true";
-      const devices = (await devicesOf(context, id)).filter((one) => lacks(one) === isLacking);
+      const devices = (await devicesOf(context, id, scopeOf(c))).filter((one) => lacks(one) === isLacking);
       return c.json({ packageId: id, name, version, devices });
     },
   );
@@ -43,10 +45,12 @@ const lacks = ({ cached, run }: PackageDevice): boolean =>
 async function devicesOf(
   { catalog, changeHub, nowMs }: SourceContext,
   packageId: string,
+  scope: Scope,
 ): Promise<PackageDevice[]> {
   const { holders, checkedInAtMs } = await catalog.life.holdersOf(packageId);
   const reports = Map.groupBy(await catalog.life.reportsOfPackage(packageId), ({ deviceId }) => deviceId);
-  return (await catalog.devices.list()).map((device: DeviceRecord) => {
+  const visible = (await catalog.devices.list()).filter((one) => isInScope(scope, one));
+  return visible.map((device: DeviceRecord) => {
     const own = reports.get(device.id) ?? [];
     const lastRun = own.findLast(({ action }) => action !== "pre-cache");
     // A report since the last check-in knows more about the cache than that check-in.

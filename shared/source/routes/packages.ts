@@ -239,7 +239,11 @@ function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
     }),
     allow(context),
     pathParameters(packagePathSchema),
-    async (c) => contentResponse(context, c, await packageById(context, c.req.valid("param").id)),
+    async (c) => {
+      if (c.var.caller.kind === "device" && c.var.device.life.state === "waiting")
+        throw new ApiError(403, "This device waits for an approval", "device approve lets it get packages");
+      return contentResponse(context, c, await packageById(context, c.req.valid("param").id));
+    },
   );
 }
 

@@ -30,9 +30,7 @@ export async function participation<S extends string | null>(
     throw new ApiError(409, `This device is ${on}, not on ${request.subnetId}`, "check in again");
   }
   const targeting = await openTargeting(context, [task.target], device.id);
-  const isTargeted =
-    targeting.matches(task.target, device) ||
-    targeting.isFor(task, device, (await tasks.reportsBy(device.id)).get(task.id));
+  const isTargeted = targeting.isFor(task, device, (await tasks.reportsBy(device.id)).get(task.id));
   if (!isTargeted) {
     throw new ApiError(409, `Task ${task.id} no longer targets this device`, "check in again");
   }

@@ -14,10 +14,12 @@ import {
   type Site,
 } from "../../api/schema/labels.ts";
 import { foldedName } from "../../model/glob.ts";
+import type { Scope } from "../../model/role.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
+import { isInScope, scopeOf } from "../scope.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { refuseIfNamed } from "./tags.ts";
 
@@ -31,7 +33,7 @@ export function siteRoutes(context: SourceContext): Hono<SourceEnv> {
     "/sites",
     documented({ summary: "All sites", audience: ["admin"], answer: siteListSchema }),
     allow(context),
-    async (c) => c.json({ sites: await sitesOf(context) }),
+    async (c) => c.json({ sites: await sitesOf(context, scopeOf(c)) }),
   );
   routes.put(
     "/sites/:name",
@@ -141,9 +143,12 @@ function refuseTaken(name: string, id: string, devices: readonly DeviceRecord[])
   if (other) throw new ApiError(409, `Subnet ${other.subnet!.id} is named "${name}"`, "choose another name");
 }
 
-async function sitesOf({ catalog, changeHub }: SourceContext): Promise<Site[]> {
-  const bySite = Map.groupBy(await catalog.devices.list(), ({ site }) => site);
-  return (await catalog.labels.sites()).map(({ name, createdAtMs }) => {
+/** Returns all sites, or those with a device of the scope. */
+async function sitesOf({ catalog, changeHub }: SourceContext, scope: Scope): Promise<Site[]> {
+  const visible = (await catalog.devices.list()).filter((one) => isInScope(scope, one));
+  const bySite = Map.groupBy(visible, ({ site }) => site);
+  const sites = (await catalog.labels.sites()).filter(({ name }) => scope.length === 0 || bySite.has(name));
+  return sites.map(({ name, createdAtMs }) => {
     const devices = bySite.get(name) ?? [];
     return {
       name,

@@ -7,7 +7,9 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import type { DeliveryCount } from "../catalog/index.ts";
+import type { Scope } from "../../model/role.ts";
 import { documented, pathParameters } from "../openapi.ts";
+import { isInScope, scopeOf } from "../scope.ts";
 
 export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
@@ -15,7 +17,7 @@ export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
     "/",
     documented({ summary: "All subnets that devices are on", audience: ["admin"], answer: subnetListSchema }),
     allow(context),
-    async (c) => c.json({ subnets: await subnetsOf(context) }),
+    async (c) => c.json({ subnets: await subnetsOf(context, scopeOf(c)) }),
   );
   routes.post(
     "/:id/split",
@@ -41,8 +43,10 @@ export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-async function subnetsOf({ catalog, changeHub }: SourceContext): Promise<Subnet[]> {
-  const devices = (await catalog.devices.list()).filter((device) => device.subnet !== null);
+async function subnetsOf({ catalog, changeHub }: SourceContext, scope: Scope): Promise<Subnet[]> {
+  const devices = (await catalog.devices.list()).filter(
+    (device) => device.subnet !== null && isInScope(scope, device),
+  );
   const ways = Map.groupBy(await catalog.devices.ways(), ({ subnetId }) => subnetId);
   return [...Map.groupBy(devices, (device) => device.subnet!.id).values()].map((ofSubnet) => {
     const { subnet, subnetName, site } = ofSubnet[0]!;
@@ -58,7 +62,8 @@ async function subnetsOf({ catalog, changeHub }: SourceContext): Promise<Subnet[
       mergedGateways: [...gateways],
       devices: ofSubnet.length,
       connected: ofSubnet.filter((device) => changeHub.isConnected(device.id)).length,
-      ways: waysOf(ways.get(id) ?? []),
+      // The counts are those of whole subnets.
+      ways: scope.length > 0 ? [] : waysOf(ways.get(id) ?? []),
     };
   });
 }

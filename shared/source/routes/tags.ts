@@ -15,11 +15,15 @@ import {
   type Tagged,
 } from "../../api/schema/labels.ts";
 import { foldedName } from "../../model/glob.ts";
+import { changedTags } from "../../model/tags.ts";
+import { isWithinScope } from "../../model/target/index.ts";
+import type { Scope } from "../../model/role.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { isInScope, scopeOf } from "../scope.ts";
 import { knownNames, openTargeting, referencesIn } from "../targeting.ts";
 import { checkTarget, knownTags } from "./target-check.ts";
 
@@ -33,13 +37,13 @@ export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
     allow(context),
     limitBody(bodyBytesMax),
     jsonBody(taggingSchema),
-    async (c) => c.json(await changeTags(context, c.req.valid("json"))),
+    async (c) => c.json(await changeTags(context, c.req.valid("json"), scopeOf(c))),
   );
   routes.get(
     "/groups",
     documented({ summary: "All groups and tags", audience: ["admin"], answer: groupListSchema }),
     allow(context),
-    async (c) => c.json({ groups: await groupsOf(context) }),
+    async (c) => c.json({ groups: await groupsOf(context, scopeOf(c)) }),
   );
   routes.put(
     "/groups/:name",
@@ -116,20 +120,28 @@ async function knownTag(
 async function changeTags(
   context: SourceContext,
   { devices: target, add, remove, known }: v.InferOutput<typeof taggingSchema>,
+  scope: Scope,
 ): Promise<Tagged> {
   const { catalog, changeHub, log } = context;
   await checkTarget(context, target);
   const all = await catalog.devices.list();
   const targeting = await openTargeting(context, [target]);
-  const devices = all.filter((device) => targeting.matches(target, device));
+  const devices = all.filter((one) => isInScope(scope, one) && targeting.matches(target, one));
   if (devices.length === 0) throw new ApiError(404, `No device matches "${target}"`, "device list shows all");
   for (const tag of [...remove, ...(known ? add : [])]) await knownTag(context, tag, all);
   refuseNamesOfDevices(add, all);
   const spellings = await knownTags({ ...context, acceptsWishes: false }, all);
   const added = add.map((tag) => spellings.get(foldedName(tag)) ?? tag);
   const most = Math.max(...devices.map(({ tags }) => tags.length));
-  if (most + added.length > tagsMax && devices.some((device) => tagsAfter(device, added, remove) > tagsMax))
+  if (
+    most + added.length > tagsMax &&
+    devices.some((device) => changedTags(device.tags, added, remove).length > tagsMax)
+  )
     throw new ApiError(422, `A device has at most ${tagsMax} tags`, "device untag removes some");
+  if (scope.length > 0) {
+    await refuseForeignTags(context, [...add, ...remove], scope, all);
+    await refuseOthersTasks(context, devices, { add: added, remove }, scope);
+  }
   const ids = devices.map(({ id }) => id);
   const changed = new Set(await catalog.labels.tag(ids, { add: added, remove }));
   log.info({ target, add: added, remove, devices: changed.size }, "tags changed");
@@ -145,10 +157,55 @@ async function changeTags(
   };
 }
 
-function tagsAfter({ tags }: DeviceRecord, add: readonly string[], remove: readonly string[]): number {
-  const after = new Set([...tags, ...add].map(foldedName));
-  for (const tag of remove) after.delete(foldedName(tag));
-  return after.size;
+/**
+ * Refuses tags by which a person with a scope would reach beyond it: a device with the tag of
+ * others gets their tasks, with commands and keys.
+ * @throws ApiError 403 that names the tag
+ */
+async function refuseForeignTags(
+  context: SourceContext,
+  tags: readonly string[],
+  scope: Scope,
+  devices: readonly DeviceRecord[],
+): Promise<void> {
+  const own = new Set(scope.map(foldedName));
+  const foreign = new Set((await context.catalog.labels.groups()).map(({ name }) => foldedName(name)));
+  for (const device of devices)
+    if (!isInScope(scope, device)) for (const tag of device.tags) foreign.add(foldedName(tag));
+  for (const tag of tags) {
+    const folded = foldedName(tag);
+    if (own.has(folded)) continue;
+    if (foreign.has(folded))
+      throw new ApiError(
+        403,
+        `The tag "${tag}" is not yours alone: your scope is ${scope.join(", ")}`,
+        "choose a tag that no group has, and no device outside of your scope",
+      );
+  }
+}
+
+/** @throws ApiError 403 when a target of others would match other devices after the change */
+async function refuseOthersTasks(
+  context: SourceContext,
+  devices: readonly DeviceRecord[],
+  { add, remove }: { readonly add: readonly string[]; readonly remove: readonly string[] },
+  scope: Scope,
+): Promise<void> {
+  const { tasks, settings } = context.catalog;
+  const targets = [...(await tasks.open()), ...(await settings.assignments())]
+    .map(({ target }) => target)
+    .filter((target) => !isWithinScope(target, scope));
+  const { matches } = await openTargeting(context, targets);
+  for (const device of devices) {
+    const after = { ...device, tags: changedTags(device.tags, add, remove) };
+    const target = targets.find((one) => matches(one, device) !== matches(one, after));
+    if (target !== undefined)
+      throw new ApiError(
+        403,
+        `With these tags ${device.hostname} would be another device for the target "${target}"`,
+        "that task or setting is not within your scope: an administrator can change the tags",
+      );
+  }
 }
 
 /** A second device of `device tag` after a blank would otherwise become a tag of the first one. */
@@ -163,7 +220,7 @@ function refuseNamesOfDevices(tags: readonly string[], devices: readonly DeviceR
       );
 }
 
-async function groupsOf({ catalog }: SourceContext): Promise<Group[]> {
+async function groupsOf({ catalog }: SourceContext, scope: Scope): Promise<Group[]> {
   const groups = new Map<string, Group>();
   const entry = (name: string, kind: Group["kind"]): Group => {
     const found = groups.get(foldedName(name)) ?? { name, kind, devices: 0, wishes: 0 };
@@ -171,7 +228,7 @@ async function groupsOf({ catalog }: SourceContext): Promise<Group[]> {
     return found;
   };
   for (const { name } of await catalog.labels.groups()) entry(name, "group");
-  for (const device of await catalog.devices.list()) {
+  for (const device of (await catalog.devices.list()).filter((one) => isInScope(scope, one))) {
     for (const tag of device.tags) entry(tag, "tag").devices++;
     for (const wish of openWishes(device)) entry(wish, "tag").wishes++;
   }

@@ -19,6 +19,7 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { withTargetInScope } from "../scope.ts";
 import { targetedDevices, taskById } from "./agent-tasks.ts";
 import { settingNamed } from "./named-setting.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
@@ -117,7 +118,7 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(taskEditSchema),
     async (c) => {
       const before = await taskById(catalog, Number(c.req.valid("param").id));
-      const request = c.req.valid("json");
+      const request = withTargetInScope(c, c.req.valid("json"));
       const changeOf = await editOf(context, before, request);
       const task = (await catalog.tasks.change(before.id, changeOf))!;
       log.info({ taskId: task.id, version: task.version, ...request }, "task edited");
@@ -140,7 +141,7 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(taskEditSchema),
     async (c) => {
       const before = await taskById(catalog, Number(c.req.valid("param").id));
-      const changeOf = await editOf(context, before, c.req.valid("json"));
+      const changeOf = await editOf(context, before, withTargetInScope(c, c.req.valid("json")));
       return c.json(await previewOf(context, { ...before, ...changeOf(before) }, before));
     },
   );

@@ -15,6 +15,7 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { tasksInScope, withTargetInScope } from "../scope.ts";
 import { taskById } from "./agent-tasks.ts";
 import { packageNamed } from "./named-package.ts";
 import {
@@ -38,7 +39,7 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
     "/",
     documented({ summary: "All tasks", audience: ["admin"], answer: taskListSchema }),
     allow(context),
-    async (c) => c.json({ tasks: await taskSummaries(context) }),
+    async (c) => c.json({ tasks: tasksInScope(c, await taskSummaries(context)) }),
   );
   routes.get(
     "/:id",
@@ -73,7 +74,7 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(),
     jsonBody(taskCreateSchema),
     async (c) => {
-      const draft = await draftOf(context, c.req.valid("json"));
+      const draft = await draftOf(context, withTargetInScope(c, c.req.valid("json")));
       // Bytes of earlier tasks that are not yet in the account would count for this task.
       await context.wan.flush();
       const task = await catalog.tasks.create(draft);
@@ -91,7 +92,10 @@ function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context),
     limitBody(),
     jsonBody(taskCreateSchema),
-    async (c) => c.json(await previewOf(context, await draftOf(context, c.req.valid("json")), null)),
+    async (c) => {
+      const draft = await draftOf(context, withTargetInScope(c, c.req.valid("json")));
+      return c.json(await previewOf(context, draft, null));
+    },
   );
 }
 
