@@ -170,3 +170,32 @@ test("the bytes of an upload that ends during a removal stay", async () => {
   expect(await fixture.catalog.packages.byId(second)).toMatchObject({ state: "ready" });
   expect(await fixture.content.has(second, 1)).toBe(true);
 });
+
+test("removes sessions that have ended, and users of the provider after 400 days without a login", async () => {
+  const { users, sessions } = fixture.catalog;
+  const atMs = fixture.clock.nowMs;
+  await users.add({ name: "anna", role: "viewer", scope: [], createdAtMs: atMs, passwordHash: "hash" });
+  const person = {
+    issuer: "https://id.example",
+    subject: "1",
+    name: "ben",
+    role: "viewer",
+    scope: [],
+  } as const;
+  const ben = await users.recordProviderUser(person, atMs);
+  if (typeof ben === "string") throw new Error(ben);
+  const anna = (await users.byName("anna"))!;
+  for (const user of [anna, ben])
+    await sessions.begin(user.id, { secretSha256: user.name, address: "192.0.2.1", beganAtMs: atMs });
+  fixture.clock.nowMs += 29 * 60_000;
+  await sessions.noteUse("anna", fixture.clock.nowMs);
+  fixture.clock.nowMs += 60_000;
+  await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
+  expect([await sessions.bySecret("anna"), await sessions.bySecret("ben")]).toEqual([
+    expect.anything(),
+    null,
+  ]);
+  fixture.clock.nowMs = atMs + 400 * day + 1;
+  await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
+  expect([await users.byName("anna"), await users.byName("ben")]).toEqual([expect.anything(), null]);
+});

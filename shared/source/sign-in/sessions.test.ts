@@ -8,6 +8,7 @@ import type { CallerView, User } from "../../api/schema/users.ts";
 import { createLogger } from "../../log.ts";
 import { openFixture } from "../app-fixture.ts";
 import { parseTrustedProxies } from "../client-address.ts";
+import { permissions } from "../permissions.ts";
 import { startSource, type RunningSource } from "../server.ts";
 import { TestBrowser } from "../testing-browser.ts";
 
@@ -205,6 +206,42 @@ describe("a session", () => {
     expect(Buffer.concat(files).includes(password)).toBe(false);
   });
 });
+
+test("every request that changes something is refused to a page of another site", async () => {
+  const fixture = await openFixture();
+  const here = "127.0.0.1";
+  const json = { name: "root", role: "administrator", password };
+  expect((await fixture.call("POST", "/v1/users", { json })).status).toBe(200);
+  const signedInHere = await fixture.raw(
+    "POST",
+    "/v1/session",
+    { credential: null, json: { user: "root", password } },
+    here,
+  );
+  const [cookie = ""] = signedInHere.headers.getSetCookie()[0]?.split(";") ?? [];
+  const asked = new Set<string>();
+  for (const [route, { callers }] of permissions) {
+    const [method = "", path = ""] = route.split(" ");
+    if (method === "GET" || !callers.includes("administrator")) continue;
+    const words = path.replaceAll(/:\w+/g, path.startsWith("/v1/tasks") ? "999" : "f".repeat(16));
+    const send = (site: string) =>
+      fixture.raw(method, words, { credential: null, headers: { cookie, "sec-fetch-site": site } }, here);
+    for (const site of ["cross-site", "same-site", "none"]) {
+      const refused = await send(site);
+      expect([route, site, refused.status, await refused.json()]).toEqual([
+        route,
+        site,
+        403,
+        expect.objectContaining({ error: "A page of another site asked for this change" }),
+      ]);
+    }
+    // The session would end; every other request reaches its route.
+    if (route !== "DELETE /v1/session") expect((await send("same-origin")).status).not.toBe(403);
+    asked.add(route);
+  }
+  expect(asked.size).toBeGreaterThan(30);
+  await fixture.close();
+}, 60_000);
 
 describe("another password", () => {
   test("of the user's own ends the other sessions, and needs the current one", async () => {
