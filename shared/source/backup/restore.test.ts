@@ -83,7 +83,7 @@ describe("a restored backup", () => {
     await users.add({ name: "anna", role: "viewer", scope: [], createdAtMs: 1, passwordHash: "hash" });
     const { id } = (await users.byName("anna"))!;
     const beganAtMs = fixture.clock.nowMs;
-    await sessions.begin(id, { secretSha256: "digest", address: "192.0.2.1", beganAtMs });
+    await sessions.begin(id, { secretSha256: "digest", beganAtMs });
     await store();
     await restore(options());
     const catalog = await openSqliteCatalog(join(target, "catalog.db"));

@@ -6,11 +6,11 @@ import type { SessionStore } from "./user-store.ts";
 /** Upper bound on the sessions of one user. */
 const sessionsMax = 16;
 
-type SessionRow = { secret_sha256: string; address: string; began_at_ms: number; used_at_ms: number };
+type SessionRow = { secret_sha256: string; began_at_ms: number; used_at_ms: number };
 
 export function sqliteSessions(database: Database): SessionStore {
   const bySecret = database.query<UserRow & SessionRow, { secretSha256: string }>(
-    `SELECT ${userColumns}, secret_sha256, address, began_at_ms, used_at_ms
+    `SELECT ${userColumns}, secret_sha256, began_at_ms, used_at_ms
      FROM sessions JOIN users ON users.id = user_id WHERE secret_sha256 = $secretSha256`,
   );
   const noteUse = database.query(
@@ -25,8 +25,8 @@ export function sqliteSessions(database: Database): SessionStore {
     async bySecret(secretSha256) {
       const row = bySecret.get({ secretSha256 });
       if (row === null) return null;
-      const { address, began_at_ms: beganAtMs, used_at_ms: usedAtMs } = row;
-      return { session: { secretSha256, address, beganAtMs, usedAtMs }, user: toUser(row) };
+      const { began_at_ms: beganAtMs, used_at_ms: usedAtMs } = row;
+      return { session: { secretSha256, beganAtMs, usedAtMs }, user: toUser(row) };
     },
     async noteUse(secretSha256, atMs) {
       noteUse.run({ secretSha256, atMs });
@@ -42,8 +42,8 @@ export function sqliteSessions(database: Database): SessionStore {
 
 function beginning(database: Database): SessionStore["begin"] {
   const insert = database.query(
-    `INSERT INTO sessions (secret_sha256, user_id, address, began_at_ms, used_at_ms)
-     VALUES ($secretSha256, $userId, $address, $beganAtMs, $beganAtMs)`,
+    `INSERT INTO sessions (secret_sha256, user_id, began_at_ms, used_at_ms)
+     VALUES ($secretSha256, $userId, $beganAtMs, $beganAtMs)`,
   );
   const trim = database.query(
     `DELETE FROM sessions WHERE user_id = $userId AND secret_sha256 NOT IN (
@@ -52,8 +52,8 @@ function beginning(database: Database): SessionStore["begin"] {
   );
   const noteLogin = database.query("UPDATE users SET last_login_at_ms = $beganAtMs WHERE id = $userId");
   const run = database.transaction((userId: number, session: Parameters<SessionStore["begin"]>[1]) => {
-    const { secretSha256, address, beganAtMs } = session;
-    insert.run({ secretSha256, userId, address, beganAtMs });
+    const { secretSha256, beganAtMs } = session;
+    insert.run({ secretSha256, userId, beganAtMs });
     trim.run({ userId });
     noteLogin.run({ userId, beganAtMs });
   });

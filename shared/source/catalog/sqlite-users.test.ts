@@ -22,7 +22,7 @@ const added = async (name: string): Promise<number> => {
   return (await catalog.users.byName(name))!.id;
 };
 const begin = (userId: number, secretSha256: string, beganAtMs = 1): Promise<void> =>
-  catalog.sessions.begin(userId, { secretSha256, address: "192.0.2.1", beganAtMs });
+  catalog.sessions.begin(userId, { secretSha256, beganAtMs });
 const isThere = async (secretSha256: string): Promise<boolean> =>
   (await catalog.sessions.bySecret(secretSha256)) !== null;
 const personOf = (subject: string, name: string) =>

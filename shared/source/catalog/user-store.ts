@@ -63,7 +63,6 @@ export interface UserStore {
 
 export type SessionRecord = {
   readonly secretSha256: string;
-  readonly address: string;
   readonly beganAtMs: number;
   readonly usedAtMs: number;
 };

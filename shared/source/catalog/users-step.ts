@@ -22,7 +22,6 @@ export const usersStep = `
   CREATE TABLE sessions (
     secret_sha256 TEXT PRIMARY KEY,
     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    address TEXT NOT NULL,
     began_at_ms INTEGER NOT NULL,
     used_at_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;

@@ -1,6 +1,7 @@
 /**
  * Limit on attempts to sign in: after some failures each further attempt waits, twice as long each
- * time. Failures count for the pair of user and address, for the address, and for the user.
+ * time. Failures count for the pair of user and address, for the address, and for the user, and are
+ * forgiven with time: many people have the address of an office.
  *
  * The user's own delay is short: a stranger who guesses from many addresses would otherwise keep
  * the user out. Failures are kept in memory, because a row for each would let strangers fill the
@@ -9,21 +10,25 @@
 import ipaddr from "ipaddr.js";
 import { foldedName } from "../../model/glob.ts";
 
-type Rule = { readonly freeFailures: number; readonly delayMsMax: number };
+type Rule = {
+  readonly freeFailures: number;
+  readonly delayMsMax: number;
+  /** Time for which one failure counts, after those that came later. */
+  readonly forgivenAfterMs: number;
+};
 const rules = {
-  pair: { freeFailures: 5, delayMsMax: 15 * 60_000 },
-  address: { freeFailures: 20, delayMsMax: 15 * 60_000 },
-  user: { freeFailures: 50, delayMsMax: 30_000 },
+  pair: { freeFailures: 5, delayMsMax: 15 * 60_000, forgivenAfterMs: 10 * 60_000 },
+  address: { freeFailures: 20, delayMsMax: 15 * 60_000, forgivenAfterMs: 3 * 60_000 },
+  user: { freeFailures: 50, delayMsMax: 30_000, forgivenAfterMs: 60_000 },
 } as const satisfies Record<string, Rule>;
 type Kind = keyof typeof rules;
 
 const firstDelayMs = 1_000;
-/** Time without an attempt after which failures are forgotten. */
-const forgetMs = 3_600_000;
 /** Upper bound on remembered pairs, addresses and users. */
 const entriesMax = 65_536;
 
-type Failures = { readonly count: number; readonly lastAtMs: number; readonly nextAtMs: number };
+/** `count` as of `countedAtMs`, with the fraction that is not forgiven yet. */
+type Failures = { readonly count: number; readonly countedAtMs: number; readonly nextAtMs: number };
 
 export class AttemptLimit {
   /** The one unused for longest is the first. */
@@ -36,7 +41,7 @@ export class AttemptLimit {
    */
   begin(user: string, address: string, nowMs: number): number {
     const keys = keysOf(user, address);
-    const waits = keys.map(({ key }) => this.#known(key, nowMs)?.nextAtMs ?? 0);
+    const waits = keys.map(({ key }) => this.#failures.get(key)?.nextAtMs ?? 0);
     const waitMs = Math.max(...waits) - nowMs;
     if (waitMs > 0) return waitMs;
     for (const { kind, key } of keys) this.#countFailure(kind, key, nowMs);
@@ -54,19 +59,15 @@ export class AttemptLimit {
     }
   }
 
-  #known(key: string, nowMs: number): Failures | null {
-    const found = this.#failures.get(key);
-    return found && nowMs - found.lastAtMs < forgetMs ? found : null;
-  }
-
   #countFailure(kind: Kind, key: string, nowMs: number): void {
-    const count = (this.#known(key, nowMs)?.count ?? 0) + 1;
-    const { freeFailures, delayMsMax } = rules[kind];
-    const delayMs =
-      count < freeFailures ? 0 : Math.min(delayMsMax, firstDelayMs * 2 ** (count - freeFailures));
+    const { freeFailures, delayMsMax, forgivenAfterMs } = rules[kind];
+    const { count: before, countedAtMs } = this.#failures.get(key) ?? { count: 0, countedAtMs: nowMs };
+    const count = Math.max(0, before - (nowMs - countedAtMs) / forgivenAfterMs) + 1;
+    const delays = Math.ceil(count) - freeFailures;
+    const delayMs = delays < 0 ? 0 : Math.min(delayMsMax, firstDelayMs * 2 ** delays);
     this.#failures.delete(key);
     if (this.#failures.size >= entriesMax) this.#failures.delete(this.#failures.keys().next().value!);
-    this.#failures.set(key, { count, lastAtMs: nowMs, nextAtMs: nowMs + delayMs });
+    this.#failures.set(key, { count, countedAtMs: nowMs, nextAtMs: nowMs + delayMs });
   }
 }
 

@@ -122,7 +122,8 @@ export class Provider {
 
 const optionsFor = (issuer: string) => ({
   [oauth.customFetch]: providerFetch,
-  [oauth.allowInsecureRequests]: isProtected(new URL(issuer)),
+  // `providerFetch` admits http to this machine only.
+  [oauth.allowInsecureRequests]: new URL(issuer).protocol === "http:",
 });
 
 function authenticationFor(server: oauth.AuthorizationServer, secret: string): oauth.ClientAuth {

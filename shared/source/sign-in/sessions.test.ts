@@ -163,6 +163,17 @@ describe("a session", () => {
     expect(await statusOf(third)).toBe(401);
   });
 
+  test("ends when the browser signs in again, and no other does", async () => {
+    const [browser, elsewhere] = [await signedIn(), await signedIn()];
+    const { value } = browser.cookie("__Host-flockcast")!;
+    expect((await signIn(browser)).status).toBe(200);
+    const stolen = new TestBrowser();
+    stolen.plant({ name: "__Host-flockcast", value, host: "127.0.0.1" });
+    expect([await statusOf(stolen), await statusOf(browser), await statusOf(elsewhere)]).toEqual([
+      401, 200, 200,
+    ]);
+  });
+
   test("changes nothing for a page of another site or port, or without a word about the page", async () => {
     const browser = await signedIn();
     const path = `${source.url}/v1/session`;

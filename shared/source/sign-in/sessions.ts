@@ -12,7 +12,8 @@ const secretBytes = 32;
 const digestOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
 /**
- * Begins a session of a user who has proved to be that user, and sets the cookie.
+ * Begins a session of a user who has proved to be that user, and sets the cookie. A session that
+ * the browser has already ends.
  * @throws ApiError 403 for a connection that others can read
  */
 export async function beginSession(
@@ -22,15 +23,13 @@ export async function beginSession(
 ): Promise<CurrentSession> {
   requireSafeChannel(c);
   const secret = Buffer.from(context.randomBytes(secretBytes)).toString("base64url");
-  const session = {
-    secretSha256: digestOf(secret),
-    address: c.env.remoteAddress,
-    beganAtMs: context.nowMs(),
-  };
+  const session = { secretSha256: digestOf(secret), beganAtMs: context.nowMs() };
+  const before = sessionSecretIn(c);
+  if (before !== null) await context.catalog.sessions.end(digestOf(before));
   await context.catalog.sessions.begin(user.id, session);
   setSessionCookie(c, secret);
   const { name, role } = user;
-  context.log.info({ user: name, role, address: session.address }, "signed in");
+  context.log.info({ user: name, role, address: c.env.remoteAddress }, "signed in");
   return { session: { ...session, usedAtMs: session.beganAtMs }, user };
 }
 
