@@ -16,7 +16,10 @@ export function sqliteSessions(database: Database): SessionStore {
   const noteUse = database.query(
     "UPDATE sessions SET used_at_ms = $atMs WHERE secret_sha256 = $secretSha256 AND used_at_ms < $atMs",
   );
-  const end = database.query("DELETE FROM sessions WHERE secret_sha256 = $secretSha256");
+  const end = database.query<{ name: string | null }, { secretSha256: string }>(
+    `DELETE FROM sessions WHERE secret_sha256 = $secretSha256
+     RETURNING (SELECT name FROM users WHERE id = user_id) AS name`,
+  );
   const removeEnded = database.query(
     "DELETE FROM sessions WHERE used_at_ms <= $usedBeforeMs OR began_at_ms <= $begunBeforeMs",
   );
@@ -32,7 +35,8 @@ export function sqliteSessions(database: Database): SessionStore {
       noteUse.run({ secretSha256, atMs });
     },
     async end(secretSha256) {
-      end.run({ secretSha256 });
+      const row = end.get({ secretSha256 });
+      return row && row.name;
     },
     async removeEnded(usedBeforeMs, begunBeforeMs) {
       removeEnded.run({ usedBeforeMs, begunBeforeMs });

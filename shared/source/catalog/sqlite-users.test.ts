@@ -48,10 +48,12 @@ test("ends the sessions of a user who is disabled or removed, and the others at 
   const [anna, ben] = [await added("anna"), await added("ben")];
   for (const secret of ["a1", "a2"]) await begin(anna, secret);
   await begin(ben, "b1");
-  await catalog.users.setPassword(anna, "other", "a2");
+  expect(await catalog.users.setPassword(anna, "other", "a2")).toBe("anna");
   expect([await isThere("a1"), await isThere("a2"), await isThere("b1")]).toEqual([false, true, true]);
   await catalog.users.change("anna", { role: "operator" });
   expect((await catalog.sessions.bySecret("a2"))?.user).toMatchObject({ role: "operator" });
+  await begin(anna, "a3");
+  expect([await catalog.sessions.end("a3"), await catalog.sessions.end("a3")]).toEqual(["anna", null]);
   await catalog.users.change("anna", { disabledAtMs: 5 });
   expect(await isThere("a2")).toBe(false);
   expect(await catalog.users.remove("BEN")).toBe(true);

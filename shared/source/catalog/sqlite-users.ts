@@ -103,15 +103,17 @@ function changing(database: Database, read: (name: string) => UserRecord | null)
 }
 
 function passwords(database: Database): UserStore["setPassword"] {
-  const write = database.query(
-    "UPDATE users SET password_hash = $passwordHash WHERE id = $id AND password_hash IS NOT NULL",
+  const write = database.query<{ name: string }, { id: number; passwordHash: string }>(
+    `UPDATE users SET password_hash = $passwordHash WHERE id = $id AND password_hash IS NOT NULL
+     RETURNING name`,
   );
   const endOthers = database.query(
     "DELETE FROM sessions WHERE user_id = $id AND ($keep IS NULL OR secret_sha256 <> $keep)",
   );
   const run = database.transaction((id: number, passwordHash: string, keep: string | null) => {
-    write.run({ id, passwordHash });
-    endOthers.run({ id, keep });
+    const row = write.get({ id, passwordHash });
+    if (row !== null) endOthers.run({ id, keep });
+    return row && row.name;
   });
   return async (id, passwordHash, keep) => run.immediate(id, passwordHash, keep);
 }

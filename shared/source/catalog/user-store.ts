@@ -45,8 +45,9 @@ export interface UserStore {
   /**
    * Replaces the password and ends the sessions of the user.
    * @param keep session that stays
+   * @returns the name of the user; null if there is none with a password
    */
-  setPassword(id: number, passwordHash: string, keep: string | null): Promise<void>;
+  setPassword(id: number, passwordHash: string, keep: string | null): Promise<string | null>;
   /** Removes a user with the sessions. @returns whether there was one */
   remove(name: string): Promise<boolean>;
   /**
@@ -72,7 +73,8 @@ export interface SessionStore {
   begin(userId: number, session: Omit<SessionRecord, "usedAtMs">): Promise<void>;
   bySecret(secretSha256: string): Promise<{ session: SessionRecord; user: UserRecord } | null>;
   noteUse(secretSha256: string, atMs: number): Promise<void>;
-  end(secretSha256: string): Promise<void>;
+  /** @returns the name of the user; null without such a session */
+  end(secretSha256: string): Promise<string | null>;
   /** Removes sessions that were not used, or did not begin, since these times. */
   removeEnded(usedBeforeMs: number, begunBeforeMs: number): Promise<void>;
 }

@@ -88,7 +88,8 @@ function addPasswordAndRemoval(routes: Hono<SourceEnv>, context: SourceContext):
       const hash = await hashOf(context, c.req.valid("json").password, user.name);
       const current = c.get("session");
       const keep = current?.user.id === user.id ? current.session.secretSha256 : null;
-      await catalog.users.setPassword(user.id, hash, keep);
+      // The user may have been removed while the password was hashed.
+      if ((await catalog.users.setPassword(user.id, hash, keep)) === null) throw unknownUser(user.name);
       log.info({ by: actorOf(c), user: user.name }, "password changed; the sessions of the user ended");
       return c.json({ ok: true } as const);
     },
@@ -127,8 +128,10 @@ async function usersOf({ catalog, nowMs }: SourceContext): Promise<User[]> {
 async function userNamed({ catalog }: SourceContext, name: string): Promise<UserRecord> {
   const user = await catalog.users.byName(name);
   if (user !== null) return user;
-  throw new ApiError(404, `No user "${name}"`, "user list shows all");
+  throw unknownUser(name);
 }
+
+const unknownUser = (name: string): ApiError => new ApiError(404, `No user "${name}"`, "user list shows all");
 
 /** Returns the user as the API shows it. */
 async function viewOf(context: SourceContext, name: string): Promise<User> {
