@@ -29,10 +29,7 @@ export async function providerFetch(address: string, init: Init): Promise<Respon
   });
   const { status, headers } = response;
   const body = await boundedBody(response);
-  const answer = new Response(status === 204 ? null : body, { status, headers });
-  // The library compares the address of the answer with that of the request.
-  Object.defineProperty(answer, "url", { value: response.url });
-  return answer;
+  return new Response(status === 204 ? null : body, { status, headers });
 }
 
 async function boundedBody(response: Response): Promise<Uint8Array<ArrayBuffer>> {
