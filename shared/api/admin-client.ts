@@ -48,6 +48,7 @@ import {
 import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
 import { settingClient, type SettingClient } from "./setting-client.ts";
 import { SourceTransport } from "./source-transport.ts";
+import { auditClient, type AuditClient } from "./audit-client.ts";
 import { readToken, tokenProblem } from "./token.ts";
 import { tokenClient, type TokenClient } from "./token-client.ts";
 
@@ -62,7 +63,8 @@ type AdminClientOptions = {
 /** Every method rejects with a SourceError, or with the reason of `signal` once it is aborted. */
 export type AdminClient = DeviceRequests &
   SettingClient &
-  TokenClient & {
+  TokenClient &
+  AuditClient & {
     /** @param urls web sites that have the bytes */
     publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
     /** @param content the package's bytes: its files concatenated in manifest order */
@@ -190,6 +192,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   return {
     ...settingClient(connection),
     ...tokenClient(connection),
+    ...auditClient(connection),
     publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {
         json: { packed: Buffer.from(await packManifest(signed)).toString("base64"), urls },

@@ -101,6 +101,10 @@ const table = {
   "POST /v1/tokens": administrates,
   "DELETE /v1/tokens/:token": administrates,
 
+  "GET /v1/audit": administrates,
+  "GET /v1/audit/verification": administrates,
+  "GET /v1/audit/export": administrates,
+
   "POST /v1/backup": administrates,
   "GET /v1/source/address": reads("none"),
   "PUT /v1/source/address": administrates,
