@@ -19,6 +19,7 @@ import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
 import { serve } from "../shared/source/commands/serve.ts";
 import { jsonOption, sourceOption, tokenOption } from "../shared/source/commands/options.ts";
+import { addAudit } from "../shared/source/commands/audit.ts";
 import { addTokens } from "../shared/source/commands/tokens.ts";
 import { addSingleSignOn } from "../shared/source/commands/single-sign-on.ts";
 import { addSettings } from "../shared/source/commands/setting-command-line.ts";
@@ -64,6 +65,7 @@ function addServing(program: Command): void {
       "--approve-takeovers",
       "let a device that is installed again with enroll.token keep its tags without device approve",
     )
+    .option("--audit-age <duration>", "age at which rows of the audit are removed", "400d")
     .option(
       "--accept-device-groups",
       "count the groups that devices state themselves (--device-group) as tags: for labs only",
@@ -304,6 +306,7 @@ async function main(words: readonly string[]): Promise<number> {
     addTasks,
     addSettings,
     addInventory,
+    addAudit,
     addTokens,
     addUsers,
     addSingleSignOn,

@@ -1,19 +1,25 @@
 /** Single sign-on: a real source, a real provider in another process, and its login form. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../shared/api/testing-certificates.ts";
+import type { AuditRow } from "../shared/model/audit.ts";
 import type { CallerView, User } from "../shared/api/schema/users.ts";
 import { createLogger } from "../shared/log.ts";
 import { startSource, type RunningSource } from "../shared/source/server.ts";
 import { TestBrowser } from "../shared/source/testing-browser.ts";
+
+// Hashes of passwords take long on a busy machine.
+setDefaultTimeout(60_000);
 
 const clock = { nowMs: 1_800_000_000_000 };
 const secret = "a secret of thirty characters!";
 const accounts = {
   anna: { preferred_username: "anna", groups: ["staff", "it-admins"] },
   ben: { preferred_username: "ben", email: "ben@id.example", groups: "helpdesk" },
+  fred: { preferred_username: "fred", groups: ["helpdesk"] },
+  gina: { preferred_username: "gina", groups: [] },
   carl: { preferred_username: "carl", groups: ["staff"] },
   dora: { preferred_username: "dora" },
   local: { preferred_username: "local", groups: ["helpdesk"] },
@@ -53,7 +59,7 @@ beforeAll(async () => {
   const reader = provider.stdout.getReader();
   issuer = new TextDecoder().decode((await reader.read()).value).trim();
   reader.releaseLock();
-}, 60_000);
+});
 afterAll(async () => {
   await provider.stdin.end();
   await provider.exited;
@@ -87,6 +93,10 @@ const set = (more: Record<string, unknown> = {}): Promise<Response> =>
   });
 const usersOf = async (): Promise<User[]> =>
   ((await (await asAdmin("GET", "/v1/users")).json()) as { users: User[] }).users;
+
+/** Returns the newest rows of the audit, the newest first. */
+const rowsOf = async (): Promise<AuditRow[]> =>
+  ((await (await asAdmin("GET", "/v1/audit?limit=1000")).json()) as { rows: AuditRow[] }).rows;
 
 const isCallback = (url: string): boolean => url.startsWith(`${source.url}/v1/sign-in/provider/callback`);
 /** Begins at the source. Returns the address at the provider. */
@@ -199,6 +209,36 @@ describe("a person with an account at the provider", () => {
     const start = await browser.send(`${source.url}/v1/sign-in/provider`);
     await expectRefusal(start, 404, "no single sign-on");
   });
+});
+
+test("the audit has the provider without its secret, and each sign-in with its name", async () => {
+  await set({ clientSecret: "another secret of the client", groupsClaim: "roles" });
+  const [changed] = await rowsOf();
+  expect(changed).toMatchObject({
+    actor: "admin.token",
+    action: "PUT /v1/single-sign-on",
+    object: "single sign-on",
+    before: '{"groupsClaim":"groups"}',
+    after: '{"groupsClaim":"roles"}',
+  });
+  await set();
+  const before = (await rowsOf())[0]!.sequence;
+  await signIn("fred");
+  await signIn("fred");
+  await signIn("gina");
+  const rows = (await rowsOf()).filter(({ sequence }) => sequence > before).toReversed();
+  const action = "GET /v1/sign-in/provider/callback";
+  expect(rows.map((row) => [row.actor, row.kind, row.action, row.object, row.result])).toEqual([
+    ["fred", "session", action, "user fred", "done"],
+    ["fred", "session", action, "user fred", "done"],
+    ["fred", "session", action, "user fred", "done"],
+    ["gina", "nobody", action, "/v1/sign-in/provider/callback", "refused: no-role"],
+  ]);
+  expect(rows.map(({ after }) => after).slice(1, 3)).toEqual(['{"session":"began"}', '{"session":"began"}']);
+  await asAdmin("DELETE", "/v1/single-sign-on");
+  const all = await rowsOf();
+  expect(all[0]).toMatchObject({ action: "DELETE /v1/single-sign-on", after: null });
+  expect(JSON.stringify(all)).not.toContain("secret of");
 });
 
 describe("an answer of the provider is refused", () => {

@@ -49,6 +49,7 @@ import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
 import { settingClient, type SettingClient } from "./setting-client.ts";
 import { userClient, type UserClient } from "./user-client.ts";
 import { SourceTransport } from "./source-transport.ts";
+import { auditClient, type AuditClient } from "./audit-client.ts";
 import { readToken, tokenProblem } from "./token.ts";
 import { tokenClient, type TokenClient } from "./token-client.ts";
 
@@ -64,6 +65,7 @@ type AdminClientOptions = {
 export type AdminClient = DeviceRequests &
   SettingClient &
   TokenClient &
+  AuditClient &
   UserClient & {
     /** @param urls web sites that have the bytes */
     publish(signed: SignedManifest, urls?: readonly PackageUrl[]): Promise<PublishResponse>;
@@ -192,6 +194,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   return {
     ...settingClient(connection),
     ...tokenClient(connection),
+    ...auditClient(connection),
     ...userClient(connection),
     publish: async (signed, urls = []) =>
       ask(connection, "POST", "/v1/packages", publishResponseSchema, {

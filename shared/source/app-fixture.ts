@@ -25,6 +25,7 @@ import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { Liveness } from "./liveness.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
+import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
 import { NotedTasks } from "./noted-tasks.ts";
@@ -88,7 +89,9 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
-type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes"> & {
+const auditAgeMs = 400 * 86_400_000;
+
+type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes" | "auditAgeMs"> & {
   readonly approvesTakeovers: boolean;
 };
 
@@ -111,16 +114,18 @@ async function openParts(
   { approvesTakeovers, ...switches }: Switches,
 ) {
   const log = createLogger("test", "silent");
-  const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
+  const catalog = await openSqliteCatalog(join(folder, "catalog.db"), undefined, () => clock.nowMs);
   await addTokens(catalog, approvesTakeovers);
   const changeHub = new ChangeHub(0);
   const wan = new WanMeter(catalog.wan, log, () => clock.nowMs);
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
   const metrics = createSourceMetrics(catalog, changeHub);
+  const refusalAudit = new RefusalAudit(catalog.audit, log);
   const app = createSourceApp({
     identityKey: await loadOrCreateIdentityKey(folder),
     refused: new RefusedRequests(metrics.registry, log),
+    refusalAudit,
     signIn: createSignIn(random),
     dataFolder: folder,
     catalog,
@@ -140,7 +145,7 @@ async function openParts(
     nowMs: () => clock.nowMs,
     randomBytes: random,
   });
-  return { app, catalog, changeHub, wan, content, log, noted, metrics };
+  return { app, catalog, changeHub, wan, content, log, noted, metrics, refusalAudit };
 }
 
 type Init = {
@@ -187,6 +192,20 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
   return { json: await publishBody(envelope), manifest, envelope };
 }
 
+/** Returns the function that creates a person's token. */
+const tokenMaker =
+  (call: ReturnType<typeof callerOf>["call"], clock: { readonly nowMs: number }) =>
+  async (
+    role: Role,
+    { scope = [], expiresInMs }: { scope?: string[]; expiresInMs?: number } = {},
+  ): Promise<{ id: string; name: string; text: string }> => {
+    const name = `${role}-${randomBytes(4).toString("hex")}`;
+    const expiresAtMs = expiresInMs === undefined ? null : clock.nowMs + expiresInMs;
+    const json = { kind: "person", name, role, scope, expiresAtMs };
+    const { body } = await call<TokenCreated>("POST", "/v1/tokens", { json });
+    return { id: body.token.id, name, text: body.text };
+  };
+
 /**
  * @param given differences from the default: all versions stay, takeovers need an approval, and
  *   groups that devices state themselves do not count as tags
@@ -194,9 +213,15 @@ async function signedPackage(path: string, options: DigestOptions, keyFile: stri
 export async function openFixture(given: Partial<Switches> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const switches = { keepVersions: null, approvesTakeovers: false, acceptsWishes: false, ...given };
+  const switches = {
+    keepVersions: null,
+    approvesTakeovers: false,
+    acceptsWishes: false,
+    auditAgeMs,
+    ...given,
+  };
   const parts = await openParts(folder, clock, switches);
-  const { app, catalog, changeHub, wan, content, log, noted, metrics } = parts;
+  const { app, catalog, changeHub, wan, content, log, noted, metrics, refusalAudit } = parts;
   const { keepVersions, acceptsWishes } = switches;
   const { raw, call } = callerOf(app);
   const checkIn = (device: { credential: string }, inventory: Inventory, remoteAddress?: string) => {
@@ -214,21 +239,13 @@ export async function openFixture(given: Partial<Switches> = {}) {
     noted,
     metrics,
     keepVersions,
+    auditAgeMs: switches.auditAgeMs,
+    refusalAudit,
     raw,
     call,
     checkIn,
     adminToken,
-    /** Creates a person's token. */
-    async token(
-      role: Role,
-      { scope = [], expiresInMs }: { scope?: string[]; expiresInMs?: number } = {},
-    ): Promise<{ id: string; name: string; text: string }> {
-      const name = `${role}-${randomBytes(4).toString("hex")}`;
-      const expiresAtMs = expiresInMs === undefined ? null : clock.nowMs + expiresInMs;
-      const json = { kind: "person", name, role, scope, expiresAtMs };
-      const { body } = await call<TokenCreated>("POST", "/v1/tokens", { json });
-      return { id: body.token.id, name, text: body.text };
-    },
+    token: tokenMaker(call, clock),
     /** Ends tasks, as the running source does every second. */
     endTasks: () => endTasks({ catalog, changeHub, noted, acceptsWishes, log, nowMs: () => clock.nowMs }),
     /** Enrols a device and checks it in. */

@@ -16,6 +16,7 @@ import type { SourceContext, SourceEnv } from "./context.ts";
 import { documented, openApiDocument } from "./openapi.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { identityRoutes } from "./routes/identity.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { backupRoutes } from "./routes/backup.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { reportRoutes } from "./routes/reports.ts";
@@ -76,6 +77,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/devices", deviceRoutes(context));
   app.route("/v1/subnets", subnetRoutes(context));
   app.route("/v1/reports", reportRoutes(context));
+  app.route("/v1/audit", auditRoutes(context));
   app.route("/v1/tokens", tokenRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
   app.route("/v1/users", userRoutes(context));

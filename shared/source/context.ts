@@ -16,6 +16,7 @@ import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { IdentityKey } from "../model/source-statement.ts";
 import type { EnrolmentLimits } from "./rate-limit.ts";
+import type { RefusalAudit } from "./refusal-audit.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
 import type { SignIn } from "./sign-in/sign-in.ts";
 import type { WanMeter } from "./wan-meter.ts";
@@ -34,12 +35,15 @@ export type SourceContext = {
   readonly noted: NotedTasks;
   readonly metrics: SourceMetrics;
   readonly refused: RefusedRequests;
+  readonly refusalAudit: RefusalAudit;
   readonly signIn: SignIn;
   readonly identityKey: IdentityKey;
   readonly log: Logger;
   readonly enrolments: EnrolmentLimits;
   /** Newest versions of a package that stay at the source; null: all. */
   readonly keepVersions: number | null;
+  /** Age at which rows of the audit end. */
+  readonly auditAgeMs: number;
   /** Whether groups that devices state themselves count as tags: for labs. */
   readonly acceptsWishes: boolean;
   readonly nowMs: () => number;

@@ -116,6 +116,10 @@ const table = {
   "PUT /v1/single-sign-on": administrates,
   "DELETE /v1/single-sign-on": administrates,
 
+  "GET /v1/audit": administrates,
+  "GET /v1/audit/verification": administrates,
+  "GET /v1/audit/export": administrates,
+
   "POST /v1/backup": administrates,
   "GET /v1/source/address": reads("none"),
   "PUT /v1/source/address": administrates,

@@ -126,7 +126,7 @@ test("removes many reports in parts", async () => {
   await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
   expect(await fixture.catalog.tasks.list()).toEqual([]);
   expect(await fixture.catalog.packages.byId(packageId)).not.toBeNull();
-});
+}, 60_000);
 
 test("removes a package whose upload was not finished within a week, and the bytes of a replaced one", async () => {
   const folderOf = (id: string): string => join(fixture.folder, "packages", id);

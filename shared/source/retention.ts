@@ -27,7 +27,7 @@ const removedDevicesMs = 90 * 86_400_000;
 
 type RetentionContext = Pick<
   SourceContext,
-  "catalog" | "changeHub" | "content" | "noted" | "metrics" | "log" | "keepVersions" | "nowMs"
+  "catalog" | "changeHub" | "content" | "noted" | "metrics" | "log" | "keepVersions" | "auditAgeMs" | "nowMs"
 >;
 
 /** Removes now and once a day. Returns the function that ends this. */
@@ -45,7 +45,7 @@ export function startRetention(context: RetentionContext): () => void {
 
 /** Removes what has expired. A package or task that cannot be removed hinders no other. */
 export async function removeExpired(context: RetentionContext): Promise<void> {
-  const { catalog, content, log, keepVersions, nowMs } = context;
+  const { catalog, content, log, keepVersions, auditAgeMs, nowMs } = context;
   const each = async <T>(
     what: string,
     ids: readonly T[],
@@ -76,6 +76,7 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   await catalog.leases.removeWithoutTask();
   await catalog.wan.removeBefore(nowMs() - wanMs);
   await catalog.tokens.removeEndedBefore(nowMs() - endedTokensMs);
+  await catalog.audit.removeBefore(nowMs() - auditAgeMs);
 }
 
 async function removePeople({ catalog, nowMs }: RetentionContext): Promise<void> {

@@ -22,6 +22,7 @@ import { isLoopback, loadTls, localUrl, type Listen } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
+import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
@@ -37,6 +38,9 @@ import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
 const drainMs = 2_000;
+const auditAgeDefaultMs = 400 * 86_400_000;
+/** Interval at which counts of refused requests are looked at; they are of an hour. */
+const refusalsEveryMs = 60_000;
 
 export type TlsFiles = { readonly certFile: string; readonly keyFile: string };
 type SourceOptions = {
@@ -49,6 +53,8 @@ type SourceOptions = {
   readonly keepVersions?: number | null;
   /** Whether a device that is installed again with enroll.token needs no approval. */
   readonly approvesTakeovers?: boolean;
+  /** Age at which rows of the audit are removed; default: 400 days. */
+  readonly auditAgeMs?: number;
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
   readonly log: Logger;
@@ -75,7 +81,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await mkdir(dataDir, { recursive: true, mode: 0o750 }).catch((error: Error) => {
     throw new Error(`Cannot use the data folder "${dataDir}": ${error.message}`, { cause: error });
   });
-  const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name));
+  const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name), undefined, options.nowMs);
   let context: SourceContext;
   let listener: Listener;
   try {
@@ -99,9 +105,12 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
       "no TLS on a non-loopback address: credentials and task keys are sent in clear; use --tls-cert and --tls-key",
     );
   }
+  await catalog.audit.note({ method: "source.start", object: `source ${version}`, after: { url, identity } });
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
+  const refusals = setInterval(() => context.refusalAudit.flush(context.nowMs()), refusalsEveryMs);
+  refusals.unref();
   const stopTls = tlsFiles
     ? watchTlsFiles({ ...tlsFiles, onChange: (changed) => listener.replaceTls(changed), log })
     : () => {};
@@ -114,6 +123,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     stop: () => {
       stopRetention();
       stopEnds();
+      clearInterval(refusals);
       stopTls();
       return stop(context, listener, urlFile);
     },
@@ -128,7 +138,7 @@ async function openContext(
   options: SourceOptions,
 ): Promise<SourceContext> {
   const { log, keepVersions = null, approvesTakeovers = false, acceptsWishes = false } = options;
-  const { nowMs = Date.now } = options;
+  const { nowMs = Date.now, auditAgeMs = auditAgeDefaultMs } = options;
   const identityKey = await loadOrCreateIdentityKey(dataDir);
   await openTokenFiles({
     folder: dataDir,
@@ -150,6 +160,7 @@ async function openContext(
     changeHub,
     identityKey,
     refused: new RefusedRequests(metrics.registry, log),
+    refusalAudit: new RefusalAudit(catalog.audit, log),
     signIn: createSignIn(random),
     wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),
@@ -162,6 +173,7 @@ async function openContext(
     log,
     enrolments: enrolmentLimits(),
     keepVersions,
+    auditAgeMs,
     acceptsWishes,
     nowMs,
     randomBytes: random,
@@ -184,6 +196,7 @@ async function stop(context: SourceContext, listener: Listener, urlFile: string)
   context.changeHub.close();
   await listener.stop(drainMs);
   await context.wan.close();
+  context.refusalAudit.flush(context.nowMs(), true);
   context.catalog.close();
   await rm(urlFile, { force: true });
   context.log.info("stopped");

@@ -6,6 +6,7 @@
  * that a database server can implement them too. The catalog stores decisions and makes none: the
  * rules are in model/lease.ts, model/target and the routes.
  */
+import type { AuditStore } from "./audit-store.ts";
 import type { DeviceLifeStore } from "./device-life.ts";
 import type { DeviceRecord } from "./device-record.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
@@ -371,6 +372,7 @@ export interface Catalog {
   readonly wan: WanAccount;
   readonly address: AddressStore;
   readonly tokens: TokenStore;
+  readonly audit: AuditStore;
   readonly users: UserStore;
   readonly sessions: SessionStore;
   readonly singleSignOn: SingleSignOnStore;

@@ -12,6 +12,7 @@ export type {
   TaskRecord,
   TaskReport,
 } from "./catalog.ts";
+export type { AuditFilter, AuditStore } from "./audit-store.ts";
 export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./device-life.ts";
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";

@@ -54,12 +54,14 @@ function beginning(database: Database): SessionStore["begin"] {
        SELECT secret_sha256 FROM sessions WHERE user_id = $userId
        ORDER BY used_at_ms DESC, began_at_ms DESC LIMIT ${sessionsMax})`,
   );
-  const noteLogin = database.query("UPDATE users SET last_login_at_ms = $beganAtMs WHERE id = $userId");
+  const noteLogin = database.query<{ name: string }, { userId: number; beganAtMs: number }>(
+    "UPDATE users SET last_login_at_ms = $beganAtMs WHERE id = $userId RETURNING name",
+  );
   const run = database.transaction((userId: number, session: Parameters<SessionStore["begin"]>[1]) => {
     const { secretSha256, beganAtMs } = session;
     insert.run({ secretSha256, userId, beganAtMs });
     trim.run({ userId });
-    noteLogin.run({ userId, beganAtMs });
+    return noteLogin.get({ userId, beganAtMs })!.name;
   });
   return async (userId, session) => run.immediate(userId, session);
 }

@@ -21,7 +21,7 @@ const added = async (name: string): Promise<number> => {
   expect(await catalog.users.add(user)).toBe("added");
   return (await catalog.users.byName(name))!.id;
 };
-const begin = (userId: number, secretSha256: string, beganAtMs = 1): Promise<void> =>
+const begin = (userId: number, secretSha256: string, beganAtMs = 1): Promise<string> =>
   catalog.sessions.begin(userId, { secretSha256, beganAtMs });
 const isThere = async (secretSha256: string): Promise<boolean> =>
   (await catalog.sessions.bySecret(secretSha256)) !== null;

@@ -46,9 +46,9 @@ export function sqliteUsers(database: Database): UserStore {
     `SELECT ${userColumns} FROM users WHERE folded = $folded`,
   );
   const remove = database.query("DELETE FROM users WHERE folded = $folded");
-  const removeUnused = database.query(
+  const removeUnused = database.query<{ name: string }, { beforeMs: number }>(
     `DELETE FROM users WHERE subject IS NOT NULL AND disabled_at_ms IS NULL
-     AND coalesce(last_login_at_ms, created_at_ms) < $beforeMs`,
+     AND coalesce(last_login_at_ms, created_at_ms) < $beforeMs RETURNING name`,
   );
   const read = (name: string): UserRecord | null => {
     const row = byName.get({ folded: foldedName(name) });
@@ -65,9 +65,7 @@ export function sqliteUsers(database: Database): UserStore {
     setPassword: passwords(database),
     remove: async (name) => remove.run({ folded: foldedName(name) }).changes > 0,
     recordProviderUser: providerUsers(database),
-    async removeProviderUsers(beforeMs) {
-      removeUnused.run({ beforeMs });
-    },
+    removeProviderUsers: async (beforeMs) => removeUnused.all({ beforeMs }).map((row) => row.name),
   };
 }
 
@@ -139,8 +137,9 @@ function providerUsers(database: Database): UserStore["recordProviderUser"] {
       const added = insert.run({ folded, name, role, scope, issuer, subject, atMs }).changes > 0;
       if (!added) return "name-taken";
     } else {
-      rename.run({ id: found.id, folded, name });
-      update.run({ id: found.id, role, scope });
+      // A sign-in that changes nothing writes nothing, and has no row in the audit.
+      if (found.name !== name) rename.run({ id: found.id, folded, name });
+      if (found.role !== role || found.scope_json !== scope) update.run({ id: found.id, role, scope });
     }
     return toUser(find.get({ issuer, subject })!);
   });

@@ -58,8 +58,11 @@ export interface UserStore {
     user: ProviderUser,
     atMs: number,
   ): Promise<UserRecord | "disabled" | "name-taken" | "too-many">;
-  /** Removes users of the provider that are not disabled and have not signed in since a time. */
-  removeProviderUsers(lastLoginBeforeMs: number): Promise<void>;
+  /**
+   * Removes users of the provider that are not disabled and have not signed in since a time.
+   * @returns their names
+   */
+  removeProviderUsers(lastLoginBeforeMs: number): Promise<string[]>;
 }
 
 export type SessionRecord = {
@@ -69,8 +72,11 @@ export type SessionRecord = {
 };
 /** A session begins with a login, and ends after a time without use, and after a fixed time. */
 export interface SessionStore {
-  /** Begins a session of a user, who then has at most 16: the one unused for longest ends. */
-  begin(userId: number, session: Omit<SessionRecord, "usedAtMs">): Promise<void>;
+  /**
+   * Begins a session of a user, who then has at most 16: the one unused for longest ends.
+   * @returns the name of the user
+   */
+  begin(userId: number, session: Omit<SessionRecord, "usedAtMs">): Promise<string>;
   bySecret(secretSha256: string): Promise<{ session: SessionRecord; user: UserRecord } | null>;
   noteUse(secretSha256: string, atMs: number): Promise<void>;
   /** @returns the name of the user; null without such a session */

@@ -3,7 +3,9 @@
  * in the log and in DIR/source.url.
  */
 import { createLogger } from "../../log.ts";
+import { actorFields } from "../acting.ts";
 import { parseTrustedProxies } from "../client-address.ts";
+import { parseDurationMs } from "../../model/quantity.ts";
 import { parseListen } from "../listen.ts";
 import { startSource } from "../server.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -20,11 +22,18 @@ type ServeOptions = {
   readonly keepVersions?: string | undefined;
   readonly approveTakeovers?: true | undefined;
   readonly acceptDeviceGroups?: true | undefined;
+  readonly auditAge: string;
 };
 
 function parseCount(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
   throw new Error(`--keep-versions "${text}" is not a number of versions: write for example 5`);
+}
+
+function parseAuditAge(text: string): number {
+  const ageMs = parseDurationMs(text);
+  if (ageMs >= 86_400_000) return ageMs;
+  throw new Error(`--audit-age "${text}" is shorter than a day: write for example 400d`);
 }
 
 export async function serve(options: ServeOptions): Promise<void> {
@@ -36,9 +45,10 @@ export async function serve(options: ServeOptions): Promise<void> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
   }
+  const auditAgeMs = usage(() => parseAuditAge(options.auditAge));
   const tlsFiles =
     tlsCert !== undefined && tlsKey !== undefined ? { certFile: tlsCert, keyFile: tlsKey } : undefined;
-  const log = createLogger("source");
+  const log = createLogger("source", undefined, actorFields);
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
   const acceptsWishes = options.acceptDeviceGroups === true;
@@ -48,7 +58,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     );
   const names = { dataDir: options.data, listen, tlsFiles };
   const approvesTakeovers = options.approveTakeovers === true;
-  const switches = { keepVersions, approvesTakeovers, acceptsWishes };
+  const switches = { keepVersions, approvesTakeovers, acceptsWishes, auditAgeMs };
   const source = await startSource({ ...names, trustedProxies, ...switches, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");

@@ -14,7 +14,7 @@ import {
 } from "../../api/schema/users.ts";
 import { passwordProblem } from "../../model/password.ts";
 import { ApiError } from "../api-error.ts";
-import { allow, countRefusal } from "../auth.ts";
+import { allow, countRefusal, runForPerson } from "../auth.ts";
 import type { CurrentSession, Person } from "../caller.ts";
 import type { UserRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
@@ -49,7 +49,7 @@ export function sessionRoutes(context: SourceContext): Hono<SourceEnv> {
     jsonBody(signInSchema),
     async (c) => {
       const user = await userByPassword(context, c, c.req.valid("json"));
-      const current = await beginSession(context, c, user);
+      const current = await runForPerson(c, user.name, () => beginSession(context, c, user));
       return c.json(viewOf(personOf(current), current), 200, { "cache-control": "no-store" });
     },
   );
@@ -120,14 +120,17 @@ function sessionIn(c: Context<SourceEnv>): CurrentSession {
   throw new ApiError(409, "A token has no session", "this request is for people who signed in");
 }
 
+/** Actor of a refused request, as the audit has it. */
+type Party = NonNullable<Parameters<typeof countRefusal>[3]>;
+
 /**
  * Counts the attempt, also one that ends without an answer.
  * @throws ApiError 429 with the time to wait
  */
-function beginAttempt(context: SourceContext, c: Context<SourceEnv>, user: string): void {
+function beginAttempt(context: SourceContext, c: Context<SourceEnv>, user: string, party: Party): void {
   const waitMs = context.signIn.attempts.begin(user, c.env.remoteAddress, context.nowMs());
   if (waitMs === 0) return;
-  countRefusal(context, c, "too-many-attempts");
+  countRefusal(context, c, "too-many-attempts", party);
   const seconds = Math.ceil(waitMs / 1_000);
   const hint = `try again in ${seconds} s`;
   const error = new ApiError(429, "Too many wrong passwords", hint);
@@ -147,15 +150,17 @@ async function userByPassword(
     countRefusal(context, c, "foreign-page");
     throw new ApiError(403, "A page of another site asked to sign in", "open the source's own page");
   }
-  beginAttempt(context, c, name);
   const user = await context.catalog.users.byName(name);
+  // An unknown name is not recorded: people type passwords there.
+  const party = { actor: user?.name ?? "", kind: "nobody" } as const;
+  beginAttempt(context, c, name, party);
   if (!(await context.signIn.hashes.verify(password, user?.passwordHash ?? null)) || user === null) {
-    countRefusal(context, c, "wrong-password");
+    countRefusal(context, c, "wrong-password", party);
     throw new ApiError(401, "The user or the password is wrong", "an administrator can give a new password");
   }
   context.signIn.attempts.succeeded(name, c.env.remoteAddress);
   if (user.disabledAtMs === null) return user;
-  countRefusal(context, c, "disabled-user");
+  countRefusal(context, c, "disabled-user", party);
   throw new ApiError(403, `The user "${user.name}" is disabled`, "an administrator can enable it");
 }
 
@@ -168,9 +173,10 @@ async function changeOwnPassword(
   const { signIn, catalog, log } = context;
   if (user.passwordHash === null)
     throw new ApiError(409, `"${user.name}" signs in at the provider`, "change the password there");
-  beginAttempt(context, c, user.name);
+  const party = { actor: user.name, kind: "session" } as const;
+  beginAttempt(context, c, user.name, party);
   if (!(await signIn.hashes.verify(current, user.passwordHash))) {
-    countRefusal(context, c, "wrong-password");
+    countRefusal(context, c, "wrong-password", party);
     throw new ApiError(403, "The current password is wrong", "an administrator can give a new one");
   }
   signIn.attempts.succeeded(user.name, c.env.remoteAddress);

@@ -13,8 +13,7 @@ import {
 } from "../../api/schema/users.ts";
 import { scopeProblem } from "../../model/role.ts";
 import { ApiError } from "../api-error.ts";
-import { allow, countRefusal } from "../auth.ts";
-import type { Person } from "../caller.ts";
+import { allow, countRefusal, runForPerson } from "../auth.ts";
 import type { GroupRole, SingleSignOn, UserRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, queryParameters } from "../openapi.ts";
@@ -64,7 +63,7 @@ export function singleSignOnRoutes(context: SourceContext): Hono<SourceEnv> {
       await check(context, provider);
       await catalog.singleSignOn.write(provider);
       const { issuer, clientId, roles } = provider;
-      log.info({ by: (c.get("caller") as Person).name, issuer, clientId, roles }, "single sign-on set");
+      log.info({ issuer, clientId, roles }, "single sign-on set");
       return c.json({ provider: viewOf(provider) });
     },
   );
@@ -78,7 +77,7 @@ export function singleSignOnRoutes(context: SourceContext): Hono<SourceEnv> {
     allow(context),
     async (c) => {
       await catalog.singleSignOn.write(null);
-      log.info({ by: (c.get("caller") as Person).name }, "single sign-on ended");
+      log.info("single sign-on ended");
       return c.json({ ok: true } as const);
     },
   );
@@ -185,7 +184,9 @@ async function finish(context: SourceContext, c: Context<SourceEnv>): Promise<st
     countRefusal(context, c, "wrong-sign-in");
     throw error;
   }
-  await beginSession(context, c, await userOf(context, c, provider, person));
+  await runForPerson(c, person.name, async () =>
+    beginSession(context, c, await userOf(context, c, provider, person)),
+  );
   return pending.returnTo;
 }
 
@@ -202,7 +203,7 @@ async function userOf(
   { subject, name, groups }: ProviderPerson,
 ): Promise<UserRecord> {
   const refuse = (why: "no-role" | "disabled-user", text: string, hint: string): never => {
-    countRefusal(context, c, why);
+    countRefusal(context, c, why, { actor: name, kind: "nobody" });
     throw new ApiError(403, text, hint);
   };
   const row: GroupRole | undefined = roles.find(({ group }) => groups?.includes(group));

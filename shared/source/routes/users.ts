@@ -1,5 +1,5 @@
 /** Routes for administrators: users with a name, a role, a scope and a password. */
-import { Hono, type Context } from "hono";
+import { Hono } from "hono";
 import type * as v from "valibot";
 import { doneSchema } from "../../api/schema/admin.ts";
 import {
@@ -15,15 +15,12 @@ import { passwordProblem } from "../../model/password.ts";
 import { scopeProblem, type Role, type Scope } from "../../model/role.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
-import type { Person } from "../caller.ts";
 import type { UserRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { lifeSince } from "../sign-in/session-life.ts";
 
 const bodyBytesMax = 65_536;
-
-const actorOf = (c: Context<SourceEnv>): string => (c.get("caller") as Person).name;
 
 export function userRoutes(context: SourceContext): Hono<SourceEnv> {
   const { log } = context;
@@ -42,7 +39,7 @@ export function userRoutes(context: SourceContext): Hono<SourceEnv> {
     jsonBody(userCreateSchema),
     async (c) => {
       const user = await addUser(context, c.req.valid("json"));
-      log.info({ by: actorOf(c), user: user.name, role: user.role, scope: user.scope }, "user added");
+      log.info({ user: user.name, role: user.role, scope: user.scope }, "user added");
       return c.json(user);
     },
   );
@@ -60,7 +57,7 @@ export function userRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const edit = c.req.valid("json");
       const user = await editUser(context, c.req.valid("param").name, edit);
-      log.info({ by: actorOf(c), user: user.name, ...edit }, "user changed");
+      log.info({ user: user.name, ...edit }, "user changed");
       return c.json(user);
     },
   );
@@ -90,7 +87,7 @@ function addPasswordAndRemoval(routes: Hono<SourceEnv>, context: SourceContext):
       const keep = current?.user.id === user.id ? current.session.secretSha256 : null;
       // The user may have been removed while the password was hashed.
       if ((await catalog.users.setPassword(user.id, hash, keep)) === null) throw unknownUser(user.name);
-      log.info({ by: actorOf(c), user: user.name }, "password changed; the sessions of the user ended");
+      log.info({ user: user.name }, "password changed; the sessions of the user ended");
       return c.json({ ok: true } as const);
     },
   );
@@ -102,7 +99,7 @@ function addPasswordAndRemoval(routes: Hono<SourceEnv>, context: SourceContext):
     async (c) => {
       const { name } = await userNamed(context, c.req.valid("param").name);
       await catalog.users.remove(name);
-      log.info({ by: actorOf(c), user: name }, "user removed");
+      log.info({ user: name }, "user removed");
       return c.json({ ok: true } as const);
     },
   );

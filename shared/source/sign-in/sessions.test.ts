@@ -1,9 +1,10 @@
 /** Sessions of people: a real source over https, and a browser with its cookies. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../../api/testing-certificates.ts";
+import type { AuditRow } from "../../model/audit.ts";
 import type { CallerView, User } from "../../api/schema/users.ts";
 import { createLogger } from "../../log.ts";
 import { openFixture } from "../app-fixture.ts";
@@ -11,6 +12,9 @@ import { parseTrustedProxies } from "../client-address.ts";
 import { permissions } from "../permissions.ts";
 import { startSource, type RunningSource } from "../server.ts";
 import { TestBrowser } from "../testing-browser.ts";
+
+// Hashes of passwords take long on a busy machine.
+setDefaultTimeout(60_000);
 
 const password = "correct horse battery";
 const other = "another staple entirely";
@@ -61,6 +65,10 @@ async function signedIn(): Promise<TestBrowser> {
 }
 const statusOf = async (browser: TestBrowser): Promise<number> =>
   (await browser.send(`${source.url}/v1/session`)).status;
+
+/** Returns the newest rows of the audit, the newest first. */
+const rowsOf = async (): Promise<AuditRow[]> =>
+  ((await (await asAdmin("GET", "/v1/audit?limit=1000")).json()) as { rows: AuditRow[] }).rows;
 
 describe("signing in", () => {
   test("begins a session, whose cookie no page can read and no other site can send", async () => {
@@ -113,14 +121,14 @@ describe("signing in", () => {
     clock.nowMs += 1_000;
     expect((await signIn(browser)).status).toBe(200);
     expect((await signIn(browser, other)).status).toBe(401);
-  }, 60_000);
+  });
 
   test("counts attempts that are made at the same time", async () => {
     const browser = new TestBrowser();
     const answers = await Promise.all(Array.from({ length: 9 }, () => signIn(browser, other)));
     const statuses = answers.map(({ status }) => status).toSorted();
     expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429, 429]);
-  }, 60_000);
+  });
 
   test("is refused to a page of another site, and to a disabled user", async () => {
     const json = { user, password };
@@ -252,7 +260,31 @@ test("every request that changes something is refused to a page of another site"
   }
   expect(asked.size).toBeGreaterThan(30);
   await fixture.close();
-}, 60_000);
+});
+
+test("the audit has who signed in, who could not, and what people did, without a secret", async () => {
+  const before = (await rowsOf())[0]!.sequence;
+  const browser = await signedIn();
+  await signIn(new TestBrowser(), other);
+  await signIn(new TestBrowser(), other, "a password in the wrong place");
+  const path = `${source.url}/v1/session`;
+  await browser.send(`${path}/password`, { method: "PUT", json: { current: password, password: other } });
+  await browser.send(path, { method: "DELETE", from: "same-site" });
+  await browser.send(path, { method: "DELETE" });
+  const rows = (await rowsOf()).filter(({ sequence }) => sequence > before).toReversed();
+  expect(
+    rows.map(({ actor, kind, action, object, result }) => [actor, kind, action, object, result]),
+  ).toEqual([
+    [user, "session", "POST /v1/session", `user ${user}`, "done"],
+    [user, "nobody", "POST /v1/session", "/v1/session", "refused: wrong-password"],
+    ["", "nobody", "POST /v1/session", "/v1/session", "refused: wrong-password"],
+    [user, "session", "PUT /v1/session/password", `user ${user}`, "done"],
+    [user, "session", "DELETE /v1/session", "/v1/session", "refused: foreign-page"],
+    [user, "session", "DELETE /v1/session", `user ${user}`, "done"],
+  ]);
+  for (const secret of [password, other, "a password in the wrong place"])
+    expect(JSON.stringify(rows)).not.toContain(secret);
+});
 
 describe("another password", () => {
   test("of the user's own ends the other sessions, and needs the current one", async () => {
