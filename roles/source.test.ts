@@ -56,7 +56,9 @@ afterAll(async () => {
   const { status, out, error } = await ended(serving);
   await rm(folder, { recursive: true });
   expect([status, out]).toEqual([0, ""]);
-  const lines = error.split("\n").map((line) => JSON.parse(line) as { msg: string; url?: string });
+  type Line = { msg: string; url?: string; actor?: string; group?: string };
+  const lines = error.split("\n").map((line) => JSON.parse(line) as Line);
+  expect(lines.find(({ group }) => group === "audited")).toMatchObject({ actor: "admin.token" });
   expect(lines.slice(0, 2)).toEqual([
     expect.objectContaining({ msg: "issued a TLS certificate" }),
     expect.objectContaining({ msg: "listening", url: environment["FLOCKCAST_SOURCE"]! }),
@@ -544,6 +546,40 @@ describe("token", () => {
     [["--kind", "enrolment", "--uses", "0"], "is not a number of devices"],
   ])("create refuses %j with exit status 2", async (words, error) => {
     const refused = await run("token", "create", "t", ...words);
+    expect(refused).toMatchObject({ status: 2, error: expect.stringContaining(error) });
+  });
+});
+
+describe("audit", () => {
+  test("list shows who changed what, and verify and export check the chain", async () => {
+    expect((await run("group", "create", "audited")).status).toBe(0);
+    const list = await run("audit", "list", "--since", "1h", "--object", "group audited");
+    expect(list.out).toMatch(/admin\.token at 127\.0\.0\.1 +PUT \/v1\/groups\/:name +group audited +done/);
+    const verified = await run("audit", "verify");
+    expect(verified).toMatchObject({ status: 0, error: "" });
+    const head = /head (\d+:[0-9a-f]{64})$/.exec(verified.out)![1]!;
+    expect((await run("audit", "verify", "--head", head)).status).toBe(0);
+    const other = head.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
+    expect(await run("audit", "verify", "--head", other)).toMatchObject({
+      status: 1,
+      error: expect.stringContaining("is changed since"),
+    });
+    const file = join(folder, "audit.jsonl");
+    expect((await run("audit", "export", file)).status).toBe(0);
+    expect((await run("audit", "verify", "--file", file)).out).toContain("are in order; head ");
+    await writeFile(file, (await readFile(file, "utf8")).replace("group audited", "group other"));
+    expect(await run("audit", "verify", "--file", file)).toMatchObject({
+      status: 1,
+      error: expect.stringMatching(/row \d+ was changed/),
+    });
+  });
+
+  test.each([
+    [["verify", "--head", "7"], "is not a head"],
+    [["list", "--since", "yesterday"], "is not a time"],
+    [["list", "--limit", "0"], "is not a number of rows"],
+  ])("refuses %j with exit status 2", async (words, error) => {
+    const refused = await run("audit", ...words);
     expect(refused).toMatchObject({ status: 2, error: expect.stringContaining(error) });
   });
 });

@@ -25,8 +25,11 @@ import {
   sourceOption,
   tokenOption,
 } from "../shared/source/commands/options.ts";
+import { addAudit } from "../shared/source/commands/audit.ts";
 import { addTokens } from "../shared/source/commands/tokens.ts";
+import { addSingleSignOn } from "../shared/source/commands/single-sign-on.ts";
 import { addSettings } from "../shared/source/commands/setting-command-line.ts";
+import { addUsers } from "../shared/source/commands/users.ts";
 import type { JsonOptions } from "../shared/source/commands/connect.ts";
 import {
   cancelTask,
@@ -78,6 +81,7 @@ function addServing(program: Command): void {
       "--approve-takeovers",
       "let a device that is installed again with enroll.token keep its tags without device approve",
     )
+    .option("--audit-age <duration>", "age at which rows of the audit are removed", "400d")
     .option(
       "--accept-device-groups",
       "count the groups that devices state themselves (--device-group) as tags: for labs only",
@@ -321,7 +325,10 @@ async function main(words: readonly string[]): Promise<number> {
     addSettings,
     addInventory,
     addTrust,
+    addAudit,
     addTokens,
+    addUsers,
+    addSingleSignOn,
     addSource,
     addReports,
   ])

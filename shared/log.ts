@@ -16,13 +16,19 @@ export type Logger = pino.Logger;
  * Returns the logger of a program. Tokens, credentials and task keys are censored.
  * @param level `silent`, `error`, `warn`, `info` or `debug`; defaults to the environment variable
  *   FLOCKCAST_LOG. An unknown level, or none, means `info`.
+ * @param fields returns further fields of each line
  */
-export function createLogger(name: string, level = process.env["FLOCKCAST_LOG"]): Logger {
+export function createLogger(
+  name: string,
+  level = process.env["FLOCKCAST_LOG"],
+  fields: () => object = () => ({}),
+): Logger {
   const known = level !== undefined && (level === "silent" || Object.hasOwn(pino.levels.values, level));
   const options: pino.LoggerOptions = {
     name,
     level: known ? level : "info",
     base: { name },
+    mixin: fields,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: {

@@ -47,7 +47,9 @@ import {
 } from "./schema/labels.ts";
 import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
 import { settingClient, type SettingClient } from "./setting-client.ts";
+import { userClient, type UserClient } from "./user-client.ts";
 import { SourceTransport } from "./source-transport.ts";
+import { auditClient, type AuditClient } from "./audit-client.ts";
 import { readToken, tokenProblem } from "./token.ts";
 import { trustClient, type TrustClient } from "./trust-client.ts";
 import { tokenClient, type TokenClient } from "./token-client.ts";
@@ -66,7 +68,9 @@ type AdminClientOptions = {
 export type AdminClient = DeviceRequests &
   SettingClient &
   TrustClient &
-  TokenClient & {
+  TokenClient &
+  AuditClient &
+  UserClient & {
     /** Fingerprint of the roots that the token names; null: it names none. */
     readonly root: string | null;
     /** @param urls web sites that have the bytes */
@@ -178,6 +182,36 @@ function sourceCalls(connection: Connection, transport: SourceTransport): Source
   };
 }
 
+type PackageCalls = Pick<
+  AdminClient,
+  | "publish"
+  | "putContent"
+  | "packages"
+  | "packageUrls"
+  | "addPackageUrl"
+  | "removePackageUrl"
+  | "removePackage"
+>;
+
+const packageCalls = (connection: Connection): PackageCalls => ({
+  publish: async (signed, urls = []) =>
+    ask(connection, "POST", "/v1/packages", publishResponseSchema, {
+      json: { packed: Buffer.from(await packManifest(signed)).toString("base64"), urls },
+    }),
+  async putContent(packageId, content, signal) {
+    const path = `/v1/packages/${packageId}/content`;
+    await ask(connection, "PUT", path, doneSchema, { body: content, signal, timeoutMs: null });
+  },
+  packages: async () => (await ask(connection, "GET", "/v1/packages", packageListSchema)).packages,
+  packageUrls: (words) => ask(connection, "GET", urlsPath(words), packageUrlListSchema),
+  addPackageUrl: (words, url) =>
+    ask(connection, "POST", urlsPath(words), packageUrlListSchema, { json: { url } }),
+  removePackageUrl: (words, url) =>
+    ask(connection, "DELETE", urlsPath(words), packageUrlListSchema, { json: { url } }),
+  removePackage: (words) =>
+    ask(connection, "DELETE", `/v1/packages/${encodeURIComponent(words)}`, packageRemovedSchema),
+});
+
 /**
  * Creates a client; makes no request. The first one checks that the server is the token's source.
  * @throws Error when the URL or the token is malformed
@@ -203,22 +237,9 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     ...trustClient(connection),
     ...settingClient(connection),
     ...tokenClient(connection),
-    publish: async (signed, urls = []) =>
-      ask(connection, "POST", "/v1/packages", publishResponseSchema, {
-        json: { packed: Buffer.from(await packManifest(signed)).toString("base64"), urls },
-      }),
-    async putContent(packageId, content, signal) {
-      const path = `/v1/packages/${packageId}/content`;
-      await ask(connection, "PUT", path, doneSchema, { body: content, signal, timeoutMs: null });
-    },
-    packages: async () => (await ask(connection, "GET", "/v1/packages", packageListSchema)).packages,
-    packageUrls: (words) => ask(connection, "GET", urlsPath(words), packageUrlListSchema),
-    addPackageUrl: (words, url) =>
-      ask(connection, "POST", urlsPath(words), packageUrlListSchema, { json: { url } }),
-    removePackageUrl: (words, url) =>
-      ask(connection, "DELETE", urlsPath(words), packageUrlListSchema, { json: { url } }),
-    removePackage: (words) =>
-      ask(connection, "DELETE", `/v1/packages/${encodeURIComponent(words)}`, packageRemovedSchema),
+    ...auditClient(connection),
+    ...userClient(connection),
+    ...packageCalls(connection),
     createTask: (task) => ask(connection, "POST", "/v1/tasks", taskChangedSchema, { json: task }),
     ...labelCalls(connection),
     previewTask: (task) => ask(connection, "POST", "/v1/tasks/dry-run", taskPreviewSchema, { json: task }),

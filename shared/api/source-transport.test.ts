@@ -39,6 +39,7 @@ async function start(files?: CertificateFiles, name = "data", port = 0) {
     port: Number(new URL(source.url).port),
     token,
     identity: readToken(token)!.identity,
+    enrolment: await readFile(join(dataDir, "enroll.token"), "utf8"),
     stop: async () => {
       sources = sources.filter((one) => one !== source);
       await source.stop();
@@ -200,13 +201,12 @@ test.each([
   "http://[2001:db8::7]:7443",
   "http://0.0.0.0:1",
 ])("nothing is sent to %s, unless plain HTTP is allowed", async (url) => {
-  const { identity, token } = await start();
+  const { identity, token, enrolment } = await start();
   const transport = new SourceTransport({ url, identity });
   const refused = { problem: "plain-http", message: expect.stringContaining(`${url} has no TLS`) };
   await expect(transport.fetch(`${url}/v1/devices`, {})).rejects.toMatchObject(refused);
   await expect(transport.statement()).rejects.toMatchObject(refused);
   expect(await problemAt(url, token)).toBe("plain-http");
-  const enrolment = await readFile(join(dataDir, "enroll.token"), "utf8");
   const request = { token: enrolment, hostname: "h", os: "linux", arch: "x64", agentVersion: "0.1.0" };
   await expect(enrollDevice(url, request)).rejects.toMatchObject({ kind: "unauthorized" });
   transport.close();

@@ -11,7 +11,7 @@ export const roleWords: Readonly<Record<Role, string>> = {
   viewer: "read devices, tasks, packages, settings and metrics",
   operator: "the same, and change tasks, tags, groups, sites, names of devices and subnets; remove devices",
   publisher: "read, and publish and remove packages",
-  administrator: "everything, also settings, tokens, audit, backup and the source's address",
+  administrator: "everything, also settings, users, tokens, audit, backup and the source's address",
 };
 
 /** Tags. A device belongs to the scope if it has one of them; an empty scope has all devices. */

@@ -26,7 +26,9 @@ import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { Liveness } from "./liveness.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
+import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
+import { createSignIn } from "./sign-in/sign-in.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endTasks } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -91,7 +93,9 @@ export type TestDevice = { id: string; credential: string; subnetId: string };
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
-type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes"> & {
+const auditAgeMs = 400 * 86_400_000;
+
+type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes" | "auditAgeMs"> & {
   readonly approvesTakeovers: boolean;
 };
 
@@ -114,7 +118,7 @@ async function openParts(
   { approvesTakeovers, ...switches }: Switches,
 ) {
   const log = createLogger("test", "silent");
-  const catalog = await openSqliteCatalog(join(folder, "catalog.db"));
+  const catalog = await openSqliteCatalog(join(folder, "catalog.db"), undefined, () => clock.nowMs);
   await addTokens(catalog, approvesTakeovers);
   const changeHub = new ChangeHub(0);
   const wan = new WanMeter(catalog.wan, log, () => clock.nowMs);
@@ -125,12 +129,15 @@ async function openParts(
   const trust = await SourceTrust.open({ catalog, dataFolder: folder, nowMs, log });
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
+  const refusalAudit = new RefusalAudit(catalog.audit, log);
   const app = createSourceApp({
     trust,
     orders,
     onRoots: async () => {},
     identityKey: await loadOrCreateIdentityKey(folder),
     refused: new RefusedRequests(metrics.registry, log),
+    refusalAudit,
+    signIn: createSignIn(random),
     dataFolder: folder,
     catalog,
     content,
@@ -149,7 +156,7 @@ async function openParts(
     nowMs,
     randomBytes: random,
   });
-  return { app, catalog, changeHub, wan, content, log, noted, metrics, trust, orders };
+  return { app, catalog, changeHub, wan, content, log, noted, metrics, refusalAudit, trust, orders };
 }
 
 type Init = {
@@ -219,6 +226,19 @@ function devicesOf(
   };
   return { checkIn, obeyedBy };
 }
+/** Returns the function that creates a person's token. */
+const tokenMaker =
+  (call: ReturnType<typeof callerOf>["call"], clock: { readonly nowMs: number }) =>
+  async (
+    role: Role,
+    { scope = [], expiresInMs }: { scope?: string[]; expiresInMs?: number } = {},
+  ): Promise<{ id: string; name: string; text: string }> => {
+    const name = `${role}-${randomBytes(4).toString("hex")}`;
+    const expiresAtMs = expiresInMs === undefined ? null : clock.nowMs + expiresInMs;
+    const json = { kind: "person", name, role, scope, expiresAtMs };
+    const { body } = await call<TokenCreated>("POST", "/v1/tokens", { json });
+    return { id: body.token.id, name, text: body.text };
+  };
 
 /**
  * @param given differences from the default: all versions stay, takeovers need an approval, and
@@ -227,9 +247,15 @@ function devicesOf(
 export async function openFixture(given: Partial<Switches> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
   const clock = { nowMs: 1_800_000_000_000 };
-  const switches = { keepVersions: null, approvesTakeovers: false, acceptsWishes: false, ...given };
+  const switches = {
+    keepVersions: null,
+    approvesTakeovers: false,
+    acceptsWishes: false,
+    auditAgeMs,
+    ...given,
+  };
   const parts = await openParts(folder, clock, switches);
-  const { app, catalog, changeHub, wan, content, log, noted, metrics, trust, orders } = parts;
+  const { app, catalog, changeHub, wan, content, log, noted, metrics, refusalAudit, trust, orders } = parts;
   const { keepVersions, acceptsWishes } = switches;
   const { raw, call } = callerOf(app);
   const { checkIn, obeyedBy } = devicesOf({ catalog, trust }, call, clock);
@@ -246,22 +272,14 @@ export async function openFixture(given: Partial<Switches> = {}) {
     trust,
     orders,
     keepVersions,
+    auditAgeMs: switches.auditAgeMs,
+    refusalAudit,
     raw,
     call,
     checkIn,
     obeyedBy,
     adminToken,
-    /** Creates a person's token. */
-    async token(
-      role: Role,
-      { scope = [], expiresInMs }: { scope?: string[]; expiresInMs?: number } = {},
-    ): Promise<{ id: string; name: string; text: string }> {
-      const name = `${role}-${randomBytes(4).toString("hex")}`;
-      const expiresAtMs = expiresInMs === undefined ? null : clock.nowMs + expiresInMs;
-      const json = { kind: "person", name, role, scope, expiresAtMs };
-      const { body } = await call<TokenCreated>("POST", "/v1/tokens", { json });
-      return { id: body.token.id, name, text: body.text };
-    },
+    token: tokenMaker(call, clock),
     /** Ends tasks, as the running source does every second. */
     endTasks: () => endTasks({ catalog, changeHub, noted, acceptsWishes, log, nowMs: () => clock.nowMs }),
     /** Enrols a device and checks it in. */

@@ -17,17 +17,21 @@ import type { SourceContext, SourceEnv } from "./context.ts";
 import { documented, openApiDocument } from "./openapi.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { identityRoutes } from "./routes/identity.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { backupRoutes } from "./routes/backup.ts";
 import { packageRoutes } from "./routes/packages.ts";
 import { reportRoutes } from "./routes/reports.ts";
 import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
+import { sessionRoutes } from "./routes/session.ts";
 import { settingRoutes } from "./routes/settings.ts";
+import { singleSignOnRoutes } from "./routes/single-sign-on.ts";
 import { siteRoutes } from "./routes/sites.ts";
 import { subnetRoutes } from "./routes/subnets.ts";
 import { tagRoutes } from "./routes/tags.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 import { trustRoutes } from "./routes/trust.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
+import { userRoutes } from "./routes/users.ts";
 
 const documentation = {
   info: {
@@ -38,7 +42,11 @@ const documentation = {
   components: {
     securitySchemes: {
       device: { type: "http", scheme: "bearer", description: "a device's credential, from its enrolment" },
-      admin: { type: "http", scheme: "bearer", description: "an API token" },
+      admin: {
+        type: "http",
+        scheme: "bearer",
+        description: "an API token; a browser sends the cookie of its session instead",
+      },
     },
   },
 } as const;
@@ -71,13 +79,17 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/devices", deviceRoutes(context));
   app.route("/v1/subnets", subnetRoutes(context));
   app.route("/v1/reports", reportRoutes(context));
+  app.route("/v1/audit", auditRoutes(context));
   app.route("/v1/tokens", tokenRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
+  app.route("/v1/users", userRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1/trust", trustRoutes(context));
   app.route("/v1", tagRoutes(context));
   app.route("/v1", siteRoutes(context));
   app.route("/v1", identityRoutes(context));
+  app.route("/v1", sessionRoutes(context));
+  app.route("/v1", singleSignOnRoutes(context));
   app.get(
     "/openapi.json",
     documented({ summary: "This document", audience: ["admin"], media: "application/json" }),

@@ -9,6 +9,8 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
 import { readToken, type TokenKind } from "../api/token.ts";
+import { canonicalAddress } from "../model/subnet.ts";
+import { runFor, type Act } from "./acting.ts";
 import { ApiError } from "./api-error.ts";
 import { barCodeOf, barredError } from "./barred-credential.ts";
 import type { Caller, Person } from "./caller.ts";
@@ -17,6 +19,8 @@ import type { SourceContext, SourceEnv } from "./context.ts";
 import { permissions, routeName, type Permission } from "./permissions.ts";
 import type { Refusal } from "./refused-requests.ts";
 import { namedOutsideScope } from "./scope.ts";
+import { isOwnRequest } from "./sign-in/session-cookie.ts";
+import { currentSession, personOf } from "./sign-in/sessions.ts";
 
 /**
  * Interval of updates of the last contact, which only people read: one write per half minute and
@@ -45,7 +49,7 @@ export async function tokenBy(
   if (token === null || token.kind !== kind) return null;
   const isExpired = token.expiresAtMs !== null && token.expiresAtMs <= context.nowMs();
   if (token.revokedAtMs === null && !isExpired) return token;
-  countRefusal(context, c, "ended-token");
+  countRefusal(context, c, "ended-token", { actor: token.name, kind: "token" });
   const what = token.revokedAtMs === null ? "has expired" : "was revoked";
   throw new ApiError(401, `The token "${token.name}" ${what}`, "an administrator can create another one");
 }
@@ -64,16 +68,24 @@ export function allow(context: SourceContext) {
     const caller = await callerOf(context, c);
     const refusal = refusalOf(permission, caller);
     if (refusal !== null) {
-      countRefusal(context, c, refusal.why);
+      countRefusal(context, c, refusal.why, partyOf(caller));
       throw new ApiError(403, refusal.message, refusal.hint);
     }
     if (caller.kind === "person" && caller.scope.length > 0 && permission.scope === "limits")
       await refuseOutsideScope(context, c, caller);
     c.set("caller", caller);
     if (caller.kind === "device") c.set("device", caller.device);
-    await next();
+    await runFor({ ...partyOf(caller), address: addressOf(c), action: name }, next);
   });
 }
+
+/** Returns the name and the kind of a caller, as the audit has them. */
+const partyOf = (caller: Caller): Pick<Act, "actor" | "kind"> =>
+  caller.kind === "device"
+    ? { actor: caller.device.id, kind: "device" }
+    : { actor: caller.name, kind: caller.by };
+
+const addressOf = (c: Context<SourceEnv>): string => canonicalAddress(c.env.remoteAddress);
 
 /** @throws ApiError 403 for a task or a device of the path that does not belong to the scope */
 async function refuseOutsideScope(
@@ -83,7 +95,7 @@ async function refuseOutsideScope(
 ): Promise<void> {
   const what = await namedOutsideScope(context, c, person);
   if (what === null) return;
-  countRefusal(context, c, "outside-scope");
+  countRefusal(context, c, "outside-scope", partyOf(person));
   const scope = person.scope.join(", ");
   throw new ApiError(
     403,
@@ -94,17 +106,42 @@ async function refuseOutsideScope(
 
 /** @throws ApiError 401 for a missing or unknown credential, 403 for a barred one */
 async function callerOf(context: SourceContext, c: Context<SourceEnv>): Promise<Caller> {
+  if (c.req.header("authorization") === undefined) {
+    const person = await personInBrowser(context, c);
+    if (person !== null) return person;
+  }
   const credential = credentialIn(context, c);
   const caller = (await personBy(context, c, credential)) ?? (await deviceBy(context, credential));
   if (caller !== null) return caller;
   const barred = await barCodeOf(context.catalog, sha256Hex(credential), context.nowMs());
-  countRefusal(context, c, barred === null ? "unknown-credential" : barred.code);
+  const party = barred === null ? nobody : ({ actor: barred.deviceId, kind: "device" } as const);
+  countRefusal(context, c, barred === null ? "unknown-credential" : barred.code, party);
   if (barred !== null) throw barredError(barred.code);
   throw new ApiError(
     401,
     "Unknown credential",
     "devices: enrol again; people: use a token that an administrator created, or that of the file admin.token",
   );
+}
+
+/**
+ * Returns the person whose session the request's cookie belongs to; null without a cookie.
+ * @throws ApiError 401 for a session that has ended, 403 for a change that a foreign page asks for
+ */
+async function personInBrowser(context: SourceContext, c: Context<SourceEnv>): Promise<Person | null> {
+  const current = await currentSession(context, c);
+  if (current === null) return null;
+  if (current === "ended") {
+    countRefusal(context, c, "ended-session");
+    throw new ApiError(401, "The session has ended", "sign in again");
+  }
+  if (!isOwnRequest(c)) {
+    countRefusal(context, c, "foreign-page", { actor: current.user.name, kind: "session" });
+    const hint = "the browser has to send Sec-Fetch-Site: same-origin, or the source's address as Origin";
+    throw new ApiError(403, "A page of another site asked for this change", hint);
+  }
+  c.set("session", current);
+  return personOf(current);
 }
 
 type RoleRefusal = { readonly why: Refusal; readonly message: string; readonly hint?: string };
@@ -131,10 +168,26 @@ function refusalOf({ callers, scope }: Permission, caller: Caller): RoleRefusal 
   };
 }
 
-/** Counts a refused request by its reason. */
-export function countRefusal(context: SourceContext, c: Context<SourceEnv>, why: Refusal): void {
-  context.refused.count(why, c.env.remoteAddress, c.req.path, context.nowMs());
+/** Counts a refused request by its reason, and records it in the audit. */
+export function countRefusal(
+  context: SourceContext,
+  c: Context<SourceEnv>,
+  why: Refusal,
+  party: Pick<Act, "actor" | "kind"> = nobody,
+): void {
+  const nowMs = context.nowMs();
+  context.refused.count(why, c.env.remoteAddress, c.req.path, nowMs);
+  const action = routeName(c.req.method, routePath(c));
+  context.refusalAudit.note({ ...party, address: addressOf(c), action, path: c.req.path, why }, nowMs);
 }
+
+/** Runs code for a person who has proved a name with this request, and has no session yet. */
+export const runForPerson = <T>(c: Context<SourceEnv>, name: string, run: () => Promise<T>): Promise<T> => {
+  const action = routeName(c.req.method, routePath(c));
+  return runFor({ actor: name, kind: "session", address: addressOf(c), action }, run);
+};
+
+const nobody = { actor: "", kind: "nobody" } as const;
 
 /** @throws ApiError 401 for a request without a credential */
 export function credentialIn(context: SourceContext, c: Context<SourceEnv>): string {

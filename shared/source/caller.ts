@@ -3,7 +3,7 @@
  * a session. Names appear in the log and in the audit.
  */
 import type { Role, Scope } from "../model/role.ts";
-import type { DeviceRecord } from "./catalog/index.ts";
+import type { DeviceRecord, SessionRecord, UserRecord } from "./catalog/index.ts";
 
 export type Person = {
   readonly kind: "person";
@@ -13,5 +13,7 @@ export type Person = {
   readonly scope: Scope;
   readonly by: "token" | "session";
 };
+/** Session of a person in a browser, and the user whose it is. */
+export type CurrentSession = { readonly session: SessionRecord; readonly user: UserRecord };
 export type DeviceCaller = { readonly kind: "device"; readonly device: DeviceRecord };
 export type Caller = Person | DeviceCaller;

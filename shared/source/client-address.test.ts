@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { clientAddress, parseTrustedProxies } from "./client-address.ts";
+import { clientAddress, parseTrustedProxies, statesTls } from "./client-address.ts";
 
 const trusted = parseTrustedProxies(["10.0.0.0/8", "2001:db8:1::/48", "127.0.0.1"]);
 const proxy = "10.1.2.3";
@@ -87,6 +87,19 @@ describe("address of a client", () => {
     const headers = { forwarded: "for=198.51.100.7", "x-forwarded-for": "198.51.100.7" };
     expect(from("::ffff:10.1.2.3", headers)).toBe("198.51.100.7");
   });
+});
+
+test.each([
+  [proxy, { "x-forwarded-proto": "https" }, true],
+  [proxy, { "x-forwarded-proto": "http, HTTPS" }, true],
+  [proxy, { forwarded: 'for=198.51.100.7;proto="https";by=10.0.0.1' }, true],
+  [proxy, { forwarded: "for=198.51.100.7;proto=http", "x-forwarded-proto": "https" }, false],
+  [proxy, { "x-forwarded-proto": "https, http" }, false],
+  [proxy, { forwarded: "for=198.51.100.7;notproto=https" }, false],
+  [proxy, {}, false],
+  ["203.0.113.9", { "x-forwarded-proto": "https" }, false],
+] as const)("TLS of the client of %p with the headers %j: %p", (peer, headers, expected) => {
+  expect(statesTls(peer, new Headers(headers as Record<string, string>), trusted)).toBe(expected);
 });
 
 describe("trusted proxies", () => {

@@ -54,6 +54,20 @@ export function clientAddress(peer: string, headers: Headers, trusted: TrustedPr
   return first;
 }
 
+const lastOf = (list: string): string => list.slice(list.lastIndexOf(",") + 1).trim();
+
+/**
+ * Returns whether a trusted proxy states that its client uses TLS: in the last hop of `Forwarded`,
+ * or in `X-Forwarded-Proto`. Where it sends both, both have to.
+ */
+export function statesTls(peer: string, headers: Headers, trusted: TrustedProxies): boolean {
+  if (!isTrusted(canonicalAddress(peer), trusted)) return false;
+  const [forwarded, proto] = [headers.get("forwarded"), headers.get("x-forwarded-proto")];
+  if (forwarded === null && proto === null) return false;
+  const isProtoTls = proto === null || lastOf(proto).toLowerCase() === "https";
+  return isProtoTls && (forwarded === null || /(?:^|;)\s*proto="?https"?\s*(?:;|$)/i.test(lastOf(forwarded)));
+}
+
 /**
  * Reads a list from the right, up to the first address that is not a proxy's. The client wrote what
  * is left of it, which is therefore not looked at.

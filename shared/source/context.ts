@@ -2,7 +2,7 @@
  * Context that all routes of the source share. It includes clock and random source, so that tests
  * set them.
  */
-import type { Caller } from "./caller.ts";
+import type { Caller, CurrentSession } from "./caller.ts";
 import type { Catalog, DeviceRecord } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
 import type { ContentStore } from "./content-store.ts";
@@ -16,9 +16,11 @@ import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { IdentityKey } from "../model/source-statement.ts";
 import type { EnrolmentLimits } from "./rate-limit.ts";
+import type { RefusalAudit } from "./refusal-audit.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
 import type { Orders } from "./trust/orders.ts";
 import type { SourceTrust } from "./trust/source-trust.ts";
+import type { SignIn } from "./sign-in/sign-in.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
@@ -35,6 +37,8 @@ export type SourceContext = {
   readonly noted: NotedTasks;
   readonly metrics: SourceMetrics;
   readonly refused: RefusedRequests;
+  readonly refusalAudit: RefusalAudit;
+  readonly signIn: SignIn;
   readonly identityKey: IdentityKey;
   readonly trust: SourceTrust;
   readonly orders: Orders;
@@ -44,6 +48,8 @@ export type SourceContext = {
   readonly enrolments: EnrolmentLimits;
   /** Newest versions of a package that stay at the source; null: all. */
   readonly keepVersions: number | null;
+  /** Age at which rows of the audit end. */
+  readonly auditAgeMs: number;
   /** Whether groups that devices state themselves count as tags: for labs. */
   readonly acceptsWishes: boolean;
   readonly nowMs: () => number;
@@ -57,9 +63,11 @@ export type SourceEnv = {
     readonly remoteAddress: string;
     /** Key (SHA-256, hex) of the certificate of the connection's listener; null without TLS. */
     readonly tlsSpki: string | null;
+    /** Whether the client's connection has TLS, here or at a trusted proxy; default: here. */
+    readonly isSecure?: boolean;
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;
   };
-  /** `device` is set for requests of devices only. */
-  Variables: { device: DeviceRecord; caller: Caller };
+  /** `device` is set for requests of devices only, `session` for those of people in a browser. */
+  Variables: { device: DeviceRecord; caller: Caller; session?: CurrentSession };
 };

@@ -7,7 +7,7 @@
  */
 import type { Hono } from "hono";
 import type { Logger } from "../log.ts";
-import { clientAddress, type TrustedProxies } from "./client-address.ts";
+import { clientAddress, statesTls, type TrustedProxies } from "./client-address.ts";
 import type { SourceEnv } from "./context.ts";
 import type { Listen, Tls } from "./listen.ts";
 
@@ -15,6 +15,9 @@ const idleSeconds = 120;
 /** Attempts to open the port again; another program may hold it for a moment. */
 const reopenAttemptsMax = 50;
 const reopenWaitMs = 100;
+
+const peerOf = (server: Bun.Server<undefined>, request: Request): string =>
+  server.requestIP(request)?.address ?? "";
 
 type ListenerOptions = {
   readonly app: Hono<SourceEnv>;
@@ -86,11 +89,8 @@ export class Listener {
       ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
       fetch: (request, server) =>
         app.fetch(request, {
-          remoteAddress: clientAddress(
-            server.requestIP(request)?.address ?? "",
-            request.headers,
-            trustedProxies,
-          ),
+          remoteAddress: clientAddress(peerOf(server, request), request.headers, trustedProxies),
+          isSecure: tls !== undefined || statesTls(peerOf(server, request), request.headers, trustedProxies),
           tlsSpki: tls?.spki ?? null,
           allowIdle: (seconds: number) => server.timeout(request, seconds),
         }),

@@ -15,6 +15,13 @@ const refusals = [
   "wrong-token",
   "ended-token",
   "too-many-enrolments",
+  "ended-session",
+  "foreign-page",
+  "wrong-password",
+  "too-many-attempts",
+  "wrong-sign-in",
+  "no-role",
+  "disabled-user",
   ...barCodes,
 ] as const;
 export type Refusal = (typeof refusals)[number];

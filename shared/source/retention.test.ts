@@ -126,7 +126,7 @@ test("removes many reports in parts", async () => {
   await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
   expect(await fixture.catalog.tasks.list()).toEqual([]);
   expect(await fixture.catalog.packages.byId(packageId)).not.toBeNull();
-});
+}, 60_000);
 
 test("removes a package whose upload was not finished within a week, and the bytes of a replaced one", async () => {
   const folderOf = (id: string): string => join(fixture.folder, "packages", id);
@@ -169,4 +169,32 @@ test("the bytes of an upload that ends during a removal stay", async () => {
   await removeExpired({ ...fixture, content, nowMs: () => fixture.clock.nowMs });
   expect(await fixture.catalog.packages.byId(second)).toMatchObject({ state: "ready" });
   expect(await fixture.content.has(second, 1)).toBe(true);
+});
+
+test("removes sessions that have ended, and users of the provider after 400 days without a login", async () => {
+  const { users, sessions } = fixture.catalog;
+  const atMs = fixture.clock.nowMs;
+  await users.add({ name: "anna", role: "viewer", scope: [], createdAtMs: atMs, passwordHash: "hash" });
+  const person = {
+    issuer: "https://id.example",
+    subject: "1",
+    name: "ben",
+    role: "viewer",
+    scope: [],
+  } as const;
+  const ben = await users.recordProviderUser(person, atMs);
+  if (typeof ben === "string") throw new Error(ben);
+  const anna = (await users.byName("anna"))!;
+  for (const user of [anna, ben]) await sessions.begin(user.id, { secretSha256: user.name, beganAtMs: atMs });
+  fixture.clock.nowMs += 29 * 60_000;
+  await sessions.noteUse("anna", fixture.clock.nowMs);
+  fixture.clock.nowMs += 60_000;
+  await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
+  expect([await sessions.bySecret("anna"), await sessions.bySecret("ben")]).toEqual([
+    expect.anything(),
+    null,
+  ]);
+  fixture.clock.nowMs = atMs + 400 * day + 1;
+  await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
+  expect([await users.byName("anna"), await users.byName("ben")]).toEqual([expect.anything(), null]);
 });

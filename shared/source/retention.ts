@@ -8,6 +8,7 @@
 import type { SourceContext } from "./context.ts";
 import { removeUnseenDevices } from "./device-removal.ts";
 import { keepNewest } from "./package-removal.ts";
+import { lifeSince } from "./sign-in/session-life.ts";
 
 /** Tasks that ended or were cancelled, with their reports. */
 const endedMs = 90 * 86_400_000;
@@ -17,6 +18,8 @@ const unfinishedMs = 7 * 86_400_000;
 const wanMs = 3 * 366 * 86_400_000;
 /** Tokens that were revoked or have expired. */
 const endedTokensMs = 90 * 86_400_000;
+/** Users of the provider who do not sign in any more. */
+const providerUsersMs = 400 * 86_400_000;
 const everyMs = 86_400_000;
 
 /** Rows of removed devices; one with a report of a task stays for the counts of that task. */
@@ -24,7 +27,7 @@ const removedDevicesMs = 90 * 86_400_000;
 
 type RetentionContext = Pick<
   SourceContext,
-  "catalog" | "changeHub" | "content" | "noted" | "metrics" | "log" | "keepVersions" | "nowMs"
+  "catalog" | "changeHub" | "content" | "noted" | "metrics" | "log" | "keepVersions" | "auditAgeMs" | "nowMs"
 >;
 
 /** Removes now and once a day. Returns the function that ends this. */
@@ -42,7 +45,7 @@ export function startRetention(context: RetentionContext): () => void {
 
 /** Removes what has expired. A package or task that cannot be removed hinders no other. */
 export async function removeExpired(context: RetentionContext): Promise<void> {
-  const { catalog, content, log, keepVersions, nowMs } = context;
+  const { catalog, content, log, keepVersions, auditAgeMs, nowMs } = context;
   const each = async <T>(
     what: string,
     ids: readonly T[],
@@ -62,6 +65,7 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   });
   await removeUnseenDevices(context);
   await catalog.life.deleteRemoved(nowMs() - removedDevicesMs);
+  await removePeople(context);
   const unfinished = await catalog.packages.unfinishedBefore(nowMs() - unfinishedMs);
   await each("an unfinished package", unfinished, async (id) => {
     if (content.isReceiving(id)) return;
@@ -72,4 +76,11 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   await catalog.leases.removeWithoutTask();
   await catalog.wan.removeBefore(nowMs() - wanMs);
   await catalog.tokens.removeEndedBefore(nowMs() - endedTokensMs);
+  await catalog.audit.removeBefore(nowMs() - auditAgeMs);
+}
+
+async function removePeople({ catalog, nowMs }: RetentionContext): Promise<void> {
+  const { usedSinceMs, begunSinceMs } = lifeSince(nowMs());
+  await catalog.sessions.removeEnded(usedSinceMs, begunSinceMs);
+  await catalog.users.removeProviderUsers(nowMs() - providerUsersMs);
 }

@@ -29,9 +29,11 @@ import { localUrl, type Listen, type Tls } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
+import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
+import { createSignIn } from "./sign-in/sign-in.ts";
 import { openTokenFiles } from "./token-files.ts";
 import { Orders } from "./trust/orders.ts";
 import { SourceTrust } from "./trust/source-trust.ts";
@@ -45,6 +47,9 @@ import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
 const drainMs = 2_000;
+const auditAgeDefaultMs = 400 * 86_400_000;
+/** Interval at which counts of refused requests are looked at; they are of an hour. */
+const refusalsEveryMs = 60_000;
 
 type SourceOptions = {
   readonly dataDir: string;
@@ -56,6 +61,8 @@ type SourceOptions = {
   readonly keepVersions?: number | null;
   /** Whether a device that is installed again with enroll.token needs no approval. */
   readonly approvesTakeovers?: boolean;
+  /** Age at which rows of the audit are removed; default: 400 days. */
+  readonly auditAgeMs?: number;
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
   readonly log: Logger;
@@ -87,7 +94,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   // Given files are read before anything is created; the own certificate is stored in the folder.
   const given = choice.kind === "own" ? null : await openServingCertificate(choice, place);
   await prepareDataFolder(dataDir);
-  const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name));
+  const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name), undefined, options.nowMs);
   let context: SourceContext;
   let listener: Listener;
   let certificate: ServingCertificate;
@@ -105,9 +112,12 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   const urlFile = join(dataDir, dataFiles.url.name);
   await writePrivateFile(urlFile, `${url}\n`);
   logStart(context, url, listen.host, hasTls);
+  await catalog.audit.note({ method: "source.start", object: `source ${version}`, after: { url } });
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
+  const refusals = setInterval(() => context.refusalAudit.flush(context.nowMs()), refusalsEveryMs);
+  refusals.unref();
   const replace = (changed: Tls): Promise<void> => listener.replaceTls(changed);
   certificate.watch(replace);
   return {
@@ -120,6 +130,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     stop: () => {
       stopRetention();
       stopEnds();
+      clearInterval(refusals);
       certificate.close();
       return stop(context, listener, urlFile);
     },
@@ -160,7 +171,7 @@ async function openContext(
   options: SourceOptions,
 ): Promise<SourceContext> {
   const { log, keepVersions = null, approvesTakeovers = false, acceptsWishes = false } = options;
-  const { nowMs = Date.now } = options;
+  const { nowMs = Date.now, auditAgeMs = auditAgeDefaultMs } = options;
   const identityKey = await loadOrCreateIdentityKey(dataDir);
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
   const changeHub = new ChangeHub((await catalog.devices.list()).length, nowMs());
@@ -192,6 +203,8 @@ async function openContext(
     orders,
     onRoots: writeTokens,
     refused: new RefusedRequests(metrics.registry, log),
+    refusalAudit: new RefusalAudit(catalog.audit, log),
+    signIn: createSignIn(random),
     wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
@@ -203,6 +216,7 @@ async function openContext(
     log,
     enrolments: enrolmentLimits(),
     keepVersions,
+    auditAgeMs,
     acceptsWishes,
     nowMs,
     randomBytes: random,
@@ -225,6 +239,7 @@ async function stop(context: SourceContext, listener: Listener, urlFile: string)
   context.changeHub.close();
   await listener.stop(drainMs);
   await context.wan.close();
+  context.refusalAudit.flush(context.nowMs(), true);
   context.catalog.close();
   await rm(urlFile, { force: true });
   context.log.info("stopped");

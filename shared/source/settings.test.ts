@@ -154,7 +154,7 @@ describe("a setting", () => {
         parent: "default",
         differences: { wanAttempts: 2 },
         changedAtMs: fixture.clock.nowMs,
-        changedBy: null,
+        changedBy: "admin.token",
         changes: [
           { field: "lanRateBps", before: null },
           { field: "wanAttempts", before: 3, after: 2 },

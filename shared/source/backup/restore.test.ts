@@ -79,6 +79,20 @@ describe("a restored backup", () => {
     catalog.close();
   });
 
+  test("has the users of the backup, and none of their sessions", async () => {
+    const { users, sessions } = fixture.catalog;
+    await users.add({ name: "anna", role: "viewer", scope: [], createdAtMs: 1, passwordHash: "hash" });
+    const { id } = (await users.byName("anna"))!;
+    const beganAtMs = fixture.clock.nowMs;
+    await sessions.begin(id, { secretSha256: "digest", beganAtMs });
+    await store();
+    await restore(options());
+    const catalog = await openSqliteCatalog(join(target, "catalog.db"));
+    expect(await catalog.users.byName("anna")).toMatchObject({ lastLoginAtMs: beganAtMs });
+    expect(await catalog.sessions.bySecret("digest")).toBeNull();
+    catalog.close();
+  });
+
   test("has the bytes of packages on request", async () => {
     await store("?packages=yes");
     const { facts } = await restore(options());

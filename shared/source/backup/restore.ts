@@ -127,6 +127,8 @@ async function settle(
       throw new Error(`"${file}" has the catalog of another source than it states; nothing was changed`);
     const active = (await catalog.tasks.open()).filter(({ state }) => state === "active");
     if (pausesTasks) for (const { id } of active) await catalog.tasks.change(id, () => ({ state: "paused" }));
+    // A session may have been ended since the backup, by a person or an administrator.
+    await catalog.sessions.removeEnded(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
     return active.map(({ id }) => id);
   } finally {
     catalog.close();

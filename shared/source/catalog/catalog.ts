@@ -6,6 +6,7 @@
  * that a database server can implement them too. The catalog stores decisions and makes none: the
  * rules are in model/lease.ts, model/target and the routes.
  */
+import type { AuditStore } from "./audit-store.ts";
 import type { DeviceLifeStore } from "./device-life.ts";
 import type { DeviceRecord } from "./device-record.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
@@ -17,6 +18,7 @@ import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
 import type { TrustStore } from "./trust-store.ts";
 import type { TokenStore } from "./token-store.ts";
+import type { SessionStore, SingleSignOnStore, UserStore } from "./user-store.ts";
 
 type CheckIn = {
   readonly inventory: Inventory;
@@ -376,6 +378,10 @@ export interface Catalog {
   readonly address: AddressStore;
   readonly trust: TrustStore;
   readonly tokens: TokenStore;
+  readonly audit: AuditStore;
+  readonly users: UserStore;
+  readonly sessions: SessionStore;
+  readonly singleSignOn: SingleSignOnStore;
   /** Writes a copy of one moment to a new file, which only the owner may read. */
   snapshot(path: string): Promise<void>;
   close(): void;

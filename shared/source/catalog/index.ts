@@ -12,11 +12,13 @@ export type {
   TaskRecord,
   TaskReport,
 } from "./catalog.ts";
+export type { AuditFilter, AuditStore } from "./audit-store.ts";
 export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./device-life.ts";
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export type { NewToken, TokenRecord, TokenStore } from "./token-store.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
+export type { GroupRole, SessionRecord, SingleSignOn, UserRecord } from "./user-store.ts";
 export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { OrderRecord } from "./trust-store.ts";
 export type { LeaseState } from "../../model/lease.ts";

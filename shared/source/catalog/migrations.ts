@@ -4,6 +4,7 @@
  */
 import type { Database } from "bun:sqlite";
 import { firstSteps } from "./first-migrations.ts";
+import { usersStep } from "./users-step.ts";
 import { wanAccountStep } from "./wan-account-step.ts";
 
 const steps: readonly string[] = [
@@ -180,6 +181,26 @@ const steps: readonly string[] = [
   ALTER TABLE devices ADD COLUMN awaits_approval INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE devices ADD COLUMN enrolled_with TEXT;
   `,
+  // Audit rows, chained by their hashes (model/audit.ts).
+  `
+  CREATE TABLE audit (
+    sequence INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object TEXT NOT NULL,
+    before_json TEXT,
+    after_json TEXT,
+    result TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX audit_by_time ON audit (at_ms);
+  `,
+  usersStep,
 ];
 
 export const catalogVersion = steps.length;

@@ -9,7 +9,7 @@ export type SettingVersionRecord = SettingContent & {
   readonly version: number;
   /** Null for a version that an earlier program stored. */
   readonly changedAtMs: number | null;
-  /** Administrator; null while administrators have no names. */
+  /** Name of the person's token or user; null for a change of the source itself. */
   readonly changedBy: string | null;
 };
 /** Uses of a setting, which prevent its removal. */

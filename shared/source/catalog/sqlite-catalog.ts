@@ -12,17 +12,21 @@ import { preparePrivateDatabase } from "../../platform/private-files.ts";
 import { rootSetting } from "../../model/setting-inheritance.ts";
 import type { AddressStore, Catalog } from "./catalog.ts";
 import { migrate } from "./migrations.ts";
+import { auditedStores } from "./audited-catalog.ts";
+import { sqliteAudit } from "./sqlite-audit.ts";
 import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
 import { sqliteLeases } from "./sqlite-leases.ts";
 import { sqlitePackages } from "./sqlite-packages.ts";
+import { sqliteSessions } from "./sqlite-sessions.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
 import { sqliteSubnets } from "./sqlite-subnets.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
 import { sqliteTrust } from "./sqlite-trust.ts";
 import { sqliteTokens } from "./sqlite-tokens.ts";
+import { sqliteSingleSignOn, sqliteUsers } from "./sqlite-users.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
 
 const damaged = (how: string): string =>
@@ -108,28 +112,40 @@ function renewEpoch(database: Database): string {
   return value;
 }
 
-async function storesOf(database: Database): Promise<Catalog> {
-  const settings = sqliteSettings(database);
+async function storesOf(database: Database, nowMs: () => number): Promise<Catalog> {
+  const { store: audit, append } = sqliteAudit(database, nowMs);
+  const { store: plainSettings, forget: onRollback } = sqliteSettings(database);
+  const epoch = renewEpoch(database);
+  const stores = auditedStores(
+    { database, append, onRollback },
+    {
+      life: sqliteDeviceLife(database),
+      packages: sqlitePackages(database),
+      tasks: sqliteTasks(database, epoch),
+      settings: plainSettings,
+      subnets: sqliteSubnets(database),
+      labels: sqliteLabels(database),
+      address: sqliteAddress(database),
+      tokens: sqliteTokens(database),
+      trust: sqliteTrust(database),
+      users: sqliteUsers(database),
+      sessions: sqliteSessions(database),
+      singleSignOn: sqliteSingleSignOn(database),
+    },
+  );
+  const { settings } = stores;
   await settings.change(rootSetting, Date.now(), (tree) =>
     tree.has(rootSetting) ? null : { parent: null, differences: {} },
   );
-  const epoch = renewEpoch(database);
   return {
+    ...stores,
     epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
-    life: sqliteDeviceLife(database),
-    packages: sqlitePackages(database),
-    tasks: sqliteTasks(database, epoch),
-    settings,
     leases: sqliteLeases(database),
-    subnets: sqliteSubnets(database),
-    labels: sqliteLabels(database),
     devicePackages: sqliteDevicePackages(database),
     wan: sqliteWanAccount(database),
-    address: sqliteAddress(database),
-    trust: sqliteTrust(database),
-    tokens: sqliteTokens(database),
+    audit,
     snapshot: async (path) => snapshot(database, path),
     close: () => database.close(),
   };
@@ -139,13 +155,18 @@ async function storesOf(database: Database): Promise<Catalog> {
  * Opens the catalog, and creates it if the file does not exist.
  *
  * @param checkedBytes largest file that is checked for damage
+ * @param nowMs clock of the audit
  * @throws Error that names the file, what is wrong with it and what to do
  */
-export async function openSqliteCatalog(path: string, checkedBytes = checkedBytesMax): Promise<Catalog> {
+export async function openSqliteCatalog(
+  path: string,
+  checkedBytes = checkedBytesMax,
+  nowMs: () => number = Date.now,
+): Promise<Catalog> {
   let database: Database | null = null;
   try {
     database = open(path, checkedBytes);
-    return await storesOf(database);
+    return await storesOf(database, nowMs);
   } catch (error) {
     database?.close();
     throw new Error(`Cannot open the catalog "${path}": ${explain(error)}`, { cause: error });

@@ -6,6 +6,7 @@
 import type { Database } from "bun:sqlite";
 import { settingFields, type SettingDifferences } from "../../model/setting.ts";
 import { rootSetting, type SettingAssignment, type SettingTree } from "../../model/setting-inheritance.ts";
+import { currentPerson } from "../acting.ts";
 import type { SettingStore, SettingUses, SettingVersionRecord } from "./setting-store.ts";
 
 /** Versions of a setting that stay. */
@@ -46,8 +47,8 @@ function changeSetting(database: Database, tree: ReturnType<typeof treeOf>): Set
      RETURNING version`,
   );
   const note = database.query(
-    `INSERT INTO setting_versions (name, version, parent, differences_json, changed_at_ms)
-     VALUES ($name, $version, $parent, $differences, $atMs)`,
+    `INSERT INTO setting_versions (name, version, parent, differences_json, changed_at_ms, changed_by)
+     VALUES ($name, $version, $parent, $differences, $atMs, $by)`,
   );
   const forgetOld = database.query("DELETE FROM setting_versions WHERE name = $name AND version <= $oldest");
   return async (name, atMs, decide) => {
@@ -58,7 +59,7 @@ function changeSetting(database: Database, tree: ReturnType<typeof treeOf>): Set
         if (content === null) return;
         const row = { name, parent: content.parent, differences: JSON.stringify(content.differences) };
         const { version } = put.get(row)!;
-        note.run({ ...row, version, atMs });
+        note.run({ ...row, version, atMs, by: currentPerson() });
         forgetOld.run({ name, oldest: version - versionsMax });
         tree.forget();
       })
@@ -108,7 +109,11 @@ function assignmentsOf(database: Database): Pick<SettingStore, "assignments" | "
   };
 }
 
-export function sqliteSettings(database: Database): SettingStore {
+/** @returns the store, and a function that reads the tree again after a rollback */
+export function sqliteSettings(database: Database): {
+  readonly store: SettingStore;
+  readonly forget: () => void;
+} {
   const tree = treeOf(database);
   const uses = usesOf(database);
   const versions = database.query<VersionRow, { name: string }>(
@@ -125,7 +130,7 @@ export function sqliteSettings(database: Database): SettingStore {
     changedAtMs: row.changed_at_ms,
     changedBy: row.changed_by,
   });
-  return {
+  const store: SettingStore = {
     ...assignmentsOf(database),
     change: changeSetting(database, tree),
     tree: async () => tree.read(),
@@ -148,4 +153,5 @@ export function sqliteSettings(database: Database): SettingStore {
       return found;
     },
   };
+  return { store, forget: tree.forget };
 }

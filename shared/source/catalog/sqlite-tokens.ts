@@ -62,7 +62,9 @@ export function sqliteTokens(database: Database): TokenStore {
      VALUES ($id, $sha256, $kind, $name, $role, $scope, $tags, $needsApproval, $approvesTakeovers, $usesLeft, 0,
        $expiresAtMs, $createdAtMs, $createdBy)`,
   );
-  const setApproves = database.query("UPDATE tokens SET approves_takeovers = $approves WHERE id = $id");
+  const setApproves = database.query(
+    "UPDATE tokens SET approves_takeovers = $approves WHERE id = $id AND approves_takeovers <> $approves",
+  );
   const revoke = database.query(
     "UPDATE tokens SET revoked_at_ms = $atMs WHERE id = $id AND revoked_at_ms IS NULL",
   );

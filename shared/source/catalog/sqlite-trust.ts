@@ -36,6 +36,9 @@ export function sqliteTrust(database: Database): TrustStore {
   const last = database.query<{ sequence: number | null }, []>(
     "SELECT max(sequence) AS sequence FROM orders",
   );
+  const putOrder: TrustStore["putOrder"] = async (kind, { subject, sequence, signed, pending }) => {
+    put.run({ kind, subject, sequence, signed: jsonOf(signed), pending: jsonOf(pending) });
+  };
   return {
     files: async () => files.all().map((row) => signedOf(row.signed_json)!),
     async addFile(version, signed) {
@@ -46,9 +49,8 @@ export function sqliteTrust(database: Database): TrustStore {
       return row && toOrder(row);
     },
     orders: async (kind) => all.all({ kind }).map(toOrder),
-    async putOrder(kind, { subject, sequence, signed, pending }) {
-      put.run({ kind, subject, sequence, signed: jsonOf(signed), pending: jsonOf(pending) });
-    },
+    putOrder,
+    putOwnOrder: putOrder,
     async removeOrder(kind, subject) {
       remove.run({ kind, subject });
     },

@@ -23,6 +23,8 @@ export interface TrustStore {
   orders(kind: OrderKind): Promise<OrderRecord[]>;
   /** Stores the orders of a subject; `sequence` rises, otherwise nothing is stored. */
   putOrder(kind: OrderKind, record: OrderRecord): Promise<void>;
+  /** Does the same for an order that the source signs itself, because a record has changed. */
+  putOwnOrder(kind: OrderKind, record: OrderRecord): Promise<void>;
   removeOrder(kind: OrderKind, subject: string): Promise<void>;
   /** Highest sequence of an order; 0: none. */
   lastSequence(): Promise<number>;

@@ -4,7 +4,9 @@
  */
 import { createLogger } from "../../log.ts";
 import { parseCertificateName } from "../certificate-names.ts";
+import { actorFields } from "../acting.ts";
 import { parseTrustedProxies } from "../client-address.ts";
+import { parseDurationMs } from "../../model/quantity.ts";
 import { parseListen } from "../listen.ts";
 import { startSource } from "../server.ts";
 import type { TlsChoice } from "../serving-certificate.ts";
@@ -25,6 +27,7 @@ type ServeOptions = {
   readonly keepVersions?: string | undefined;
   readonly approveTakeovers?: true | undefined;
   readonly acceptDeviceGroups?: true | undefined;
+  readonly auditAge: string;
 };
 
 function parseCount(text: string): number {
@@ -50,13 +53,20 @@ function tlsChoice({ tls, tlsCert, tlsKey, name }: ServeOptions): TlsChoice {
     : { kind: "files", certFile: tlsCert, keyFile: tlsKey };
 }
 
+function parseAuditAge(text: string): number {
+  const ageMs = parseDurationMs(text);
+  if (ageMs >= 86_400_000) return ageMs;
+  throw new Error(`--audit-age "${text}" is shorter than a day: write for example 400d`);
+}
+
 export async function serve(options: ServeOptions): Promise<void> {
   const listen = usage(() => parseListen(options.listen));
   const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy));
   const tls = tlsChoice(options);
   const keepVersions =
     options.keepVersions === undefined ? null : usage(() => parseCount(options.keepVersions!));
-  const log = createLogger("source");
+  const auditAgeMs = usage(() => parseAuditAge(options.auditAge));
+  const log = createLogger("source", undefined, actorFields);
   const ended = Promise.withResolvers<NodeJS.Signals>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
   const acceptsWishes = options.acceptDeviceGroups === true;
@@ -66,7 +76,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     );
   const names = { dataDir: options.data, listen, tls };
   const approvesTakeovers = options.approveTakeovers === true;
-  const switches = { keepVersions, approvesTakeovers, acceptsWishes };
+  const switches = { keepVersions, approvesTakeovers, acceptsWishes, auditAgeMs };
   const source = await startSource({ ...names, trustedProxies, ...switches, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");

@@ -22,6 +22,8 @@ export function backupRoutes(context: SourceContext): Hono<SourceEnv> {
     queryParameters(backupQuerySchema),
     async (c) => {
       const { packages } = c.req.valid("query");
+      // A backup changes nothing, and gives away every secret of the source.
+      await context.catalog.audit.note({ object: "backup", after: { packages } });
       c.env.allowIdle(idleSeconds);
       context.log.info({ packages }, "backup begins");
       const bytes = backup(context, packages === "yes");

@@ -11,6 +11,7 @@ import {
 } from "../../api/schema/agent.ts";
 import { decideEnrolment, type EnrolmentDecision, type KnownMachine } from "../../model/enrolment.ts";
 import { canonicalAddress } from "../../model/subnet.ts";
+import { runFor, type Act } from "../acting.ts";
 import { ApiError } from "../api-error.ts";
 import { countRefusal, credentialIn, sha256Hex, tokenBy } from "../auth.ts";
 import { barCodeOf, barredError } from "../barred-credential.ts";
@@ -20,6 +21,8 @@ import { addressKey } from "../rate-limit.ts";
 
 /** Identities that one credential gives: an image may be on many machines. */
 const clonesMax = 1_000;
+/** Name of the action in the audit. */
+const enrolmentName = "POST /v1/agent/enroll";
 
 export function enrolmentRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
@@ -59,22 +62,27 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
         const hint = "copy the whole line of the file enroll.token in the source's data folder";
         throw new ApiError(401, "The enrolment token is not one of this source", hint);
       }
-      limitRate(context, c, "byToken", token.id);
+      const party = { actor: token.name, kind: "token" } as const;
+      limitRate(context, c, "byToken", token.id, party);
       const { credential, ...identity } = newIdentity(context);
       const device = { ...about, ...identity };
       const connected = await connectedOf(context, about.machine, about.instance);
       const { id: tokenId, name, tags, needsApproval, approvesTakeovers } = token;
-      const enrolled = await catalog.life.enroll(device, { tokenId, name, tags, needsApproval }, (known) =>
-        decideEnrolment(withConnections(known, connected), approvesTakeovers),
+      const terms = { tokenId, name, tags, needsApproval };
+      const act = { ...party, address: canonicalAddress(c.env.remoteAddress), action: enrolmentName };
+      const enrolled = await runFor(act, () =>
+        catalog.life.enroll(device, terms, (known) =>
+          decideEnrolment(withConnections(known, connected), approvesTakeovers),
+        ),
       );
       if (enrolled === null) {
-        countRefusal(context, c, "ended-token");
+        countRefusal(context, c, "ended-token", party);
         const hint = "an administrator can create another one";
         throw new ApiError(401, `The token "${name}" was used by as many devices as it is for`, hint);
       }
       const { deviceId, decision } = enrolled;
-      const address = canonicalAddress(c.env.remoteAddress);
-      note(context, { device: deviceId, hostname: device.hostname, address, enrolledWith: name }, decision);
+      const { hostname } = device;
+      note(context, { device: deviceId, hostname, address: act.address, enrolledWith: name }, decision);
       const answer: EnrollResponse = { deviceId, credential, deployment: catalog.deployment };
       return c.json(answer);
     },
@@ -87,10 +95,11 @@ function limitRate(
   c: Context<SourceEnv>,
   by: "byAddress" | "byToken",
   key: string,
+  party?: Pick<Act, "actor" | "kind">,
 ): void {
   const retryAfterMs = context.enrolments[by].take(key, context.nowMs());
   if (retryAfterMs === 0) return;
-  countRefusal(context, c, "too-many-enrolments");
+  countRefusal(context, c, "too-many-enrolments", party);
   const of = by === "byAddress" ? "from this address" : "with this token";
   const refused = new ApiError(
     429,
@@ -164,14 +173,18 @@ function addClones(routes: Hono<SourceEnv>, context: SourceContext): void {
       const about = c.req.valid("json");
       const { credential, ...identity } = newIdentity(context);
       const from = barred.deviceId;
-      const given = await catalog.life.enrollClone({ ...about, ...identity }, from, clonesMax);
+      const address = canonicalAddress(c.env.remoteAddress);
+      const act = { actor: from, kind: "device", address, action: `${enrolmentName}/clone` } as const;
+      const given = await runFor(act, () =>
+        catalog.life.enrollClone({ ...about, ...identity }, from, clonesMax),
+      );
       if (given.result === "used")
         throw new ApiError(409, "This process has its own identity already", "restart the agent");
       if (given.result !== "enrolled") throw barredError("device-removed");
       const { deviceId } = given;
       metrics.deviceEvents.inc({ event: "clone-enrolled" });
       log.warn(
-        { device: deviceId, from, hostname: about.hostname, address: canonicalAddress(c.env.remoteAddress) },
+        { device: deviceId, from, hostname: about.hostname, address },
         "an agent with a copied identity enrolled under a new id",
       );
       const answer: EnrollResponse = { deviceId, credential, deployment: catalog.deployment };

@@ -137,7 +137,7 @@ export class Orders {
     const sequence = nextSequence(await catalog.trust.lastSequence(), issuedAtMs);
     const signed = signStatementOf(kind, { format: 1, ...content, sequence, issuedAtMs }, [key]);
     this.#check(kind, signed);
-    await catalog.trust.putOrder(kind, { subject, sequence, signed, pending: null });
+    await catalog.trust.putOwnOrder(kind, { subject, sequence, signed, pending: null });
   }
 
   /**
@@ -206,7 +206,7 @@ export class Orders {
       expiresAtMs: issuedAtMs + freshnessValidityMs,
     };
     const signed = signStatementOf("freshness", statement, [keys.operator]);
-    await catalog.trust.putOrder("freshness", { subject: "", sequence, signed, pending: null });
+    await catalog.trust.putOwnOrder("freshness", { subject: "", sequence, signed, pending: null });
     return signed;
   }
 

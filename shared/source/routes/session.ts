@@ -1,0 +1,187 @@
+/**
+ * Routes for people in a browser: sign in with a password, who is signed in, the own password, and
+ * the end of a session. Programs use tokens instead.
+ */
+import { Hono, type Context } from "hono";
+import type * as v from "valibot";
+import { doneSchema } from "../../api/schema/admin.ts";
+import {
+  callerSchema,
+  ownPasswordSchema,
+  signInSchema,
+  signInWaysSchema,
+  type CallerView,
+} from "../../api/schema/users.ts";
+import { passwordProblem } from "../../model/password.ts";
+import { ApiError } from "../api-error.ts";
+import { allow, countRefusal, runForPerson } from "../auth.ts";
+import type { CurrentSession, Person } from "../caller.ts";
+import type { UserRecord } from "../catalog/index.ts";
+import type { SourceContext, SourceEnv } from "../context.ts";
+import { documented, jsonBody, limitBody } from "../openapi.ts";
+import { originOf, removeSessionCookie, requireSafeChannel } from "../sign-in/session-cookie.ts";
+import { endsAtMs, idleEndsAtMs } from "../sign-in/session-life.ts";
+import { beginSession, personOf } from "../sign-in/sessions.ts";
+import { providerPath } from "../sign-in/provider.ts";
+
+const bodyBytesMax = 4_096;
+
+export function sessionRoutes(context: SourceContext): Hono<SourceEnv> {
+  const { catalog } = context;
+  const routes = new Hono<SourceEnv>();
+  routes.get(
+    "/sign-in",
+    documented({ summary: "Ways to sign in", audience: ["anyone"], answer: signInWaysSchema }),
+    async (c) => {
+      const provider = await catalog.singleSignOn.read();
+      const way = provider && { issuer: provider.issuer, path: providerPath };
+      return c.json({ password: true, provider: way }, 200, { "cache-control": "no-store" });
+    },
+  );
+  routes.post(
+    "/session",
+    documented({
+      summary: "Sign in: begins a session, whose secret is the cookie of the answer",
+      audience: ["anyone"],
+      answer: callerSchema,
+    }),
+    limitBody(bodyBytesMax),
+    jsonBody(signInSchema),
+    async (c) => {
+      const user = await userByPassword(context, c, c.req.valid("json"));
+      const current = await runForPerson(c, user.name, () => beginSession(context, c, user));
+      return c.json(viewOf(personOf(current), current), 200, { "cache-control": "no-store" });
+    },
+  );
+  addOwnSession(routes, context);
+  return routes;
+}
+
+/** Adds the routes of the session that the request belongs to. */
+function addOwnSession(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog, log } = context;
+  routes.get(
+    "/session",
+    documented({ summary: "Who sends this request", audience: ["admin"], answer: callerSchema }),
+    allow(context),
+    (c) => {
+      const caller = c.get("caller") as Person;
+      return c.json(viewOf(caller, c.get("session") ?? null), 200, { "cache-control": "no-store" });
+    },
+  );
+  routes.delete(
+    "/session",
+    documented({ summary: "Sign out: ends the session", audience: ["admin"], answer: doneSchema }),
+    allow(context),
+    async (c) => {
+      const { session, user } = sessionIn(c);
+      await catalog.sessions.end(session.secretSha256);
+      removeSessionCookie(c);
+      log.info({ user: user.name }, "signed out");
+      return c.json({ ok: true } as const);
+    },
+  );
+  routes.put(
+    "/session/password",
+    documented({
+      summary: "Change the own password; the other sessions of the user end",
+      audience: ["admin"],
+      answer: doneSchema,
+    }),
+    allow(context),
+    limitBody(bodyBytesMax),
+    jsonBody(ownPasswordSchema),
+    async (c) => {
+      await changeOwnPassword(context, c, c.req.valid("json"));
+      return c.json({ ok: true } as const);
+    },
+  );
+}
+
+function viewOf({ name, role, scope, by }: Person, current: CurrentSession | null): CallerView {
+  const caller = { name, role, scope: [...scope], by };
+  if (current === null) return { ...caller, session: null };
+  const { session, user } = current;
+  return {
+    ...caller,
+    session: {
+      beganAtMs: session.beganAtMs,
+      endsAtMs: endsAtMs(session),
+      idleEndsAtMs: idleEndsAtMs(session),
+      signIn: user.passwordHash === null ? "provider" : "password",
+    },
+  };
+}
+
+/** @throws ApiError 409 for a request with a token */
+function sessionIn(c: Context<SourceEnv>): CurrentSession {
+  const current = c.get("session");
+  if (current !== undefined) return current;
+  throw new ApiError(409, "A token has no session", "this request is for people who signed in");
+}
+
+/** Actor of a refused request, as the audit has it. */
+type Party = NonNullable<Parameters<typeof countRefusal>[3]>;
+
+/**
+ * Counts the attempt, also one that ends without an answer.
+ * @throws ApiError 429 with the time to wait
+ */
+function beginAttempt(context: SourceContext, c: Context<SourceEnv>, user: string, party: Party): void {
+  const waitMs = context.signIn.attempts.begin(user, c.env.remoteAddress, context.nowMs());
+  if (waitMs === 0) return;
+  countRefusal(context, c, "too-many-attempts", party);
+  const seconds = Math.ceil(waitMs / 1_000);
+  const hint = `try again in ${seconds} s`;
+  const error = new ApiError(429, "Too many wrong passwords", hint);
+  error.retryAfterMs = waitMs;
+  throw error;
+}
+
+/** @throws ApiError 401 for a wrong name or password, 403 for a foreign page or a disabled user */
+async function userByPassword(
+  context: SourceContext,
+  c: Context<SourceEnv>,
+  { user: name, password }: v.InferOutput<typeof signInSchema>,
+): Promise<UserRecord> {
+  requireSafeChannel(c);
+  // A foreign page could otherwise sign the browser in as a user of the page's own.
+  if (originOf(c) === "foreign") {
+    countRefusal(context, c, "foreign-page");
+    throw new ApiError(403, "A page of another site asked to sign in", "open the source's own page");
+  }
+  const user = await context.catalog.users.byName(name);
+  // An unknown name is not recorded: people type passwords there.
+  const party = { actor: user?.name ?? "", kind: "nobody" } as const;
+  beginAttempt(context, c, name, party);
+  if (!(await context.signIn.hashes.verify(password, user?.passwordHash ?? null)) || user === null) {
+    countRefusal(context, c, "wrong-password", party);
+    throw new ApiError(401, "The user or the password is wrong", "an administrator can give a new password");
+  }
+  context.signIn.attempts.succeeded(name, c.env.remoteAddress);
+  if (user.disabledAtMs === null) return user;
+  countRefusal(context, c, "disabled-user", party);
+  throw new ApiError(403, `The user "${user.name}" is disabled`, "an administrator can enable it");
+}
+
+async function changeOwnPassword(
+  context: SourceContext,
+  c: Context<SourceEnv>,
+  { current, password }: v.InferOutput<typeof ownPasswordSchema>,
+): Promise<void> {
+  const { session, user } = sessionIn(c);
+  const { signIn, catalog, log } = context;
+  if (user.passwordHash === null)
+    throw new ApiError(409, `"${user.name}" signs in at the provider`, "change the password there");
+  const party = { actor: user.name, kind: "session" } as const;
+  beginAttempt(context, c, user.name, party);
+  if (!(await signIn.hashes.verify(current, user.passwordHash))) {
+    countRefusal(context, c, "wrong-password", party);
+    throw new ApiError(403, "The current password is wrong", "an administrator can give a new one");
+  }
+  signIn.attempts.succeeded(user.name, c.env.remoteAddress);
+  const problem = passwordProblem(password, user.name);
+  if (problem !== null) throw new ApiError(422, `The new password cannot be used: ${problem}`);
+  await catalog.users.setPassword(user.id, await signIn.hashes.hash(password), session.secretSha256);
+  log.info({ user: user.name }, "password changed; the other sessions ended");
+}
