@@ -217,3 +217,23 @@ test("a device that was not seen since before the task holds up nobody, and gets
   const task = await harness.waitUntilComplete(taskId, [up, away], 120_000);
   expect(task.devices).toMatchObject({ total: 2, complete: 2, absent: 0 });
 }, 240_000);
+
+test("a device of a token with tags and approval gets nothing until it is approved, then the task of the tag", async () => {
+  const harness = await open();
+  const words = ["room-5", "--kind", "enrolment", "--tags", "room-5", "--approval", "--uses", "1"];
+  const enrollToken = (await harness.source.admin("token", "create", ...words)).trim();
+  const taskId = await harness.createTask(await publish(harness, "tool"), { target: "tag=room-5" });
+  const peer = await harness.startPeer({ name: "pc", enrollToken });
+  const [device] = await connected(harness, 1);
+  expect(device).toMatchObject({ state: "waiting", tags: ["room-5"], enrolledWith: "room-5" });
+  expect((await harness.client.task(taskId)).devices.total).toBe(0);
+  const log = async (): Promise<string> => readFile(`${peer.data}.log`, "utf8");
+  expect((await harness.tryAdmin("device", "approve", peer.id)).status).toBe(0);
+  await harness.waitUntilComplete(taskId, [peer]);
+  // The token was for one device: a second one is told so and ends.
+  const second = await harness.startPeer({ name: "second", enrollToken }).catch((error: Error) => error);
+  expect(second).toBeInstanceOf(Error);
+  expect(await log()).not.toContain(enrollToken);
+  expect(await harness.source.admin("audit", "list", "--object", `device ${peer.id}`)).toContain("room-5");
+  expect(await harness.source.admin("audit", "verify")).toContain("are in order");
+}, 180_000);

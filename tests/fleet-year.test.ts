@@ -25,6 +25,10 @@ test.each([1, 2, 18])(
       const counts = { ...fleet.counted, ...administrator.counted, ...administrator.wan.total };
       console.log(`seed ${seed}: ${JSON.stringify(counts)}\n${account.table()}`);
       expect(problems).toEqual([]);
+      const audit = await source.admin.verifyAudit();
+      expect(audit).toMatchObject({ broken: null });
+      // Each enrolment and each change of the year, in one chain over restarts and restores.
+      expect(audit.rows).toBeGreaterThan(fleet.machines.length);
     } finally {
       year.close();
       await source.close();

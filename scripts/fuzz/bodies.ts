@@ -5,7 +5,9 @@ import * as admin from "../../shared/api/schema/admin.ts";
 import * as settings from "../../shared/api/schema/settings.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
 import { deviceRenameSchema, deviceSchema } from "../../shared/api/schema/device.ts";
+import * as audit from "../../shared/api/schema/audit.ts";
 import * as labels from "../../shared/api/schema/labels.ts";
+import * as tokens from "../../shared/api/schema/tokens.ts";
 import { errorSchema } from "../../shared/api/schema/common.ts";
 import { taskForTest } from "../../shared/device/testing.ts";
 import { inventoryOf } from "../../shared/source/app-fixture.ts";
@@ -99,6 +101,31 @@ const shownDevice = {
   enrolledWith: "room-5",
   inventory,
 };
+const personToken = { kind: "person", name: "ci", role: "operator", scope: ["b7"], expiresAtMs: null };
+const enrolmentToken = {
+  kind: "enrolment",
+  name: "room-5",
+  tags: ["Größe"],
+  needsApproval: true,
+  approvesTakeovers: false,
+  uses: 5,
+  expiresAtMs: null,
+};
+const auditRow = {
+  sequence: 1,
+  atMs: 2,
+  actor: "ci",
+  kind: "token",
+  address: "10.0.0.5",
+  action: "PUT /v1/groups/:name",
+  object: "group a",
+  before: null,
+  after: "{}",
+  result: "done",
+  count: 1,
+  previous: "ab".repeat(32),
+  hash: "cd".repeat(32),
+};
 const release = { taskId: 1, subnetId, failure: "x" };
 const tagging = { devices: "os=linux and not tag=b7", add: ["b7"], remove: ["Größe"], known: false };
 const subnetLabel = { name: "floor-2", site: null };
@@ -127,6 +154,10 @@ export const requests = [
   ["POST", "/v1/devices/h/approve", "admin", null],
   ["GET", "/v1/packages/tool/devices?lacking=true", "admin", null],
   ["GET", `/v1/packages/${packageId}/content`, "device", null],
+  ["POST", "/v1/tokens", "admin", personToken],
+  ["POST", "/v1/tokens", "admin", enrolmentToken],
+  ["GET", "/v1/audit?actor=a&action=b&object=c&since=1&before=9&limit=5", "admin", null],
+  ["GET", `/v1/audit/verification?sequence=1&hash=${"ab".repeat(32)}`, "admin", null],
 ] as const satisfies readonly (readonly [string, string, "nobody" | "device" | "admin", unknown])[];
 
 /** Every schema of the API with a valid body. */
@@ -165,5 +196,8 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [settings.settingCreateSchema, settingCreate],
   [settings.settingEditSchema, settingEdit],
   [settings.settingAssignSchema, settingAssign],
+  [tokens.tokenCreateSchema, personToken],
+  [tokens.tokenCreateSchema, enrolmentToken],
+  [audit.auditRowSchema, auditRow],
   [errorSchema, { error: "x", hint: "y", code: "device-removed" }],
 ];

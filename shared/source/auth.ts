@@ -100,7 +100,7 @@ async function refuseOutsideScope(
   throw new ApiError(
     403,
     `${what} is not within the scope of "${person.name}": ${scope}`,
-    "an administrator can give you a token with another scope",
+    "an administrator can give you another scope, or another token",
   );
 }
 
@@ -157,14 +157,14 @@ function refusalOf({ callers, scope }: Permission, caller: Caller): RoleRefusal 
     return {
       why: "wrong-role",
       message: `"${caller.name}" has the role ${caller.role}, and this request needs ${people.join(" or ")}`,
-      hint: "an administrator can give you a token with this role",
+      hint: "an administrator can give you this role, or a token with it",
     };
   }
   if (caller.kind === "device" || caller.scope.length === 0 || scope !== "refuses") return null;
   return {
     why: "outside-scope",
     message: `This request concerns all devices, and "${caller.name}" has the scope ${caller.scope.join(", ")}`,
-    hint: "an administrator can give you a token without a scope",
+    hint: "an administrator can end the scope, or give you another token",
   };
 }
 

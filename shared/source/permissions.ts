@@ -69,7 +69,8 @@ const table = {
   "GET /v1/devices": reads("limits"),
   "GET /v1/devices/:device": reads("limits"),
   "GET /v1/devices/:device/tasks": reads("limits"),
-  "PATCH /v1/devices/:device": operates("limits"),
+  // A name decides about the targets of others.
+  "PATCH /v1/devices/:device": operates("refuses"),
   "POST /v1/devices/:device/approve": operates("refuses"),
   "DELETE /v1/devices/:device": operates("limits"),
 

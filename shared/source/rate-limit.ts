@@ -2,6 +2,7 @@
  * Rate limit by key: a token bucket for each key, of which the last used ones are remembered.
  * Enrolments are limited by token and by address, so that a leaked token fills no disk.
  */
+import { networkOf } from "../model/subnet.ts";
 
 /** Upper bound on remembered keys; the one that was not used for the longest time goes first. */
 const keysMax = 4_096;
@@ -48,4 +49,4 @@ export const enrolmentLimits = (): EnrolmentLimits => ({
 
 /** Returns the key of an address: a host has a network of 64 bits in IPv6. */
 export const addressKey = (address: string): string =>
-  address.includes(":") ? address.split(":").slice(0, 4).join(":") : address;
+  address.includes(":") ? (networkOf(`${address}/64`) ?? address) : address;

@@ -106,6 +106,18 @@ describe("a source on a socket", () => {
     expect(await token("admin")).toBe(before);
   });
 
+  test("answers too many enrolments in a way that agents repeat later", async () => {
+    await start();
+    for (let at = 0; at < 200; at++) await enrolled(`h${at}`);
+    // The kind that the agent repeats with a back-off until it is enrolled.
+    for (let at = 0; ; at++) {
+      const failed = await kindOf(enrolled("late")).catch(() => null);
+      if (failed === null && at < 20) continue;
+      expect(failed).toEqual(["unreachable", 429]);
+      break;
+    }
+  }, 60_000);
+
   test("ends the token of a file that was removed, and makes another one at the next start", async () => {
     await start();
     const before = await token("admin");

@@ -86,6 +86,26 @@ const report = {
   command: null,
 };
 
+test("a device that waits for an approval is nobody's neighbour, and asks about none", async () => {
+  const terms = { kind: "enrolment", name: "w", needsApproval: true, uses: null, expiresAtMs: null };
+  const { body: token } = await fixture.call<{ text: string }>("POST", "/v1/tokens", { json: terms });
+  const json = { token: token.text, hostname: "h", os: "l", arch: "x", agentVersion: "1" };
+  const init = { credential: null, json };
+  const { body } = await fixture.call<{ deviceId: string; credential: string }>(
+    "POST",
+    "/v1/agent/enroll",
+    init,
+  );
+  const waiting = { id: body.deviceId, credential: body.credential, subnetId: "" };
+  const place = { ...east, address: "192.168.1.10" };
+  fixture.changeHub.open(waiting.id);
+  await checkIn(waiting, place);
+  expect((await joined({ ...west, address: "192.168.1.11" })).probes).toEqual([]);
+  expect((await checkIn(waiting, place)).probes).toEqual([]);
+  await fixture.call("POST", `/v1/devices/${waiting.id}/approve`);
+  expect((await checkIn(waiting, place)).probes).toHaveLength(1);
+});
+
 test("subnets are merged once both devices of a probe confirm, not on the word of one", async () => {
   const a = await joined({ ...east, address: "192.168.1.10" });
   const b = await joined({ ...west, address: "192.168.1.11" });

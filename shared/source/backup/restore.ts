@@ -125,6 +125,8 @@ async function settle(
   try {
     if (catalog.deployment !== facts.deployment)
       throw new Error(`"${file}" has the catalog of another source than it states; nothing was changed`);
+    const { createdAtMs, version } = facts;
+    await catalog.audit.note({ method: "source.restore", object: "backup", after: { createdAtMs, version } });
     const active = (await catalog.tasks.open()).filter(({ state }) => state === "active");
     if (pausesTasks) for (const { id } of active) await catalog.tasks.change(id, () => ({ state: "paused" }));
     // A session may have been ended since the backup, by a person or an administrator.

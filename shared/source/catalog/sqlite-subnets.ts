@@ -15,8 +15,11 @@ const candidatesMax = 16;
 
 type Row = { id: string; lan_address: string; lan_port: number; subnet_id: string; own_subnet_site: string };
 const columns = "id, lan_address, lan_port, subnet_id, own_subnet_site";
-/** A device that was merged alone does not count as evidence for others. */
-const isUsable = `removed_at_ms IS NULL AND lan_port > 0 AND (own_subnet_id = subnet_id OR own_subnet_site NOT LIKE 'egress:%')`;
+/**
+ * A device that was merged alone does not count as evidence for others, and one that waits for an
+ * approval proves nothing.
+ */
+const isUsable = `removed_at_ms IS NULL AND awaits_approval = 0 AND lan_port > 0 AND (own_subnet_id = subnet_id OR own_subnet_site NOT LIKE 'egress:%')`;
 
 const toCandidate = (row: Row): NeighbourCandidate => ({
   deviceId: row.id,
@@ -164,7 +167,7 @@ function split(database: Database): SubnetStore["split"] {
 
 export function sqliteSubnets(database: Database): SubnetStore {
   const count = database.query<{ devices: number }, { subnetId: string }>(
-    "SELECT count(*) AS devices FROM devices WHERE subnet_id = $subnetId AND removed_at_ms IS NULL",
+    "SELECT count(*) AS devices FROM devices WHERE subnet_id = $subnetId AND removed_at_ms IS NULL AND awaits_approval = 0",
   );
   return {
     candidates: candidates(database),

@@ -69,3 +69,9 @@ test("delays guesses at a user from many addresses by 30 s at most, so that the 
   limit.succeeded("anna", "198.51.100.1");
   expect(limit.begin("anna", "203.0.113.1", nowMs + 30_000)).toBe(0);
 });
+
+test("keeps nobody out for longer than the longest delay when the clock is set back", () => {
+  const limit = new AttemptLimit();
+  for (let index = 0; index < 5; index++) limit.begin("anna", "192.0.2.1", 86_400_000);
+  expect(limit.begin("anna", "192.0.2.1", 0)).toBe(900_000);
+});

@@ -7,8 +7,8 @@
  * the user out. Failures are kept in memory, because a row for each would let strangers fill the
  * disk.
  */
-import ipaddr from "ipaddr.js";
 import { foldedName } from "../../model/glob.ts";
+import { addressKey } from "../rate-limit.ts";
 
 type Rule = {
   readonly freeFailures: number;
@@ -41,8 +41,11 @@ export class AttemptLimit {
    */
   begin(user: string, address: string, nowMs: number): number {
     const keys = keysOf(user, address);
-    const waits = keys.map(({ key }) => this.#failures.get(key)?.nextAtMs ?? 0);
-    const waitMs = Math.max(...waits) - nowMs;
+    // A clock that is set back keeps nobody out for longer than the longest delay.
+    const waits = keys.map(({ kind, key }) =>
+      Math.min((this.#failures.get(key)?.nextAtMs ?? nowMs) - nowMs, rules[kind].delayMsMax),
+    );
+    const waitMs = Math.max(...waits);
     if (waitMs > 0) return waitMs;
     for (const { kind, key } of keys) this.#countFailure(kind, key, nowMs);
     return 0;
@@ -62,7 +65,8 @@ export class AttemptLimit {
   #countFailure(kind: Kind, key: string, nowMs: number): void {
     const { freeFailures, delayMsMax, forgivenAfterMs } = rules[kind];
     const { count: before, countedAtMs } = this.#failures.get(key) ?? { count: 0, countedAtMs: nowMs };
-    const count = Math.max(0, before - (nowMs - countedAtMs) / forgivenAfterMs) + 1;
+    const forgiven = Math.max(0, nowMs - countedAtMs) / forgivenAfterMs;
+    const count = Math.max(0, before - forgiven) + 1;
     const delays = Math.ceil(count) - freeFailures;
     const delayMs = delays < 0 ? 0 : Math.min(delayMsMax, firstDelayMs * 2 ** delays);
     this.#failures.delete(key);
@@ -72,19 +76,10 @@ export class AttemptLimit {
 }
 
 function keysOf(user: string, address: string): readonly { readonly kind: Kind; readonly key: string }[] {
-  const [name, network] = [foldedName(user), networkOf(address)];
+  const [name, network] = [foldedName(user), addressKey(address)];
   return [
     { kind: "pair", key: `pair ${network} ${name}` },
     { kind: "address", key: `address ${network}` },
     { kind: "user", key: `user ${name}` },
   ];
-}
-
-/** One machine has all addresses of an IPv6 network of 64 bits. */
-function networkOf(address: string): string {
-  if (!ipaddr.IPv6.isValid(address)) return address;
-  const parsed = ipaddr.IPv6.parse(address);
-  return parsed.isIPv4MappedAddress()
-    ? parsed.toIPv4Address().toString()
-    : parsed.parts.slice(0, 4).join(":");
 }
