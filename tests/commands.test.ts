@@ -1,6 +1,6 @@
 /** Tasks with `--action run`: the command's folder, limits, exit code and reported output. */
 import { Database } from "bun:sqlite";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
@@ -63,6 +63,12 @@ test("runs a command in the package's folder with the package's names, and keeps
   expect(part.command?.outputTail).toBe(expected);
   const shown = await harness.tryAdmin("task", "show", String(taskId), "--json");
   expect(shown.stdout).toContain(`setup 1.0 ${taskId}`);
+  // The status of the agent has the end of the command, and nothing that it wrote.
+  const own = (await peer.status()).tasks.find((task) => task.taskId === taskId);
+  expect(own?.command).toMatchObject({ exitCode: 0, outputTail: "" });
+  const files = ["", `${taskId}.log`, `${taskId}.run`, `${taskId}.status`];
+  const modes = files.map((name) => statSync(join(peer.data, "tasks", name)).mode & 0o777);
+  expect(modes).toEqual([0o700, 0o600, 0o600, 0o600]);
 });
 
 test("reports the end of a long output and keeps all of it", async () => {
