@@ -348,7 +348,7 @@ test("users are added once, with a scope of their role only, and listed with the
 describe("without TLS", () => {
   test("a browser on the same machine keeps a cookie of another name", async () => {
     const dataDir = join(folder, "plain");
-    const plain = await startSource({ ...options, dataDir, nowMs: () => clock.nowMs });
+    const plain = await startSource({ ...options, tls: { kind: "none" }, dataDir, nowMs: () => clock.nowMs });
     try {
       const bearer = (await readFile(join(dataDir, "admin.token"), "utf8")).trim();
       await fetch(`${plain.url}/v1/users`, {
@@ -386,7 +386,13 @@ describe("without TLS", () => {
   test("a trusted proxy vouches for the TLS of its client, and nobody else does", async () => {
     const dataDir = join(folder, "proxied");
     const trustedProxies = parseTrustedProxies(["127.0.0.1"]);
-    const proxied = await startSource({ ...options, dataDir, trustedProxies, nowMs: () => clock.nowMs });
+    const proxied = await startSource({
+      ...options,
+      tls: { kind: "none" },
+      dataDir,
+      trustedProxies,
+      nowMs: () => clock.nowMs,
+    });
     try {
       const signInThrough = async (headers: Record<string, string>) => {
         const answer = await fetch(`${proxied.url}/v1/session`, {
