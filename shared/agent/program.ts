@@ -18,7 +18,7 @@ import { LanBusError } from "../net/lan/lan-bus.ts";
 import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
 import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
 import { systemClock } from "../platform/system-clock.ts";
-import { endWhenNobodyReads } from "../standard-output.ts";
+import { commanderOutput, endWhenNobodyReads, printBug, printNote } from "../standard-output.ts";
 import { buildTarget, version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
@@ -61,7 +61,11 @@ function exitOnBug(log: Logger, error: unknown): never {
 
 /** Runs the command line of the process; exits the process on an error. */
 export async function runAgentProgram(program: AgentProgram): Promise<void> {
-  const command = new Command(program.name).description(program.about).version(version).exitOverride();
+  const command = new Command(program.name)
+    .description(program.about)
+    .version(version)
+    .exitOverride()
+    .configureOutput(commanderOutput);
   command
     .command("run")
     .description("take part in the distribution; stops on SIGTERM or Ctrl-C")
@@ -107,10 +111,10 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
       error instanceof SetupError ||
       error instanceof CacheError ||
       error instanceof LanBusError ||
-      error instanceof SourceError;
-    process.stderr.write(
-      `${program.name}: ${isExpected || error instanceof UsageError ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
-    );
+      error instanceof SourceError ||
+      error instanceof UsageError;
+    if (isExpected) printNote(`${program.name}: ${error.message}`);
+    else printBug(`${program.name}: ${String(error instanceof Error ? error.stack : error)}`);
     process.exit(error instanceof UsageError ? 2 : error instanceof BarredError ? barredStatus : 1);
   }
 }

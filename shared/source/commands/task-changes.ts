@@ -18,6 +18,7 @@ import {
   parseTime,
   warnOfNobody,
 } from "./tasks.ts";
+import { printNote } from "../../standard-output.ts";
 
 type EditOptions = JsonOptions & {
   readonly target?: string | undefined;
@@ -115,5 +116,5 @@ export async function showOutput(id: string, device: string, options: JsonOption
   const how = command.timedOut
     ? "killed at its time limit"
     : `exit code ${command.exitCode ?? "none (killed)"}`;
-  process.stderr.write(`${hostText(row)}: ${how}\n`);
+  printNote(`${hostText(row)}: ${how}`);
 }
