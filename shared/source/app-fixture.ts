@@ -21,6 +21,7 @@ import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { Liveness } from "./liveness.ts";
 import { RefusedRequests } from "./refused-requests.ts";
+import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endTasks } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -93,6 +94,7 @@ async function openParts(folder: string, clock: { nowMs: number }, switches: Swi
   const app = createSourceApp({
     identityKey: await loadOrCreateIdentityKey(folder),
     refused: new RefusedRequests(metrics.registry, log),
+    enrolments: new EnrolmentWatch(metrics.registry, log),
     dataFolder: folder,
     catalog,
     content,

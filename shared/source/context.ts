@@ -10,6 +10,7 @@ import type { ManifestGrants } from "./manifest-grants.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { ChangeHub } from "./change-hub.ts";
 import type { DuplicateWatch } from "./duplicate-watch.ts";
+import type { EnrolmentWatch } from "./enrolment-watch.ts";
 import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
@@ -31,6 +32,7 @@ export type SourceContext = {
   readonly noted: NotedTasks;
   readonly metrics: SourceMetrics;
   readonly refused: RefusedRequests;
+  readonly enrolments: EnrolmentWatch;
   readonly identityKey: IdentityKey;
   readonly log: Logger;
   readonly secrets: { readonly admin: string; readonly enroll: string };

@@ -22,6 +22,7 @@ import { isLoopback, loadTls, localUrl, type Listen } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
 import { RefusedRequests } from "./refused-requests.ts";
+import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { watchTlsFiles } from "./tls-files.ts";
 import { loadOrCreateTokens } from "./token-files.ts";
@@ -130,7 +131,7 @@ async function openContext(
   const identityKey = await loadOrCreateIdentityKey(dataDir);
   const secrets = await loadOrCreateTokens(dataDir, identityFingerprint(identityKey.publicKey), random);
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
-  const changeHub = new ChangeHub((await catalog.devices.list()).length, nowMs());
+  const changeHub = new ChangeHub(await catalog.devices.count(), nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
   await removeSnapshots(dataDir);
   return {
@@ -140,6 +141,7 @@ async function openContext(
     changeHub,
     identityKey,
     refused: new RefusedRequests(metrics.registry, log),
+    enrolments: new EnrolmentWatch(metrics.registry, log),
     wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),

@@ -86,7 +86,7 @@ const withConnections = (known: readonly KnownMachine[], connected: ReadonlySet<
 
 /** Logs and counts an enrolment. The identity of the machine stays out of the log. */
 function note(
-  { log, metrics, changeHub }: SourceContext,
+  { log, metrics, changeHub, enrolments, nowMs }: SourceContext,
   device: string,
   hostname: string,
   address: string,
@@ -106,6 +106,7 @@ function note(
     return;
   }
   metrics.deviceEvents.inc({ event: "enrolled" });
+  enrolments.count(address, nowMs());
   if (decision.why === "unknown") log.info(fields, "device enrolled");
   else
     log.warn(
