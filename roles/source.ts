@@ -44,9 +44,8 @@ import { addTrust } from "../shared/source/commands/trust-command-line.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { taskActions } from "../shared/api/schema/common.ts";
-import { printable } from "../shared/printable.ts";
 import { endIfTakenOver } from "../shared/platform/runtime-variables.ts";
-import { endWhenNobodyReads } from "../shared/standard-output.ts";
+import { commanderOutput, endWhenNobodyReads, printNote } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
 
 function addServing(program: Command): void {
@@ -317,7 +316,8 @@ async function main(words: readonly string[]): Promise<number> {
     // Positional options: options before a command belong to the program, after it to the command.
     // `publish` has its own --version.
     .enablePositionalOptions()
-    .exitOverride();
+    .exitOverride()
+    .configureOutput(commanderOutput);
   for (const add of [
     addServing,
     addPublishing,
@@ -340,9 +340,7 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has already printed the error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    process.stderr.write(
-      `error: ${printable((error instanceof Error ? error.message : String(error)).split("\n")[0]!)}\n`,
-    );
+    printNote(`error: ${(error instanceof Error ? error.message : String(error)).split("\n")[0]!}`);
     return error instanceof CommandError ? error.exitCode : 1;
   }
 }

@@ -4,17 +4,22 @@
  *     node scripts/bootstrap.mjs scripts/start.ts [arguments…]
  *
  * Installs Bun in the version of package.json, if it is missing, from the npm registry into
- * `.bun/`. Then installs the dependencies of bun.lock, and runs the script with its arguments,
- * terminal and exit status. Plain JavaScript for Node.js 20 or newer and for Bun, with Node.js
- * modules only.
+ * `.bun/`, by the digest of build/runtimes.json. Then installs the dependencies of bun.lock, by
+ * their digests, and runs the script with its arguments, terminal and exit status. Plain JavaScript
+ * for Node.js 20 or newer and for Bun, with Node.js modules only.
+ *
+ * A Bun on PATH is used if it states the version: it is the user's own program, and trusted as the
+ * user's Node.js is. Executables are never made of it unless it has the pinned digest
+ * (build/executable.ts).
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { fetchRuntime, keptRuntime, packagesOfHost, pinned, RuntimeError } from "./build/runtimes.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const home = join(root, ".bun");
@@ -27,6 +32,10 @@ function wantedVersion() {
   const named = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).packageManager ?? "";
   const match = /^bun@(\d+\.\d+\.\d+[^+]*)/.exec(named);
   if (!match) throw new BootstrapError(`package.json names "${named}" as packageManager: write bun@X.Y.Z`);
+  if (match[1] !== pinned.version)
+    throw new BootstrapError(
+      `package.json names Bun ${match[1]}, scripts/build/runtimes.json has the digests of ${pinned.version}: bring both to one version`,
+    );
   return match[1];
 }
 
@@ -41,20 +50,10 @@ function* candidates() {
   if (process.versions.bun) yield process.execPath;
   const name = windows ? "bun.exe" : "bun";
   for (const folder of (process.env.PATH ?? "").split(delimiter)) if (folder) yield join(folder, name);
-  yield* localCandidates();
-}
-
-/**
- * Yields binaries below `.bun/`. npm 11 may not run the package's install script, so the binary may
- * still be in the platform package. Several of these fit one machine (glibc and musl, with and
- * without AVX2). The caller takes the first that runs.
- */
-function* localCandidates() {
-  const scope = join(home, "node_modules", "@oven");
-  const names = existsSync(scope) ? readdirSync(scope) : [];
-  names.sort((a, b) => Number(a.includes("baseline")) - Number(b.includes("baseline")) || a.localeCompare(b));
-  for (const name of names) yield join(scope, name, "bin", windows ? "bun.exe" : "bun");
-  yield join(home, "node_modules", "bun", "bin", "bun.exe");
+  for (const runtime of packagesOfHost()) {
+    const kept = keptRuntime(runtime, home);
+    if (kept !== null) yield kept;
+  }
 }
 
 function findBun(version, among) {
@@ -63,56 +62,20 @@ function findBun(version, among) {
 }
 
 /**
- * Runs npm: its entry point if npm started this process, otherwise npm on PATH. On Windows npm on
- * PATH is a .cmd, which needs a shell.
+ * Returns a pinned runtime that runs on this machine, from `.bun/` or from the registry. Without
+ * AVX2 that is another one than the best. Runtimes of equal bytes are tried once.
  */
-function npm(args) {
-  const entry = process.env.npm_execpath ?? "";
-  const [command, before] = /npm-cli\.[cm]?js$/.test(entry) ? [process.execPath, [entry]] : ["npm", []];
-  const shell = windows && command === "npm";
-  const quoted = shell ? args.map((word) => `"${word}"`) : args;
-  return spawnSync(command, [...before, ...quoted], {
-    cwd: home,
-    stdio: ["ignore", process.stderr.fd, "inherit"],
-    shell,
-  });
-}
-
 function installBun(version) {
-  console.error(`Installing Bun ${version} into .bun/ …`);
-  mkdirSync(home, { recursive: true });
-  writeFileSync(join(home, "package.json"), '{ "private": true }\n');
-  const flags = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--include=optional"];
-  const run = npm([
-    "install",
-    "--prefix",
-    home,
-    ...flags,
-    "--ignore-scripts",
-    "--loglevel=error",
-    `bun@${version}`,
-  ]);
-  if (run.error?.code === "ENOENT") {
-    throw new BootstrapError(
-      `Cannot install Bun ${version}: npm was not found. Install Node.js 20 or newer with npm, or Bun ${version} itself (https://bun.sh)`,
-    );
+  const tried = new Set();
+  for (const name of packagesOfHost()) {
+    const { sha256 } = pinned.packages[name];
+    if (tried.has(sha256)) continue;
+    tried.add(sha256);
+    const executable = fetchRuntime(name, home, (text) => console.error(text));
+    if (versionOf(executable) === version) return executable;
   }
-  if (run.status !== 0) {
-    throw new BootstrapError(
-      `Cannot install Bun ${version}: npm ended with status ${run.status ?? run.signal}. Is the package registry reachable (network, proxy)? The message of npm is above`,
-    );
-  }
-  const found = findBun(version, localCandidates());
-  if (found) return found;
-  // None of the platform packages runs here: the install script can download another binary.
-  spawnSync(process.execPath, [join(home, "node_modules", "bun", "install.js")], {
-    cwd: join(home, "node_modules", "bun"),
-    stdio: ["ignore", process.stderr.fd, "inherit"],
-  });
-  const built = findBun(version, localCandidates());
-  if (built) return built;
   throw new BootstrapError(
-    `Bun ${version} was installed but does not run on this machine (${process.platform} ${process.arch})`,
+    `No runtime of Bun ${version} runs on this machine (${process.platform} ${process.arch})`,
   );
 }
 
@@ -124,7 +87,7 @@ const lockDigest = () =>
 const dependenciesFresh = () => existsSync(stampFile) && readFileSync(stampFile, "utf8") === lockDigest();
 
 function installDependencies(bun) {
-  const run = spawnSync(bun, ["install", "--frozen-lockfile", "--silent"], {
+  const run = spawnSync(bun, ["install", "--frozen-lockfile", "--ignore-scripts", "--silent"], {
     cwd: root,
     stdio: ["ignore", process.stderr.fd, "inherit"],
   });
@@ -213,7 +176,7 @@ function prepare() {
   const bun = findBun(version, candidates());
   if (bun && dependenciesFresh()) return bun;
   return locked(() => {
-    const ready = findBun(version, candidates()) ?? installBun(version);
+    const ready = bun ?? findBun(version, candidates()) ?? installBun(version);
     if (!dependenciesFresh()) installDependencies(ready);
     return ready;
   });
@@ -254,7 +217,7 @@ try {
     throw new BootstrapError("Name a script: node scripts/bootstrap.mjs scripts/start.ts [arguments]");
   runScript(prepare(), [join(root, script), ...args]);
 } catch (error) {
-  if (!(error instanceof BootstrapError)) throw error;
+  if (!(error instanceof BootstrapError || error instanceof RuntimeError)) throw error;
   console.error(error.message);
   process.exitCode = 1;
 }

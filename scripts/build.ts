@@ -1,14 +1,17 @@
 /**
- * `bun run build [--target NAME|all]… [--role NAME]… [--out DIR]`: standalone executables of the
- * three roles, one file each, and SHA256SUMS. Default: this machine's target, into dist/. The
- * builds are reproducible: the same commit gives the same bytes.
+ * `bun run build [--target NAME|all]… [--role NAME]… [--out DIR] [--key FILE]`: standalone
+ * executables of the three roles, one file each, with a bill of materials, SHA256SUMS and its
+ * signature. Default: this machine's target, into dist/. The builds are reproducible: the same
+ * commit gives the same bytes.
  */
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { roleNames } from "./build/executable.ts";
 import { parseTargets } from "./build/targets.ts";
-import { build, sumsFile } from "./build/build.ts";
+import { billFile } from "./build/bill-of-materials.ts";
+import { build } from "./build/build.ts";
+import { readReleaseKey, signatureFile, signSums, sumsFile } from "./build/sums.ts";
 
 async function main(): Promise<void> {
   const options = new Command("bun run build")
@@ -21,12 +24,23 @@ async function main(): Promise<void> {
     )
     .addOption(new Option("--role <name...>", "only these roles").choices(roleNames))
     .option("--out <folder>", "output folder", "dist")
+    .addOption(
+      new Option("--key <file>", "private Ed25519 key (PEM) that signs SHA256SUMS").env(
+        "FLOCKCAST_RELEASE_KEY",
+      ),
+    )
     .parse()
     .opts();
   const folder = resolve(options.out);
+  // A wrong key is found before the builds.
+  const key = options.key === undefined ? null : await readReleaseKey(options.key);
   const files = await build(parseTargets(options.target ?? []), options.role ?? roleNames, folder);
   for (const file of files) console.log(`${file}  ${((await stat(file)).size / 1e6).toFixed(0)} MB`);
+  console.log(join(folder, billFile));
   console.log(join(folder, sumsFile));
+  if (key === null) return console.log("not signed: give --key FILE or FLOCKCAST_RELEASE_KEY");
+  await signSums(folder, key);
+  console.log(join(folder, signatureFile));
 }
 
 if (import.meta.main) {

@@ -2,15 +2,28 @@
  * The log of a program: JSON lines on standard error, or formatted lines when standard error is a
  * terminal. Standard output is reserved for data.
  *
+ * Text from outside cannot forge a line or change the terminal: in JSON hidden characters are
+ * escapes of JSON, and formatted lines show them as visible escapes.
+ *
  * Lines are written synchronously, so the last line before an exit is not lost. pino transports are
  * not used: their worker threads do not start inside a compiled executable.
  */
 import pino from "pino";
 import pinoPretty from "pino-pretty";
+import { printable, printableJson, printableValue } from "./printable.ts";
 
 const STANDARD_ERROR = 2;
 
 export type Logger = pino.Logger;
+
+/** Returns a line of the log whose texts are formatted for a terminal later. */
+function printableRecord(line: string): string {
+  try {
+    return `${JSON.stringify(printableValue(JSON.parse(line)))}\n`;
+  } catch {
+    return `${printable(line.trimEnd())}\n`;
+  }
+}
 
 /**
  * Returns the logger of a program. Tokens, credentials and task keys are censored.
@@ -30,6 +43,7 @@ export function createLogger(
     base: { name },
     mixin: fields,
     timestamp: pino.stdTimeFunctions.isoTime,
+    hooks: { streamWrite: process.stderr.isTTY ? printableRecord : printableJson },
     formatters: { level: (label) => ({ level: label }) },
     redact: {
       paths: ["token", "credential", "*.token", "*.credential", "taskKey", "*.taskKey"],

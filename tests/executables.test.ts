@@ -2,11 +2,14 @@
  * Standalone executables for this machine: version, digests, and a task from publish to complete.
  * Those for old processors run on an emulated one, or are skipped (network-test.ts).
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { generateKeyPairSync, verify } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import packageJson from "../package.json" with { type: "json" };
+import { billFile } from "../scripts/build/bill-of-materials.ts";
 import { build } from "../scripts/build/build.ts";
 import { roleNames } from "../scripts/build/executable.ts";
 import { parseTargets } from "../scripts/build/targets.ts";
@@ -41,12 +44,35 @@ test("prints the project's version, whatever files its working folder has", asyn
   expect(files).toHaveLength(roleNames.length);
 });
 
-test("lists every executable with its digest in SHA256SUMS", async () => {
+test("lists every executable and the bill of materials with their digests in SHA256SUMS", async () => {
   const sums = (await readFile(join(folder, "SHA256SUMS"), "utf8")).trim().split("\n");
   const expected: string[] = [];
-  for (const file of files) expected.push(`${await digestFile(file)}  ${basename(file)}`);
+  for (const file of [...files, join(folder, billFile)])
+    expected.push(`${await digestFile(file)}  ${basename(file)}`);
   expect(sums.toSorted()).toEqual(expected.toSorted());
 });
+
+test("has the same bytes when another checkout builds it later, and signed digests", async () => {
+  const root = join(import.meta.dir, "..");
+  const other = await mkdtemp(join(folder, "another checkout "));
+  for (const name of ["roles", "shared", "scripts", "package.json", "bun.lock"])
+    await cp(join(root, name), join(other, name), { recursive: true });
+  // Dependencies, and runtimes that were fetched.
+  for (const name of ["node_modules", ".bun"])
+    if (existsSync(join(root, name))) await symlink(join(root, name), join(other, name));
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const key = join(folder, "release.key");
+  await writeFile(key, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const words = [process.execPath, "scripts/build.ts", "--role", "peer", "--out", "built here"];
+  const env = { ...process.env, FLOCKCAST_RELEASE_KEY: key, TZ: "Asia/Tokyo", LANG: "C" };
+  const run = Bun.spawnSync(words, { cwd: other, env, stderr: "inherit" });
+  expect([run.exitCode, run.stdout.toString()]).toEqual([0, expect.stringContaining("SHA256SUMS.sig")]);
+  const first = files.find((file) => basename(file).startsWith("flockcast-peer-"))!;
+  const built = (name: string): string => join(other, "built here", name);
+  expect(await digestFile(built(basename(first)))).toBe(await digestFile(first));
+  const [sums, signature] = [await readFile(built("SHA256SUMS")), await readFile(built("SHA256SUMS.sig"))];
+  expect(verify(null, sums, publicKey, signature)).toBe(true);
+}, 120_000);
 
 const oldProcessorTest = await emulatorTest({ "qemu-x86_64": "qemu-user" });
 

@@ -1,10 +1,9 @@
-/** Builds executables into a folder and lists their digests in SHA256SUMS. */
-import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+/** Builds executables into a folder, with their bill of materials and SHA256SUMS. */
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { buildExecutable, executableName, type BuildChanges, type RoleName } from "./executable.ts";
+import { writeSums } from "./sums.ts";
 import type { BuildTarget } from "./targets.ts";
-
-export const sumsFile = "SHA256SUMS";
 
 /**
  * Builds every role for every target into `folder`.
@@ -31,17 +30,4 @@ export async function build(
   }
   await writeSums(folder);
   return files;
-}
-
-/**
- * Writes the digests of every executable in the folder, also of earlier builds for other targets.
- */
-async function writeSums(folder: string): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => name.startsWith("flockcast-")).toSorted();
-  const lines: string[] = [];
-  for (const name of names) {
-    const bytes = await Bun.file(join(folder, name)).bytes();
-    lines.push(`${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}  ${name}\n`);
-  }
-  await writeFile(join(folder, sumsFile), lines.join(""));
 }

@@ -2,17 +2,18 @@
  * Builds a standalone executable of one role with `bun build --compile`. The executable contains
  * the version, and reads neither .env nor bunfig.toml of its working folder.
  *
- * Bun downloads the runtime of a foreign target. If it cannot (for example a registry that only npm
- * is configured for), npm downloads the same package and Bun gets the path of the binary.
+ * The runtime in an executable has the digest of runtimes.json: it is the Bun that builds if that
+ * has it, or one that npm fetched. Bun's own download is not used, as Bun checks no digest.
  */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { executableFileName } from "../../shared/agent/upgrade/executable.ts";
 import { version } from "../../shared/version.ts";
-import { type BuildTarget, nativeTargetName } from "./targets.ts";
+import { fetchRuntime, pinned, sha256Of } from "./runtimes.mjs";
+import type { BuildTarget } from "./targets.ts";
 
 const root = join(import.meta.dir, "..", "..");
+/** Runtimes that were fetched. bootstrap.mjs keeps its own there. */
+const runtimeFolder = join(root, ".bun");
 const project = "flockcast";
 
 export const roleNames = ["source", "peer", "representative"] as const;
@@ -41,7 +42,7 @@ async function runQuietly(command: readonly string[], cwd: string): Promise<Outc
 }
 
 /**
- * @param runtime path of the foreign Bun binary when npm downloaded it; null: Bun has or fetches it
+ * @param runtime path of the executable with the pinned digest; null: the Bun that builds
  */
 function compileArguments(
   role: RoleName,
@@ -50,7 +51,6 @@ function compileArguments(
   runtime: string | null,
   changes: BuildChanges,
 ): string[] {
-  const native = target.name === nativeTargetName();
   return [
     "build",
     "--compile",
@@ -64,30 +64,27 @@ function compileArguments(
     // Otherwise the executable contains the path of this checkout and is not reproducible.
     '--define=__dirname="/"',
     '--define=__filename="/index.js"',
-    // For this machine, the runtime is the Bun that builds, so nothing is downloaded.
-    ...(native ? [] : [`--target=${target.bunTarget}`]),
-    ...(runtime === null ? [] : [`--compile-executable-path=${runtime}`]),
+    // Without a path Bun uses itself.
+    ...(runtime === null ? [] : [`--target=${target.bunTarget}`, `--compile-executable-path=${runtime}`]),
     `--outfile=${file}`,
     changes.entry ?? join("roles", `${role}.ts`),
   ];
 }
 
-/** Downloads and unpacks the runtime of a foreign target; returns the path of its binary. */
-async function fetchRuntime(target: BuildTarget, folder: string): Promise<string> {
-  const packed = await runQuietly(
-    ["npm", "pack", "--silent", `${target.runtimePackage}@${Bun.version}`],
-    folder,
-  );
-  const archive = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
-  if (packed.status !== 0 || !archive) {
-    throw new Error(
-      `Cannot fetch ${target.runtimePackage}@${Bun.version} (is the package registry reachable?): ${packed.output}`,
-    );
-  }
-  const unpacked = await runQuietly(["tar", "-xzf", archive], folder);
-  if (unpacked.status !== 0) throw new Error(`Cannot unpack ${archive}: ${unpacked.output}`);
-  return join(folder, "package", "bin", `bun${target.suffix}`);
+/**
+ * Returns the path of the pinned runtime of a target; null when it is the Bun that builds.
+ * @throws Error when it cannot be fetched, or the registry has another one
+ */
+function runtimeOf({ runtimePackage }: BuildTarget): string | null {
+  if (Bun.version !== pinned.version)
+    throw new Error(`This is Bun ${Bun.version}: build with Bun ${pinned.version} (npm run build)`);
+  ownDigest ??= sha256Of(process.execPath);
+  const wanted = pinned.packages[runtimePackage]?.sha256;
+  if (wanted === ownDigest) return null;
+  return fetchRuntime(runtimePackage, runtimeFolder);
 }
+
+let ownDigest: string | null = null;
 
 /**
  * Builds `role` for `target` at `file`.
@@ -99,23 +96,10 @@ export async function buildExecutable(
   file: string,
   changes: BuildChanges = {},
 ): Promise<void> {
-  const first = await runQuietly(
-    [process.execPath, ...compileArguments(role, target, file, null, changes)],
-    root,
-  );
-  if (first.status === 0) return;
-  const failed = (output: string) =>
-    new Error(`Cannot build flockcast-${role} for ${target.name}:\n${output || "bun build printed nothing"}`);
-  if (!/download|extract|network|fetch/i.test(first.output)) throw failed(first.output);
-  const folder = await mkdtemp(join(tmpdir(), "flockcast-runtime-"));
-  try {
-    const runtime = await fetchRuntime(target, folder);
-    const second = await runQuietly(
-      [process.execPath, ...compileArguments(role, target, file, runtime, changes)],
-      root,
+  const words = compileArguments(role, target, file, runtimeOf(target), changes);
+  const { status, output } = await runQuietly([process.execPath, ...words], root);
+  if (status !== 0)
+    throw new Error(
+      `Cannot build flockcast-${role} for ${target.name}:\n${output || "bun build printed nothing"}`,
     );
-    if (second.status !== 0) throw failed(second.output);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

@@ -35,6 +35,13 @@ export const buildTargets: readonly BuildTarget[] = [
   target("darwin-arm64", "darwin-aarch64"),
 ];
 
+/** Returns the target of an executable by its file name; null for another file. */
+export const targetOf = (fileName: string): BuildTarget | null =>
+  buildTargets
+    .filter(({ name, suffix }) => fileName.endsWith(`-${name}${suffix}`))
+    // "linux-x64-musl" is not "musl" of another target: the longest name counts.
+    .toSorted((a, b) => b.name.length - a.name.length)[0] ?? null;
+
 /** Returns the name of the target that runs on this machine; it may not be in `buildTargets`. */
 export function nativeTargetName(): string {
   const os = process.platform === "win32" ? "windows" : process.platform;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { layerProblems } from "./layers.ts";
 import { mentionProblems } from "./mentions.ts";
+import { outputProblems } from "./output.ts";
 import { platformProblems } from "./platform.ts";
 
 const project = (files: Record<string, string>) => new Map(Object.entries(files));
@@ -56,5 +57,22 @@ test("reports a file of the product that blocks until a process ends", () => {
   expect(platformProblems(files)).toEqual([
     expect.stringContaining("shared/platform/windows.ts blocks"),
     expect.stringContaining("shared/net/a.ts blocks"),
+  ]);
+});
+
+test("reports a file of the product that writes to the terminal without escapes", () => {
+  const files = project({
+    "shared/standard-output.ts": "process.stdout.write(text);",
+    "shared/source/a.ts": "process.stderr.write(`${device.hostname}\\n`);",
+    "shared/agent/b.ts": "console.error(error.message);",
+    "shared/agent/b.test.ts": "console.log(1);",
+    "shared/net/c.ts": "/**\n * console.log(world.log)\n */",
+    "roles/peer.ts": "await Bun.stdout.writer().write(text);",
+    "scripts/d.ts": "console.log(1);",
+  });
+  expect(outputProblems(files)).toEqual([
+    expect.stringContaining("shared/source/a.ts writes"),
+    expect.stringContaining("shared/agent/b.ts writes"),
+    expect.stringContaining("roles/peer.ts writes"),
   ]);
 });

@@ -1,10 +1,11 @@
 /**
  * Structure checks of the gate beyond the linter: order of folders, names of files in texts, code
- * for an operating system in one place, and the width of classes.
+ * for an operating system and output in one place each, and the width of classes.
  */
 import { join } from "node:path";
 import { layerProblems } from "./layers.ts";
 import { mentionProblems } from "./mentions.ts";
+import { outputProblems } from "./output.ts";
 import { platformProblems } from "./platform.ts";
 import { widthProblems } from "./width.ts";
 
@@ -24,5 +25,6 @@ export const structureProblems = (files: ReadonlyMap<string, string>): string[] 
   ...layerProblems(files),
   ...mentionProblems(files),
   ...platformProblems(files),
+  ...outputProblems(files),
   ...widthProblems(files),
 ];

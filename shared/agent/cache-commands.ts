@@ -8,7 +8,8 @@ import { formatSize } from "../model/quantity.ts";
 import { assertReadable } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { saveBar, SetupError } from "./enrolment.ts";
-import { formatTable } from "./status/text-table.ts";
+import { printJson, printLine, printLines, printNote } from "../standard-output.ts";
+import { tableLines } from "../text-table.ts";
 
 /** Prints the packages of the cache, as a table or as JSON. Works while an agent runs. */
 export function listCache(dataFolder: string, asJson: boolean): void {
@@ -26,8 +27,8 @@ export function listCache(dataFolder: string, asJson: boolean): void {
       from: originBytes,
     }));
   ledger.close();
-  if (asJson) return print(JSON.stringify(packages, null, 2));
-  if (packages.length === 0) return print("The cache is empty.");
+  if (asJson) return printJson(packages);
+  if (packages.length === 0) return printLine("The cache is empty.");
   const rows = packages.map((held) => [
     held.name,
     held.version,
@@ -39,7 +40,7 @@ export function listCache(dataFolder: string, asJson: boolean): void {
       .join(", "),
     held.id.slice(0, 12),
   ]);
-  print(formatTable(["PACKAGE", "VERSION", "STATE", "VERIFIED", "FROM", "ID"], rows));
+  printLines(tableLines(["PACKAGE", "VERSION", "STATE", "VERIFIED", "FROM", "ID"], rows));
 }
 
 /** Reads every package back from the disk; sets exit status 1 if a chunk is wrong. */
@@ -47,13 +48,13 @@ export async function verifyCache(dataFolder: string): Promise<void> {
   await withCache(dataFolder, async (cache) => {
     const checks = await cache.verify();
     for (const { name, version, ok, badChunks } of checks) {
-      print(
+      printLine(
         ok
           ? `${name} ${version}: verified`
           : `${name} ${version}: ${badChunks.length} chunks are wrong and will be fetched again`,
       );
     }
-    if (checks.length === 0) print("The cache is empty.");
+    if (checks.length === 0) printLine("The cache is empty.");
     if (checks.some((check) => !check.ok)) process.exitCode = 1;
   });
 }
@@ -62,7 +63,7 @@ export async function verifyCache(dataFolder: string): Promise<void> {
 export async function removeFromCache(dataFolder: string, name: string, version: string): Promise<void> {
   await withCache(dataFolder, async (cache) => {
     await cache.remove(name, version);
-    print(`${name} ${version}: removed`);
+    printLine(`${name} ${version}: removed`);
   });
 }
 
@@ -87,7 +88,7 @@ async function withCache(
     maxAgeMs: null,
     clock: systemClock,
     log: ({ level, message }) => {
-      if (level !== "info") process.stderr.write(`${message}\n`);
+      if (level !== "info") printNote(message);
     },
   });
   try {
@@ -96,5 +97,3 @@ async function withCache(
     await cache.close();
   }
 }
-
-const print = (text: string): void => void process.stdout.write(`${text}\n`);

@@ -11,6 +11,7 @@ import type { NetInterface } from "../model/interface.ts";
 import type { TargetView } from "../model/target/index.ts";
 import { describeInterfaces } from "../net/interfaces/list.ts";
 import { platform } from "../platform/index.ts";
+import { printable } from "../printable.ts";
 import { version } from "../version.ts";
 
 /**
@@ -32,7 +33,7 @@ export async function readInventory(options: {
 }): Promise<Inventory> {
   const { bavail, bsize } = await statfs(options.dataFolder);
   return {
-    hostname: os.hostname().slice(0, 255) || "unknown",
+    hostname: hostname(),
     os: `${os.type()} ${os.release()}`.slice(0, 64),
     arch: process.arch,
     agentVersion: version,
@@ -42,7 +43,9 @@ export async function readInventory(options: {
     diskFreeBytes: bavail * bsize,
     cacheBytes: options.cacheBytes,
     groups: [...options.groups],
-    interfaces: describeInterfaces(options.interfaces, options.active, options.group, options.gatewayMac),
+    interfaces: describeInterfaces(options.interfaces, options.active, options.group, options.gatewayMac).map(
+      (one) => Object.assign({}, one, { name: statedName(one.name, 64) }),
+    ),
   };
 }
 
@@ -64,6 +67,12 @@ export const selfView = (deviceId: string, active: NetInterface | null): TargetV
   versionsOf: () => null,
 });
 
+/** Returns a name of the system in a form that the source accepts: one visible line. */
+export const statedName = (name: string, lengthMax: number): string =>
+  printable(name.slice(0, lengthMax)).slice(0, lengthMax).toWellFormed() || "unknown";
+
+const hostname = (): string => statedName(os.hostname(), 255);
+
 /** Returns the complete packages, the last used ones first, as many as a check-in states. */
 export const statedPackages = ({ ledger }: DistributionCache): string[] =>
   ledger
@@ -74,7 +83,7 @@ export const statedPackages = ({ ledger }: DistributionCache): string[] =>
     .map(({ id }) => id);
 
 export const nameOfDevice = (): { hostname: string; os: string; arch: string; agentVersion: string } => ({
-  hostname: os.hostname().slice(0, 255) || "unknown",
+  hostname: hostname(),
   os: `${os.type()} ${os.release()}`.slice(0, 64),
   arch: process.arch,
   agentVersion: version,

@@ -20,7 +20,7 @@ import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
 import { AccessError } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { endIfTakenOver } from "../platform/runtime-variables.ts";
-import { endWhenNobodyReads } from "../standard-output.ts";
+import { commanderOutput, endWhenNobodyReads, printBug, printNote } from "../standard-output.ts";
 import { buildTarget, version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
@@ -66,7 +66,11 @@ function exitOnBug(log: Logger, error: unknown): never {
 /** Runs the command line of the process; exits the process on an error. */
 export async function runAgentProgram(program: AgentProgram): Promise<void> {
   endIfTakenOver(program.name);
-  const command = new Command(program.name).description(program.about).version(version).exitOverride();
+  const command = new Command(program.name)
+    .description(program.about)
+    .version(version)
+    .exitOverride()
+    .configureOutput(commanderOutput);
   command
     .command("run")
     .description("take part in the distribution; stops on SIGTERM or Ctrl-C")
@@ -124,8 +128,8 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
 function endWith(name: string, error: unknown): never {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
   const isExpected = expectedErrors.some((kind) => error instanceof kind);
-  const text = isExpected ? (error as Error).message : String(error instanceof Error ? error.stack : error);
-  process.stderr.write(`${name}: ${text}\n`);
+  if (isExpected) printNote(`${name}: ${(error as Error).message}`);
+  else printBug(`${name}: ${String(error instanceof Error ? error.stack : error)}`);
   process.exit(error instanceof UsageError ? 2 : error instanceof BarredError ? barredStatus : 1);
 }
 

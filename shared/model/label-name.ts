@@ -1,5 +1,6 @@
 /** Names that administrators give to tags, groups, sites and subnets. */
 import * as v from "valibot";
+import { hiddenCharacterIn } from "../hidden-characters.ts";
 
 export const labelNameLengthMax = 64;
 /** Means "none" in commands and targets, so nothing can have this name. */
@@ -15,5 +16,7 @@ export const labelNameSchema = v.pipe(
     `a name has at most ${labelNameLengthMax} characters`,
   ),
   v.regex(/^[\p{L}\p{M}\p{N}_.-]+$/u, "a name has letters, digits, _ . - and no other character"),
+  // Some letters of Unicode have no visible form.
+  v.check((text) => hiddenCharacterIn(text) === null, "a name has visible characters only"),
   v.check((text) => text.toLowerCase() !== noneName, `"${noneName}" means that there is none`),
 );

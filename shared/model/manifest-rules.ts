@@ -24,8 +24,9 @@ import { zerosDigest } from "./zeros-digest.ts";
 
 /** Upper bound on files, folders and links together. */
 export const entriesMax = 100_000;
-/** Entries between two pauses of `manifestChecks`. */
+/** Entries, and characters of their paths, between two pauses of `manifestChecks`. */
 const entriesPerStep = 2_000;
+const charactersPerStep = 65_536;
 /** Zeros digested between two pauses. */
 const zerosPerStepBytes = 16 * 1_048_576;
 
@@ -67,8 +68,11 @@ function* entryChecks({ files, folders, links }: Manifest): Generator<void, void
     folders.map((path) => ({ path })),
     () => null,
   );
-  for (const path of folders.toReversed()) refuse(conflicts.add({ path, kind: "folder" }));
-  const wrongLinks = linkProblems(links);
+  for (const [index, path] of folders.toReversed().entries()) {
+    refuse(conflicts.add({ path, kind: "folder" }));
+    if (index % entriesPerStep === entriesPerStep - 1) yield;
+  }
+  const wrongLinks = yield* linkProblems(links);
   if (wrongLinks.length > 0) throw new ManifestError(`Links cannot be used: ${wrongLinks.join("; ")}`);
 }
 
@@ -77,13 +81,17 @@ function* pathChecks(
   entries: readonly { readonly path: string }[],
   conflictOf: (path: string) => string | null,
 ): Generator<void, void> {
+  let characters = 0;
   for (const [index, { path }] of entries.entries()) {
     const problem = pathProblem(path);
     if (problem) throw new ManifestError(`The path "${path}" cannot be used: ${problem}`);
     const isInOrder = index === 0 || comparePaths(entries[index - 1]!.path, path) <= 0;
     if (!isInOrder) throw new ManifestError(`The path "${path}" is not in byte order`);
     refuse(conflictOf(path));
-    if (index % entriesPerStep === entriesPerStep - 1) yield;
+    characters += path.length;
+    if (index % entriesPerStep < entriesPerStep - 1 && characters < charactersPerStep) continue;
+    characters = 0;
+    yield;
   }
 }
 

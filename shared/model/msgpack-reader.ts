@@ -2,8 +2,8 @@
  * Reader of the msgpack types that a manifest uses, one expected value at a time.
  *
  * Not a general decoder: it allocates nothing by a number it has not checked, and nests no deeper
- * than its caller asks. Non-minimal encodings are accepted here; the caller compares the canonical
- * form. Every fault is a ManifestError.
+ * than its caller asks. Refuses every form but the shortest, and bytes after the end, so that equal
+ * values have one encoding. Every fault is a ManifestError.
  */
 import { ManifestError } from "./manifest-error.ts";
 
@@ -31,6 +31,7 @@ export class MsgpackReader {
             ? this.#unsigned(4)
             : -1;
     if (count < 0) throw this.#unexpected("an array");
+    this.#requireShortest(tag < 0xdc || count >= (tag === 0xdc ? 0x10 : 0x1_0000));
     if (count < min || count > max) {
       throw new ManifestError(
         `The manifest has an array of ${count} items where ${min} to ${max} are allowed`,
@@ -45,6 +46,7 @@ export class MsgpackReader {
     if (tag < 0x80) return tag;
     if (tag < 0xcc || tag > 0xcf) throw this.#unexpected("a whole number");
     const value = this.#unsigned(1 << (tag - 0xcc));
+    this.#requireShortest(value >= [0x80, 0x100, 0x1_0000, 0x1_0000_0000][tag - 0xcc]!);
     if (!Number.isSafeInteger(value)) throw new ManifestError("The manifest has a number of 2^53 or more");
     return value;
   }
@@ -59,6 +61,7 @@ export class MsgpackReader {
           ? this.#unsigned(1 << (tag - 0xd9))
           : -1;
     if (length < 0) throw this.#unexpected("a text");
+    this.#requireShortest(tag < 0xd9 || length >= [0x20, 0x100, 0x1_0000][tag - 0xd9]!);
     try {
       return utf8.decode(this.#take(length));
     } catch (error) {
@@ -71,7 +74,18 @@ export class MsgpackReader {
   binary(): Uint8Array {
     const tag = this.#unsigned(1);
     if (tag < 0xc4 || tag > 0xc6) throw this.#unexpected("binary data");
-    return this.#take(this.#unsigned(1 << (tag - 0xc4))).slice();
+    const length = this.#unsigned(1 << (tag - 0xc4));
+    this.#requireShortest(length >= [0, 0x100, 0x1_0000][tag - 0xc4]!);
+    return this.#take(length).slice();
+  }
+
+  /** Checks that all bytes were read. */
+  end(): void {
+    this.#requireShortest(this.#at === this.#bytes.length);
+  }
+
+  #requireShortest(isShortest: boolean): void {
+    if (!isShortest) throw new ManifestError("The manifest is not in canonical form");
   }
 
   #take(length: number): Uint8Array {

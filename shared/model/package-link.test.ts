@@ -1,5 +1,9 @@
 import { expect, test } from "bun:test";
 import { linkProblems } from "./package-link.ts";
+import { toEnd } from "./steps.ts";
+
+const problemsOf = (links: object): string[] =>
+  toEnd(linkProblems(Object.entries(links).map(([path, target]) => ({ path, target: String(target) }))));
 
 test.each([
   [{ a: "b" }],
@@ -11,7 +15,7 @@ test.each([
   // Without an entry there, as links to files that an installer makes.
   [{ a: "nothing/here" }],
 ])("links that stay inside are accepted: %j", (links) => {
-  expect(linkProblems(Object.entries(links).map(([path, target]) => ({ path, target })))).toEqual([]);
+  expect(problemsOf(links)).toEqual([]);
 });
 
 test.each([
@@ -33,6 +37,6 @@ test.each([
   [{ a: "x/" }, "empty part"],
   [{ a: "y".repeat(1_025) }, "longer than"],
 ])("links that cannot be used are refused: %j", (links, reason) => {
-  const [problem] = linkProblems(Object.entries(links).map(([path, target]) => ({ path, target })));
+  const [problem] = problemsOf(links);
   expect(problem).toContain(reason);
 });

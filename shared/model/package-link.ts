@@ -10,18 +10,23 @@ const targetBytesMax = 1_024;
 /** Links that one path may pass, as on Linux; more are a loop. */
 const linksPassedMax = 40;
 
+/** Parts of targets followed between two pauses, and in all. */
+const partsPerStep = 2_000;
+const partsMax = 1_000_000;
+
 /** Wrong links that are named; more would fill a screen. */
 const namedMax = 3;
 
 /**
- * Returns sentences on links that a package cannot have, at most three.
+ * Returns sentences on links that a package cannot have, at most three. Pauses after some work.
  * @param links of one package
  */
-export function linkProblems(links: readonly PackageLink[]): string[] {
+export function* linkProblems(links: readonly PackageLink[]): Generator<void, string[]> {
+  const count = { parts: 0 };
   const byPath = new Map(links.map((link) => [foldPath(link.path), link]));
   const problems: string[] = [];
   for (const { path, target } of links) {
-    const problem = targetProblem(target) ?? escapeProblem(path, target, byPath);
+    const problem = targetProblem(target) ?? (yield* escapeProblem(path, target, byPath, count));
     if (problem === null) continue;
     problems.push(`the link "${path}" leads to "${target}": ${problem}`);
     if (problems.length === namedMax) break;
@@ -42,17 +47,21 @@ function targetProblem(target: string): string | null {
 /**
  * Follows the link step by step, as a file system does.
  * @param byPath links by folded path
+ * @param count parts of targets that were followed
  */
-function escapeProblem(
+function* escapeProblem(
   path: string,
   target: string,
   byPath: ReadonlyMap<string, PackageLink>,
-): string | null {
+  count: { parts: number },
+): Generator<void, string | null> {
   const at = path.split("/").slice(0, -1);
   const ahead = target.split("/").toReversed();
   let passed = 0;
   while (ahead.length > 0) {
     const part = ahead.pop()!;
+    if (++count.parts > partsMax) return "the links of the package have too many parts to follow";
+    if (count.parts % partsPerStep === 0) yield;
     if (part === ".") continue;
     if (part === "..") {
       if (at.length === 0) return "that is outside the package";

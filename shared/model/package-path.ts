@@ -4,7 +4,11 @@
  * A manifest is made on one system and unpacked on others, so the strictest system decides. A name
  * that Windows, macOS or Linux would refuse, rename or merge is refused everywhere, before a byte
  * is stored. Pure: the file system is not asked.
+ *
+ * Names with a meaning for a program only are allowed, for example `.git` and `autorun.inf`. Both
+ * count at the root of a checkout or a volume, and installers have such files.
  */
+import { hiddenCharacterIn } from "../hidden-characters.ts";
 
 const pathBytesMax = 1_024;
 /** Longest file name of ext4, NTFS and APFS. */
@@ -20,14 +24,14 @@ const versionLengthMax = 64;
 // Characters that Windows refuses, the backslash, and the controls C0, DEL and C1.
 // oxlint-disable-next-line no-control-regex
 const refusedCharacters = /[<>:"|?*\\\u0000-\u001f\u007f-\u009f]/;
-/** Invisible characters: formats, directions of text, and separators of lines. */
-const invisibleCharacters = /[\p{Cf}\p{Zl}\p{Zp}]/u;
 /** A name of such characters is in normal form C, and has one byte per character. */
 const plainName = /^[ -~]*$/;
 /** Replaces bytes that are not UTF-8 when a folder is listed. */
 const replacementCharacter = "\ufffd";
 // Device names of Windows are reserved with any extension: "nul.txt" is NUL.
-const reservedName = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
+const reservedName = /^(con|prn|aux|nul|clock\$|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
+/** Second name that Windows gives a file: "PROGRA~1" opens "Program Files". */
+const shortName = /^(?=[^.]{2,8}(\.|$))[^.]+~\d+(\.[^.]{0,3})?$/;
 
 /** Returns why `segment` cannot be a file or folder name on every system, or null when it can. */
 function segmentProblem(segment: string): string | null {
@@ -36,6 +40,7 @@ function segmentProblem(segment: string): string | null {
   if (refusedCharacters.test(segment)) return 'it has a control character or one of \\ < > : " | ? *';
   if (/[. ]$/.test(segment)) return `"${segment}" ends with a dot or a space`;
   if (reservedName.test(segment)) return `"${segment}" is a reserved name on Windows`;
+  if (shortName.test(segment)) return `"${segment}" is a short name that Windows may give to another file`;
   if (Buffer.byteLength(segment) > segmentBytesMax) return `a part is longer than ${segmentBytesMax} bytes`;
   return plainName.test(segment) ? null : unicodeProblem(segment);
 }
@@ -43,11 +48,8 @@ function segmentProblem(segment: string): string | null {
 function unicodeProblem(segment: string): string | null {
   const shown = JSON.stringify(segment);
   if (segment.includes(replacementCharacter)) return `${shown} is not valid UTF-8`;
-  const invisible = invisibleCharacters.exec(segment)?.[0];
-  if (invisible !== undefined) {
-    const code = invisible.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0");
-    return `it has the invisible character U+${code}`;
-  }
+  const invisible = hiddenCharacterIn(segment);
+  if (invisible !== null) return `it has the invisible character ${invisible}`;
   // macOS and some programs take the forms for one name, Linux and Windows for two.
   if (segment.normalize("NFC") !== segment)
     return `${shown} is not in Unicode normal form C (composed letters)`;
@@ -76,6 +78,7 @@ function folderNameProblem(value: string, lengthMax: number): string | null {
   if (value.length === 0 || value.length > lengthMax) return `it must have 1 to ${lengthMax} characters`;
   if (!/^[A-Za-z0-9._+-]+$/.test(value)) return "only A-Z a-z 0-9 . _ + - are allowed";
   if (value.startsWith(".")) return "it starts with a dot";
+  if (value.startsWith("-")) return "it starts with a dash, as options of commands do";
   return segmentProblem(value);
 }
 
@@ -99,50 +102,80 @@ export const foldPath = (path: string): string =>
   plainName.test(path) ? path.toUpperCase() : path.toLowerCase().toUpperCase().normalize("NFC");
 
 type Entry = { readonly path: string; readonly kind: "file" | "folder" | "link" };
+/** An entry with a number by which the names in it are found. */
+type Node = Entry & { readonly id: number };
 
-/** Finds entries that cannot be in one folder on every system. */
+/**
+ * Upper bound on the folders of a package, also those that only contain others: each one costs
+ * memory on every device.
+ */
+export const foldersMax = 100_000;
+
+/**
+ * Finds entries that cannot be in one folder on every system. Entries come in byte order, or in its
+ * reverse, so that each folder is looked up once.
+ */
 export class PathConflicts {
-  /** Folded path → the entry there. Folders of entries are included. */
-  readonly #entries = new Map<string, Entry>();
-  /** Folder of the last entry: neighbours in byte order share it. */
-  #lastFolder = "";
+  /** Id of the folder and folded name in it → the entry there. Folders of entries are included. */
+  readonly #nodes = new Map<string, Node>();
+  #folders = 0;
+  /** Folders of the last entry, from the root, with the end of each one's path. */
+  readonly #open: { readonly id: number; readonly end: number }[] = [];
+  #lastPath = "";
 
   /**
    * Adds an entry.
    * @returns a sentence that names it and the entry in conflict with it, or null
    */
   add(entry: Entry): string | null {
-    const folder = entry.path.slice(0, Math.max(0, entry.path.lastIndexOf("/")));
-    const inFolder = folder === this.#lastFolder ? null : this.#addFolder(folder, entry.path);
-    if (inFolder !== null) return inFolder;
-    this.#lastFolder = folder;
-    const other = this.#take(entry);
-    if (other === null) return null;
-    if (other.path !== entry.path) return sameName(other.path, entry.path);
-    return other.kind === "folder" && entry.kind !== "folder"
-      ? `"${other.path}" is a ${entry.kind} and also a folder with entries`
-      : `"${entry.path}" is listed twice`;
+    const { path, kind } = entry;
+    const problem = this.#openFolders(path);
+    if (problem !== null) return problem;
+    const nameAt = this.#open.at(-1)?.end ?? -1;
+    const { node: other, isNew } = this.#place(entry, nameAt + 1);
+    if (isNew) return kind === "folder" ? this.#countFolder() : null;
+    if (other.path !== path) return sameName(other.path, path);
+    return other.kind === "folder" && kind !== "folder"
+      ? `"${path}" is a ${kind} and also a folder with entries`
+      : `"${path}" is listed twice`;
   }
 
-  #addFolder(folder: string, path: string): string | null {
-    if (folder === "") return null;
-    for (let end = folder.indexOf("/"); ; end = folder.indexOf("/", end + 1)) {
-      const part = end < 0 ? folder : folder.slice(0, end);
-      const other = this.#take({ path: part, kind: "folder" });
-      if (other !== null && other.path !== part) return sameName(other.path, part);
-      if (other !== null && other.kind !== "folder")
-        return `"${other.path}" is a ${other.kind} and also the folder of "${path}"`;
-      if (end < 0) return null;
+  /** Opens the folders of a path; those that it shares with the last path are open. */
+  #openFolders(path: string): string | null {
+    while (this.#open.length > 0 && !this.#isInside(path, this.#open.at(-1)!.end)) this.#open.pop();
+    this.#lastPath = path;
+    const firstAt = (this.#open.at(-1)?.end ?? -1) + 1;
+    for (let at = firstAt, end = path.indexOf("/", at); end >= 0; end = path.indexOf("/", at)) {
+      const folder: Entry = { path: path.slice(0, end), kind: "folder" };
+      const { node, isNew } = this.#place(folder, at);
+      if (node.path !== folder.path) return sameName(node.path, folder.path);
+      if (node.kind !== "folder") return `"${node.path}" is a ${node.kind} and also the folder of "${path}"`;
+      const tooMany = isNew ? this.#countFolder() : null;
+      if (tooMany !== null) return tooMany;
+      this.#open.push({ id: node.id, end });
+      at = end + 1;
     }
+    return null;
   }
 
-  /** Takes the place of an entry; returns the entry that has it already, or null. */
-  #take(entry: Entry): Entry | null {
-    const fold = foldPath(entry.path);
-    const other = this.#entries.get(fold);
-    if (other !== undefined) return other;
-    this.#entries.set(fold, entry);
-    return null;
+  #isInside(path: string, end: number): boolean {
+    return path[end] === "/" && path.startsWith(this.#lastPath.slice(0, end));
+  }
+
+  #countFolder(): string | null {
+    return ++this.#folders > foldersMax
+      ? `there are more than ${foldersMax} folders: pack them into one archive`
+      : null;
+  }
+
+  /** Returns the node at the entry's place in the open folder: a new one, or an earlier one. */
+  #place(entry: Entry, nameAt: number): { node: Node; isNew: boolean } {
+    const key = `${this.#open.at(-1)?.id ?? 0}/${foldPath(entry.path.slice(nameAt))}`;
+    const earlier = this.#nodes.get(key);
+    if (earlier !== undefined) return { node: earlier, isNew: false };
+    const node: Node = { path: entry.path, kind: entry.kind, id: this.#nodes.size + 1 };
+    this.#nodes.set(key, node);
+    return { node, isNew: true };
   }
 }
 

@@ -3,6 +3,7 @@
  * for example through sudo or a service's settings. The program cannot undo what they did: it
  * refuses to run, so that nobody relies on it. Service definitions clear them (docs/OPERATIONS.md).
  */
+import { printNote } from "../standard-output.ts";
 import { platform } from "./index.ts";
 
 /** Variables that make the runtime load files, open a debugger, or print secrets. */
@@ -44,6 +45,6 @@ export function variableProblem(
 export function endIfTakenOver(program: string): void {
   const problem = variableProblem();
   if (problem === null) return;
-  process.stderr.write(`${program}: ${problem}\n`);
+  printNote(`${program}: ${problem}`);
   process.exit(1);
 }

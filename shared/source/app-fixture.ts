@@ -29,6 +29,7 @@ import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
+import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endTasks } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -138,6 +139,7 @@ async function openParts(
     refused: new RefusedRequests(metrics.registry, log),
     refusalAudit,
     signIn: createSignIn(random),
+    enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     dataFolder: folder,
     catalog,
     content,

@@ -11,6 +11,7 @@ import type { ManifestGrants } from "./manifest-grants.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { ChangeHub } from "./change-hub.ts";
 import type { DuplicateWatch } from "./duplicate-watch.ts";
+import type { EnrolmentWatch } from "./enrolment-watch.ts";
 import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
@@ -39,6 +40,7 @@ export type SourceContext = {
   readonly refused: RefusedRequests;
   readonly refusalAudit: RefusalAudit;
   readonly signIn: SignIn;
+  readonly enrolmentWatch: EnrolmentWatch;
   readonly identityKey: IdentityKey;
   readonly trust: SourceTrust;
   readonly orders: Orders;

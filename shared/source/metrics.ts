@@ -25,7 +25,7 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
       },
     });
   };
-  gauge("flockcast_source_devices", "Devices enrolled", async () => (await catalog.devices.list()).length);
+  gauge("flockcast_source_devices", "Devices enrolled", () => catalog.devices.count());
   gauge(
     "flockcast_source_devices_connected",
     "Devices whose event stream is open",

@@ -31,6 +31,7 @@ import { createSourceMetrics } from "./metrics.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
+import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
@@ -174,7 +175,7 @@ async function openContext(
   const { nowMs = Date.now, auditAgeMs = auditAgeDefaultMs } = options;
   const identityKey = await loadOrCreateIdentityKey(dataDir);
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
-  const changeHub = new ChangeHub((await catalog.devices.list()).length, nowMs());
+  const changeHub = new ChangeHub(await catalog.devices.count(), nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
   const trust = await SourceTrust.open({ catalog, dataFolder: dataDir, nowMs, log });
   const orders = new Orders({ catalog, trust, nowMs });
@@ -205,6 +206,7 @@ async function openContext(
     refused: new RefusedRequests(metrics.registry, log),
     refusalAudit: new RefusalAudit(catalog.audit, log),
     signIn: createSignIn(random),
+    enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),

@@ -11,23 +11,16 @@ import { barText, SetupError } from "../enrolment.ts";
 import { storedSetting, versionOf } from "../own-setting.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "../../device/task-record.ts";
-import { printable } from "../../printable.ts";
+import { printJson, printLines } from "../../standard-output.ts";
 
 /** @throws SetupError when the data folder does not exist */
 export async function printStatus(dataFolder: string, asJson: boolean): Promise<void> {
   if (!existsSync(dataFolder))
     throw new SetupError(`There is no data folder "${dataFolder}": give the folder that the agent runs with`);
   const status = await askStatus(dataFolder);
-  const lines = asJson
-    ? JSON.stringify(
-        status ? { running: true, ...status } : { running: false, ...ledgerStatus(dataFolder) },
-        null,
-        2,
-      ).split("\n")
-    : status
-      ? runningLines(status)
-      : stoppedLines(dataFolder);
-  process.stdout.write(`${lines.map(printable).join("\n")}\n`);
+  if (asJson)
+    return printJson(status ? { running: true, ...status } : { running: false, ...ledgerStatus(dataFolder) });
+  printLines(status ? runningLines(status) : stoppedLines(dataFolder));
 }
 
 /** Returns the lines that `status` prints for a running agent. Pure. */

@@ -7,13 +7,23 @@
  * rates as bit/s.
  */
 import * as v from "valibot";
+import { hiddenCharacterIn } from "../../hidden-characters.ts";
 import { barCodes } from "../../model/enrolment.ts";
 import { mediums } from "../../model/interface.ts";
 import { packageUrlLengthMax, urlLayouts } from "../../model/package-url.ts";
 import { reasonsSchema } from "../../model/reason.ts";
 
+/** Text of any characters, such as a command line or the output of a command. */
 export const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
-export const name = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
+/** Refuses characters that nobody sees, and those that change how other text is shown. */
+const isVisible = v.check<string, (issue: { input: string }) => string>(
+  (value) => hiddenCharacterIn(value) === null,
+  ({ input }) => `it has the hidden character ${hiddenCharacterIn(input)}: leave it out`,
+);
+/** Text of one line that a device or an administrator states; may be empty. */
+export const label = (max: number) => v.pipe(v.string(), v.maxLength(max), isVisible);
+/** Name of a host, user, group, interface or other thing: one visible line. */
+export const name = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max), isVisible);
 export const bytesCount = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 export const counter = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
 export const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
@@ -58,7 +68,7 @@ export const programNamesSchema = v.pipe(
   v.array(
     v.pipe(
       name(255),
-      v.regex(/^[^/\\\p{Cc},]+$/u, "give the name of a program without its folder, such as EXCEL.EXE"),
+      v.regex(/^[^/\\,]+$/, "give the name of a program without its folder, such as EXCEL.EXE"),
     ),
   ),
   v.maxLength(programsMax, `at most ${programsMax} programs`),
@@ -79,10 +89,10 @@ const interfaceSchema = v.object({
   name: name(64),
   address: name(64),
   cidr: name(64),
-  mac: text(32),
+  mac: label(32),
   medium: v.picklist(mediums),
-  gatewayMac: v.nullable(text(32)),
-  group: text(64),
+  gatewayMac: v.nullable(label(32)),
+  group: label(64),
   /** Whether the agent uses this interface for the LAN. */
   active: v.boolean(),
 });

@@ -59,7 +59,7 @@ async function factsOf(
     createdAtMs: nowMs(),
     version,
     deployment: catalog.deployment,
-    devices: (await catalog.devices.list()).length,
+    devices: await catalog.devices.count(),
     tasks: (await catalog.tasks.list()).length,
     packages: named(withPackages ? held : []),
     packagesLeftOut: named(withPackages ? [] : held.filter(({ urls }) => urls.length === 0)),

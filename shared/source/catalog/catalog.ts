@@ -157,6 +157,8 @@ export interface DeviceStore {
   byCredential(credentialSha256: string): Promise<DeviceRecord | null>;
   byId(id: string): Promise<DeviceRecord | null>;
   list(): Promise<DeviceRecord[]>;
+  /** Returns the number of devices in `list`, at the same cost for any number. */
+  count(): Promise<number>;
   /** Returns the devices of a subnet that did not report an end of the task. */
   withoutEnd(taskId: number, subnetId: string): Promise<DeviceRecord[]>;
   inventories(): Promise<Map<string, Inventory>>;

@@ -58,3 +58,40 @@ test("bytes of an earlier WAN account count once, for the tasks whose devices fe
   catalog.close();
   await rm(folder, { recursive: true });
 });
+
+test("the number of devices follows enrolments, removals and returns, also of an earlier file", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-count-"));
+  const path = join(folder, "catalog.db");
+  const database = new Database(path);
+  migrate(database, stepsBefore);
+  const insert = (id: string): void =>
+    void database.run(
+      `INSERT INTO devices (id, credential_sha256, hostname, os, arch, agent_version, enrolled_at_ms,
+         last_seen_at_ms) VALUES (?, ?, 'h', 'o', 'a', '1', 0, 0)`,
+      [id, id],
+    );
+  insert("a");
+  insert("b");
+  migrate(database);
+  const counts: number[] = [];
+  const note = (): void => {
+    const [row] = database.query<{ devices: number }, []>("SELECT devices FROM device_count").all();
+    counts.push(row!.devices);
+  };
+  note();
+  insert("c");
+  note();
+  for (const atMs of [1, 2]) database.run("UPDATE devices SET removed_at_ms = ? WHERE id = 'a'", [atMs]);
+  note();
+  database.run("UPDATE devices SET removed_at_ms = NULL WHERE id = 'a'");
+  note();
+  database.run("UPDATE devices SET removed_at_ms = 3 WHERE id = 'b'");
+  database.run("DELETE FROM devices WHERE id IN ('b', 'c')");
+  note();
+  expect(counts).toEqual([2, 3, 2, 3, 1]);
+  database.close();
+  const catalog = await openSqliteCatalog(path);
+  expect(await catalog.devices.count()).toBe((await catalog.devices.list()).length);
+  catalog.close();
+  await rm(folder, { recursive: true });
+});

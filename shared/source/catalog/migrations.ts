@@ -201,6 +201,18 @@ const steps: readonly string[] = [
   CREATE INDEX audit_by_time ON audit (at_ms);
   `,
   usersStep,
+  // Number of devices that are not removed: counting rows would read the inventories of all.
+  `
+  CREATE TABLE device_count (devices INTEGER NOT NULL) STRICT;
+  INSERT INTO device_count SELECT count(*) FROM devices WHERE removed_at_ms IS NULL;
+  CREATE TRIGGER devices_counted_after_insert AFTER INSERT ON devices WHEN new.removed_at_ms IS NULL
+    BEGIN UPDATE device_count SET devices = devices + 1; END;
+  CREATE TRIGGER devices_counted_after_delete AFTER DELETE ON devices WHEN old.removed_at_ms IS NULL
+    BEGIN UPDATE device_count SET devices = devices - 1; END;
+  CREATE TRIGGER devices_counted_after_update AFTER UPDATE OF removed_at_ms ON devices
+    WHEN (old.removed_at_ms IS NULL) <> (new.removed_at_ms IS NULL)
+    BEGIN UPDATE device_count SET devices = devices + iif(new.removed_at_ms IS NULL, 1, -1); END;
+  `,
 ];
 
 export const catalogVersion = steps.length;

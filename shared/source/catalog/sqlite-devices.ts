@@ -96,6 +96,7 @@ export function sqliteDevices(database: Database): DeviceStore {
   const list = database.query<Row, []>(
     `${select} WHERE removed_at_ms IS NULL ORDER BY enrolled_at_ms, devices.id`,
   );
+  const count = database.query<{ devices: number }, []>("SELECT devices FROM device_count");
   const withoutEnd = database.query<Row, { taskId: number; subnetId: string }>(
     `${select} WHERE devices.subnet_id = $subnetId AND removed_at_ms IS NULL AND NOT EXISTS (
        SELECT 1 FROM progress WHERE task_id = $taskId AND device_id = devices.id
@@ -119,6 +120,9 @@ export function sqliteDevices(database: Database): DeviceStore {
     },
     async list() {
       return list.all().map(toDevice);
+    },
+    async count() {
+      return count.get()!.devices;
     },
     async withoutEnd(taskId, subnetId) {
       return withoutEnd.all({ taskId, subnetId }).map(toDevice);

@@ -3,6 +3,7 @@ import { parseSourceUrl, SourceError } from "../../api/agent-client.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { connect, sourceOf, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
+import { printNote } from "../../standard-output.ts";
 
 type MoveOptions = JsonOptions & { readonly to?: string | undefined; readonly cancel?: boolean | undefined };
 
@@ -26,6 +27,6 @@ export async function moveSource(options: MoveOptions): Promise<void> {
     await client.statement(announced);
   } catch (error) {
     if (!(error instanceof SourceError)) throw error;
-    process.stderr.write(`warning: the source does not answer there yet: ${error.message}\n`);
+    printNote(`warning: the source does not answer there yet: ${error.message}`);
   }
 }

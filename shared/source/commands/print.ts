@@ -1,28 +1,11 @@
 /** Output of commands on standard output: tables for people, JSON for programs. */
-import { printable } from "../../printable.ts";
+import { printLines } from "../../standard-output.ts";
+import { tableLines } from "../../text-table.ts";
 
-export function print(line: string): void {
-  process.stdout.write(`${printable(line)}\n`);
-}
-
-export function printJson(value: unknown): void {
-  for (const line of JSON.stringify(value, null, 2).split("\n")) print(line);
-}
-
-/** Returns the lines of a table. Every column is as wide as its widest cell. */
-function tableLines(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const all = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join("  ")
-      .trimEnd(),
-  );
-}
+export { printLine as print, printJson } from "../../standard-output.ts";
 
 export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
-  for (const line of tableLines(header, rows)) print(line);
+  printLines(tableLines(header, rows));
 }
 
 const two = (value: number): string => String(value).padStart(2, "0");

@@ -26,6 +26,7 @@ import type { PublishedPackage } from "../../api/schema/admin.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
+import { printNote, showStatusLine } from "../../standard-output.ts";
 
 type PublishOptions = JsonOptions & {
   readonly name: string;
@@ -105,14 +106,14 @@ function note({ manifest, content }: DigestedUrl): void {
   const path = manifest.files[0]!.path;
   const type = content.type || "no media type";
   clearStatus();
-  process.stderr.write(
-    `file ${JSON.stringify(path)}, ${formatSize(manifest.sizeBytes)}, ${type}, from ${content.lastUrl}\n`,
+  printNote(
+    `file ${JSON.stringify(path)}, ${formatSize(manifest.sizeBytes)}, ${type}, from ${content.lastUrl}`,
   );
   if (/^(text\/html|application\/xhtml)/.test(content.type))
-    process.stderr.write("warning: this is a web page: check the address if another file was meant\n");
+    printNote("warning: this is a web page: check the address if another file was meant");
   if (!content.isEndProven)
-    process.stderr.write(
-      "warning: the web site did not state the length, and a connection that broke off looks like the end: compare the size\n",
+    printNote(
+      "warning: the web site did not state the length, and a connection that broke off looks like the end: compare the size",
     );
 }
 
@@ -169,9 +170,9 @@ function status(doing: string, doneBytes: number, totalBytes: number | null): vo
   if (!process.stderr.isTTY || Date.now() - statusShownAtMs < 200) return;
   statusShownAtMs = Date.now();
   const of = totalBytes === null ? "" : ` of ${formatSize(totalBytes)}`;
-  process.stderr.write(`\r\u001B[K${doing} ${formatSize(doneBytes)}${of}`);
+  showStatusLine(`${doing} ${formatSize(doneBytes)}${of}`);
 }
 
 function clearStatus(): void {
-  if (process.stderr.isTTY && statusShownAtMs > 0) process.stderr.write("\r\u001B[K");
+  if (process.stderr.isTTY && statusShownAtMs > 0) showStatusLine("");
 }

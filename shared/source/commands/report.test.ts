@@ -9,13 +9,24 @@ describe("CSV", () => {
       ['a "b", c', 5],
       ["two\nlines", -5],
     ];
-    expect(csvText(rows)).toBe('name,bytes\r\n"a ""b"", c",5\r\n"two\nlines",-5\r\n');
+    expect(csvText(rows)).toBe('name,bytes\r\n"a ""b"", c",5\r\ntwo\\x0alines,-5\r\n');
   });
 
-  test.each(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1"])(
+  test.each(["=1+1", "+1", "-1", "@SUM(A1)", " =1", '"=1', "＝1+1", "＠SUM(A1)"])(
     "gives the text %j an apostrophe, so that no spreadsheet runs it",
     (text) => {
       expect(csvText([[text]])).toMatch(/^"?'/);
+    },
+  );
+
+  test("has no formula in a cell that a spreadsheet cuts at semicolons", () => {
+    expect(csvText([["site;=1+1;x; @SUM(A1)"]])).toBe("site;'=1+1;x;' @SUM(A1)\r\n");
+  });
+
+  test.each(["\t=1", "\r=1", "\u001b[31m", "a\u202etxt.exe", "a\u2028b"])(
+    "shows a hidden character as an escape (text %#)",
+    (text) => {
+      expect(csvText([[text]])).toMatch(/^[ -~]*\\[xu][0-9a-f]+[ -~]*\r\n$/);
     },
   );
 

@@ -5,6 +5,7 @@ import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { csvText } from "./csv.ts";
 import { print, printJson, printTable } from "./print.ts";
+import { printCsv } from "../../standard-output.ts";
 
 type WanReportOptions = JsonOptions & {
   readonly since?: string | undefined;
@@ -25,7 +26,7 @@ export async function reportWan(options: WanReportOptions): Promise<void> {
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
   if (options.json) return printJson(withSavings(report));
-  if (options.csv) return void process.stdout.write(csvOf(report));
+  if (options.csv) return void printCsv(csvOf(report));
   printTable(
     [options.by.toUpperCase(), "CROSSED", "WITHOUT FLOCKCAST", "SAVED", "SHARE"],
     [...report.rows.map((row) => line(nameOf(row), row)), line("total", report.total)],

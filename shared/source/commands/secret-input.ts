@@ -3,6 +3,7 @@
  * secret is never an argument, which every user of the machine can read.
  */
 import { open } from "node:fs/promises";
+import { printNote, showQuestion } from "../../standard-output.ts";
 import { CommandError } from "./command-error.ts";
 
 /** Upper bound on a file with a secret, and on a typed one. */
@@ -67,7 +68,7 @@ const isErasing = (character: string): boolean => character === "\u007F" || char
 
 /** Asks questions on the terminal, and returns the lines that are typed without an echo. */
 async function typed(questions: readonly string[]): Promise<string[]> {
-  const { stdin, stderr } = process;
+  const { stdin } = process;
   const { promise, resolve, reject } = Promise.withResolvers<string[]>();
   const lines: string[] = [];
   let line = "";
@@ -76,7 +77,8 @@ async function typed(questions: readonly string[]): Promise<string[]> {
     if (character === "\r" || character === "\n") {
       lines.push(line);
       line = "";
-      stderr.write(`\n${questions[lines.length] ?? ""}`);
+      printNote("");
+      showQuestion(questions[lines.length] ?? "");
     } else if (character === interrupt || character === endOfInput)
       reject(new CommandError("Stopped: nothing was changed", 1));
     else if (isErasing(character)) line = [...line].slice(0, -1).join("");
@@ -88,7 +90,7 @@ async function typed(questions: readonly string[]): Promise<string[]> {
   stdin.setEncoding("utf8");
   stdin.on("data", (chunk: string) => [...chunk].forEach(type));
   stdin.on("end", () => reject(new CommandError("Stopped: nothing was changed", 1)));
-  stderr.write(questions[0] ?? "");
+  showQuestion(questions[0] ?? "");
   try {
     return await promise;
   } finally {

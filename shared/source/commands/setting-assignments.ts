@@ -9,6 +9,7 @@ import { countText } from "./setting-text.ts";
 import { warn } from "./task-preview.ts";
 import { signIfNeeded, type SignOptions } from "./signing.ts";
 import { parseTarget } from "./tasks.ts";
+import { printNote } from "../../standard-output.ts";
 
 type AssignOptions = JsonOptions &
   SignOptions & {
@@ -34,10 +35,10 @@ export async function assignSetting(setting: string, options: AssignOptions): Pr
   print(`${setting} is assigned to ${target}, rank ${own.rank}: ${countText(own.devices, "device")}`);
   printChanged(assigned);
   warn(assigned.warnings);
-  if (own.matched === 0) process.stderr.write(`warning: no device matches ${target} yet\n`);
+  if (own.matched === 0) printNote(`warning: no device matches ${target} yet`);
   else if (own.devices < own.matched)
-    process.stderr.write(
-      `warning: assignments of a lower rank count for ${own.matched - own.devices} of ${countText(own.matched, "device")}\n`,
+    printNote(
+      `warning: assignments of a lower rank count for ${own.matched - own.devices} of ${countText(own.matched, "device")}`,
     );
 }
 

@@ -25,7 +25,7 @@ import {
 import type { OrderSubject } from "../../api/trust-client.ts";
 import type { NeededView } from "../../api/schema/trust.ts";
 import type { AdminClient } from "../../api/agent-client.ts";
-import { printable } from "../../printable.ts";
+import { printNote } from "../../standard-output.ts";
 import { CommandError } from "./command-error.ts";
 import { readKeyFiles } from "./key-files.ts";
 
@@ -81,8 +81,8 @@ export async function signIfNeeded(
 ): Promise<void> {
   const files = operatorKeyFiles(options);
   if (files.length === 0) {
-    process.stderr.write(
-      `warning: no device obeys ${subjectText(subject)} until it is signed: trust sign --all --operator-key FILE\n`,
+    printNote(
+      `warning: no device obeys ${subjectText(subject)} until it is signed: trust sign --all --operator-key FILE`,
     );
     return;
   }
@@ -181,11 +181,11 @@ async function give(
     const order = { format: 1, ...content, sequence, issuedAtMs };
     return { kind, subject, signed: signStatementOf(kind, order, keys) };
   });
-  for (const one of orders) process.stderr.write(`signs ${printable(summary(one.kind, one.signed))}\n`);
+  for (const one of orders) printNote(`signs ${summary(one.kind, one.signed)}`);
   for (const { isComplete, ...subject } of await client.giveOrders(orders))
     if (!isComplete)
-      process.stderr.write(
-        `warning: ${subjectText(subject)} needs the signature of another operator: trust sign --all --operator-key FILE\n`,
+      printNote(
+        `warning: ${subjectText(subject)} needs the signature of another operator: trust sign --all --operator-key FILE`,
       );
   await renewFreshness(client, keys);
 }

@@ -19,6 +19,7 @@ import {
   parseTime,
   warnOfNobody,
 } from "./tasks.ts";
+import { printNote } from "../../standard-output.ts";
 
 type EditOptions = JsonOptions &
   SignOptions & {
@@ -134,5 +135,5 @@ export async function showOutput(id: string, device: string, options: JsonOption
   const how = command.timedOut
     ? "killed at its time limit"
     : `exit code ${command.exitCode ?? "none (killed)"}`;
-  process.stderr.write(`${hostText(row)}: ${how}\n`);
+  printNote(`${hostText(row)}: ${how}`);
 }

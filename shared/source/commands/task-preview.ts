@@ -3,6 +3,7 @@ import type { TaskPreview } from "../../api/schema/labels.ts";
 import { formatSize } from "../../model/quantity.ts";
 import type { JsonOptions } from "./connect.ts";
 import { print, printJson, printTable } from "./print.ts";
+import { printNote } from "../../standard-output.ts";
 
 /** Devices that the table lists. */
 const listedMax = 50;
@@ -16,7 +17,7 @@ export function printPreview(preview: TaskPreview, options: JsonOptions): void {
 
 /** Prints warnings on standard error. */
 export function warn(warnings: readonly string[]): void {
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  for (const warning of warnings) printNote(`warning: ${warning}`);
 }
 
 function printTables(preview: TaskPreview): void {

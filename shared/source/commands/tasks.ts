@@ -21,6 +21,7 @@ import { hasPassed, parsePointInTime, parseStartTime } from "./start-time.ts";
 import { signIfNeeded, type SignOptions } from "./signing.ts";
 import { printPreview, warn } from "./task-preview.ts";
 import { absenceText, absentText } from "./watch-view.ts";
+import { printNote } from "../../standard-output.ts";
 
 type TaskCreateOptions = JsonOptions &
   SignOptions & {
@@ -66,7 +67,7 @@ export function parseStart(text: string | undefined): TaskStart | undefined {
   const start = usage(() => parseStartTime(text, nowMs, deviceZone));
   if (hasPassed(start, nowMs, deviceZone)) {
     const which = start.startIsLocal ? "devices whose clock has reached it" : "devices";
-    process.stderr.write(`warning: the start ${startText(start)} has passed: ${which} begin at once\n`);
+    printNote(`warning: the start ${startText(start)} has passed: ${which} begin at once`);
   }
   return start;
 }
@@ -168,8 +169,8 @@ export async function createTask(words: string | undefined, options: TaskCreateO
 export function warnOfNobody({ taskId, devices, warnings }: TaskChanged): void {
   warn(warnings);
   if (devices > 0) return;
-  process.stderr.write(
-    `warning: no device matches the target of task ${taskId} yet: task edit ${taskId} --target changes it\n`,
+  printNote(
+    `warning: no device matches the target of task ${taskId} yet: task edit ${taskId} --target changes it`,
   );
 }
 

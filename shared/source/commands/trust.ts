@@ -26,6 +26,7 @@ import { parseDurationMs } from "../../model/quantity.ts";
 import * as v from "valibot";
 import type { AdminClient } from "../../api/agent-client.ts";
 import { keyTextsIn } from "../trust/signing-keys.ts";
+import { printNote } from "../../standard-output.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { publicKeyOf, readKeyFile, readKeyFiles, writeKeyFiles } from "./key-files.ts";
@@ -251,12 +252,12 @@ export async function revokeTrustKey(
   await submit(client, next, options);
   const unsigned = (await client.trust()).unsigned;
   if (unsigned > 0)
-    process.stderr.write(
-      `warning: ${unsigned} open tasks and settings have no valid signature any more: trust sign --all --operator-key FILE\n`,
+    printNote(
+      `warning: ${unsigned} open tasks and settings have no valid signature any more: trust sign --all --operator-key FILE`,
     );
   if (publishers.some((one) => one.key === key))
-    process.stderr.write(
-      "warning: packages that this key signed are refused by devices that lack them: publish them again with another key\n",
+    printNote(
+      "warning: packages that this key signed are refused by devices that lack them: publish them again with another key",
     );
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { TaskDetail, TaskSubnet } from "../../api/schema/admin.ts";
+import { printable } from "../../printable.ts";
 import { barLines, outcomeOf, PlainLines, RateWindow } from "./watch-view.ts";
 
 const subnet = (more: Partial<TaskSubnet> = {}): TaskSubnet => ({
@@ -81,6 +82,14 @@ describe("task watch", () => {
     expect(lines[0]).toContain("receiving, 0 of 4 complete");
     expect(lines[22]).toBe("and 8 more subnets: task show 7");
     for (const line of lines) expect(line.length).toBeLessThan(80);
+  });
+
+  test("keeps a bar within the terminal when a name has control characters", () => {
+    const hostname = `pc${"\u001b]52;c;x\u0007".repeat(40)}`;
+    const representative = { deviceId: "00112233aabbccdd", hostname, term: 1 };
+    const lines = barLines(task([subnet({ representative, name: "a\u202eb" })]), new Map(), 120, 20);
+    expect(lines[0]).toStartWith("a\\u202eb ");
+    expect(lines.map((line) => line.length <= 119 && printable(line) === line)).toEqual([true]);
   });
 
   test("prints a plain line only after a change", () => {

@@ -4,6 +4,7 @@
  * devices report.
  */
 import { formatDuration, formatRate } from "../../model/quantity.ts";
+import { printable } from "../../printable.ts";
 import { endStates } from "../../api/schema/common.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet } from "../../api/schema/admin.ts";
 
@@ -70,14 +71,18 @@ function facts(task: TaskDetail, subnet: TaskSubnet, rateBps: number): string {
     subnet.offline > 0 ? `${subnet.offline} offline` : "",
     rateBps > 0 ? formatRate(Number(rateBps.toPrecision(3))) : "",
     timeLeft(subnet, rateBps),
-    subnet.representative ? `representative ${subnet.representative.hostname}` : "no representative yet",
+    subnet.representative
+      ? `representative ${printable(subnet.representative.hostname)}`
+      : "no representative yet",
   ];
   return parts.filter((part) => part !== "").join(", ");
 }
 
 const percentOf = (subnet: TaskSubnet): string => `${Math.floor(share(subnet) * 100)} %`;
+/** Printable, because the width of a line is measured in its characters. */
 const nameOf = ({ site, name, cidr }: TaskSubnet): string =>
-  [site, name ?? cidr].filter((part) => part !== null && part !== "").join(" ") || "(no subnet yet)";
+  printable([site, name ?? cidr].filter((part) => part !== null && part !== "").join(" ")) ||
+  "(no subnet yet)";
 
 /**
  * Returns the lines for a terminal of `columns` cells and `rows` lines. A terminal cannot overwrite

@@ -12,7 +12,7 @@ import { parseDurationMs } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
 import { hostText } from "./host-text.ts";
 import { CommandError, usage } from "./command-error.ts";
-import { printable } from "../../printable.ts";
+import { TerminalDrawing } from "../../standard-output.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { formatTime, print } from "./print.ts";
 import { parseTaskId } from "./tasks.ts";
@@ -25,14 +25,11 @@ type Screen = { show(task: TaskDetail): void };
 
 function terminalScreen(): Screen {
   const rates = new RateWindow();
-  let shown = 0;
+  const drawing = new TerminalDrawing();
   return {
     show(task) {
       const { columns, rows } = process.stdout;
-      const lines = barLines(task, rates.add(task.subnets, Date.now()), columns || 100, rows || 24);
-      const up = shown > 0 ? `\u001B[${shown}A` : "";
-      process.stdout.write(`${up}\u001B[J${lines.map(printable).join("\n")}\n`);
-      shown = lines.length;
+      drawing.show(barLines(task, rates.add(task.subnets, Date.now()), columns || 100, rows || 24));
     },
   };
 }

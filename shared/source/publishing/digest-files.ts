@@ -17,6 +17,7 @@ import { ManifestError } from "../../model/manifest-error.ts";
 import { entriesMax } from "../../model/manifest-rules.ts";
 import type { NamedCommand } from "../../model/package-command.ts";
 import { linkProblems, type PackageLink } from "../../model/package-link.ts";
+import { inTurns } from "../../model/steps.ts";
 import { packageUrlProblem, redactUrl } from "../../model/package-url.ts";
 import { comparePaths, packageNameProblem, pathProblem, versionProblem } from "../../model/package-path.ts";
 import { fileNameOf, openUrl, type UrlContent } from "./url-response.ts";
@@ -148,7 +149,7 @@ async function findEntries(root: string): Promise<Entries> {
     const problem = pathProblem(path);
     if (problem) throw new ManifestError(`Cannot publish "${path}": ${problem}; rename it`);
   }
-  const wrongLinks = linkProblems(links);
+  const wrongLinks = await inTurns(linkProblems(links));
   if (wrongLinks.length > 0)
     throw new ManifestError(
       `Cannot publish "${root}": ${wrongLinks.join("; ")}. Replace them with their targets`,

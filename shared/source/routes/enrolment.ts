@@ -127,7 +127,7 @@ const withConnections = (known: readonly KnownMachine[], connected: ReadonlySet<
 
 /** Logs and counts an enrolment. The identity of the machine stays out of the log. */
 function note(
-  { log, metrics, changeHub }: SourceContext,
+  { log, metrics, changeHub, enrolmentWatch, nowMs }: SourceContext,
   fields: { device: string; hostname: string; address: string; enrolledWith: string },
   decision: EnrolmentDecision,
 ): void {
@@ -144,6 +144,7 @@ function note(
     return;
   }
   metrics.deviceEvents.inc({ event: "enrolled" });
+  enrolmentWatch.count(fields.address, nowMs());
   if (decision.why === "unknown") log.info(fields, "device enrolled");
   else
     log.warn(
