@@ -40,6 +40,7 @@ export const faults = {
   late: "The agent starts after the task has begun.",
   skew: "The clock of a device runs too fast or too slow.",
   jump: "The clock of a device is set forward.",
+  snapshot: "A virtual machine continues from a snapshot: its sequences go back, its wall clock jumps.",
   "command-crash": "The agent is killed while the command of its task runs.",
   "disk-full": "The disk of a device is full for a time.",
   "disk-slow": "Each write of a device takes up to a second.",

@@ -63,6 +63,10 @@ export type FrameReceiver = {
 type Context = { readonly session: string; readonly key: Uint8Array; readonly senders: KnownSenders };
 /** Session and sender of an accepted frame. */
 type Accepted = { readonly context: Context; readonly known: KnownSender };
+/** Own sender names whose frames may still return from the group. */
+const ownSendersMax = 4;
+/** Earlier own names, which others may reflect: those of four weeks. */
+const earlierOwnMax = 4_096;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function createFrameReceiver(options: {
@@ -104,7 +108,9 @@ class Receiver implements FrameReceiver {
   readonly #crypto: Crypto;
   readonly #deployment: number;
   readonly #sendersMax: number;
-  readonly #own: Uint8Array[] = [];
+  /** Last sender names of this process, the newest first; the frames of earlier ones are rare. */
+  #own: Uint8Array[] = [];
+  readonly #earlierOwn = new Set<string>();
   readonly #contexts = new Map<string, Context>();
   readonly #nonce = new Uint8Array(nonceBytes);
   /**
@@ -143,7 +149,10 @@ class Receiver implements FrameReceiver {
   }
 
   addOwnSender(sender: string): void {
-    this.#own.push(identityBytes(sender));
+    this.#own = [identityBytes(sender), ...this.#own];
+    if (this.#own.length <= ownSendersMax) return;
+    this.#earlierOwn.add(identityAt(this.#own.pop()!, 0));
+    if (this.#earlierOwn.size > earlierOwnMax) this.#earlierOwn.delete(this.#earlierOwn.keys().next().value!);
   }
 
   receive(datagram: Uint8Array): Received {
@@ -230,6 +239,7 @@ class Receiver implements FrameReceiver {
     const context = this.#contexts.get(identityAt(datagram, headerAt.session));
     if (context === undefined) return "session";
     const sender = identityAt(datagram, headerAt.sender);
+    if (this.#earlierOwn.has(sender)) return "own";
     const known = context.senders.get(sender);
     if (known !== undefined) {
       const refused = this.#openKnown(type, datagram, known);
