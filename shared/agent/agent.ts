@@ -135,7 +135,7 @@ export class Agent {
       interfaceAddress: loopbackAddress,
       device: identity.deviceId,
       lanPort,
-      answerProbe: (...request) => probes.answer(...request),
+      probes,
       onError,
     });
     return { lan, lanGroup, exchange, probes };

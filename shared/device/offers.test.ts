@@ -54,10 +54,14 @@ async function offeredAfterRestart() {
   const offers = new Offers(ports as unknown as DevicePorts, () => {});
   offers.offerListed(cache.ledger.package(tool.id)!, packageKey);
   const session = lan.join(packageKey, { onControl() {} });
-  const client = createExchangeClient(session, packageKey);
+  const client = createExchangeClient({ session, key: packageKey, device: "bb".repeat(8) });
   ends.push(() => client.close());
   const ask = (chunk: number) =>
-    client.chunk({ address: "127.0.0.1", lanPort: peers.lanPort }, chunk, tool.chunk(chunk).length);
+    client.chunk(
+      { device: "aa".repeat(8), address: "127.0.0.1", lanPort: peers.lanPort },
+      chunk,
+      tool.chunk(chunk).length,
+    );
   return { dir, cache, opened, ask };
 }
 

@@ -8,6 +8,7 @@ import { Device } from "../device/device.ts";
 import type { Group } from "../device/group.ts";
 import type { Session } from "../device/session.ts";
 import type { Task } from "../device/task.ts";
+import { addressOf } from "../api/agent-client.ts";
 import { CacheError, DistributionCache, type ChunkOrigin, type PackageStore } from "../cache/index.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { symbolOverheadBytes } from "../wire/index.ts";
@@ -349,7 +350,7 @@ export class Process implements RunningProcess {
         this.#request(() => {
           const answer = this.#context.options.sharesManifest && source.manifest(machine.id, request);
           return answer && answer.result === "elsewhere"
-            ? answer
+            ? { result: "elsewhere", holders: answer.holders.map(addressOf) }
             : { result: "granted", signed: published.signed };
         }),
       lease: async (request) => {

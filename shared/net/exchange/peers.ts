@@ -5,7 +5,12 @@
 import type { ChunkSet } from "../../model/chunk-set.ts";
 import type { Poll, PollAnswer } from "./messages.ts";
 
-export type PeerAddress = { readonly address: string; readonly lanPort: number };
+export type PeerAddress = {
+  /** Device id: only this device answers. */
+  readonly device: string;
+  readonly address: string;
+  readonly lanPort: number;
+};
 
 /** A package whose chunks other devices may request. */
 export type OfferedPackage = {
