@@ -26,7 +26,16 @@ export function createLogger(name: string, level = process.env["FLOCKCAST_LOG"])
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: {
-      paths: ["token", "credential", "*.token", "*.credential", "taskKey", "*.taskKey"],
+      paths: [
+        "token",
+        "credential",
+        "*.token",
+        "*.credential",
+        "taskKey",
+        "*.taskKey",
+        "packageKey",
+        "*.packageKey",
+      ],
       censor: "…",
     },
   };

@@ -143,7 +143,7 @@ async function answer(random: SeededRandom, seal: ExchangeSeal): Promise<string>
       },
     },
   });
-  const client = createExchangeClient({ session, key, device: requester });
+  const client = createExchangeClient({ keys: [{ session, key }], device: requester });
   const to = { device, address: "127.0.0.1", lanPort: server.port };
   try {
     if (random.oneIn(2)) {

@@ -290,6 +290,7 @@ export class Agent {
       task.row.reported = true;
       task.trySave();
     }
+    this.#device.erase();
   }
 
   #reportIntervalMs(): number {

@@ -97,6 +97,8 @@ export type LedgerReader = {
   identity(): Identity | null;
   /** Returns the device's own setting as it was saved; null: none, or its JSON cannot be read. */
   ownSetting(): unknown;
+  /** Returns the keys of packages as they were saved; null: none, or their JSON cannot be read. */
+  packageKeys(): unknown;
   close(): void;
 };
 
@@ -104,6 +106,9 @@ export type LedgerReader = {
 export type Ledger = LedgerReader & {
   saveIdentity(identity: Identity): void;
   saveOwnSetting(setting: unknown): void;
+  savePackageKeys(keys: unknown): void;
+  /** Removes what was overwritten from the write-ahead log, unless a reader needs it. */
+  clearLog(): void;
   /** Durable against a power cut when it returns. */
   saveTask(taskId: number, state: unknown): void;
   /** Saves tasks in one transaction, as `saveTask` does. */

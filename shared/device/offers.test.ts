@@ -52,9 +52,9 @@ async function offeredAfterRestart() {
   cache.find = (id) => (opened.push(id), find.call(cache, id));
   const ports = { cache, lan, peers, clock: systemClock, random: Math.random, onBytesPassed() {} };
   const offers = new Offers(ports as unknown as DevicePorts, () => {});
-  offers.offerListed(cache.ledger.package(tool.id)!, packageKey);
+  offers.offerListed(cache.ledger.package(tool.id)!, [packageKey]);
   const session = lan.join(packageKey, { onControl() {} });
-  const client = createExchangeClient({ session, key: packageKey, device: "bb".repeat(8) });
+  const client = createExchangeClient({ keys: [{ session, key: packageKey }], device: "bb".repeat(8) });
   ends.push(() => client.close());
   const ask = (chunk: number) =>
     client.chunk(
@@ -137,7 +137,7 @@ test("a holder of many gaps answers in several HAVEs that pass every link", asyn
     onBytesPassed() {},
   };
   const offers = new Offers(ports as unknown as DevicePorts, () => {});
-  offers.offer(store, packageKey);
+  offers.offer(store, [packageKey]);
   ends.push(() => offers.close());
   asker.send(session, { type: "want", device: "bb".repeat(8), ranges: [0, 600], lanPort: 1 });
   await isComplete;

@@ -258,6 +258,14 @@ export const faults = {
     const byMs = plan.random.between(-3_600_000, 3_600_000);
     plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.setSourceClock(byMs));
   },
+  "new-keys": (plan) => {
+    const why = plan.random.pick(["epoch", "removal"] as const);
+    const { fromMs } = drawInterval(plan, 0, 0);
+    plan.at(fromMs, (world) => world.keys.renew(why));
+    // Devices check in one after the other.
+    for (const name of plan.devices)
+      plan.at(fromMs + plan.random.between(0, 3_000), (world) => world.wake(name));
+  },
   "line-cut": (plan) => {
     const subnet = anySubnet(plan);
     const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);

@@ -59,6 +59,7 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
     while (!(await catalog.tasks.removePart(id))) await Bun.sleep(0);
   });
   await removeUnseenDevices(context);
+  await catalog.lanKeys.beginEpochs(nowMs());
   await catalog.life.deleteRemoved(nowMs() - removedDevicesMs);
   const unfinished = await catalog.packages.unfinishedBefore(nowMs() - unfinishedMs);
   await each("an unfinished package", unfinished, async (id) => {

@@ -1,6 +1,6 @@
 /** The client of the LAN exchange: requests about one package to other devices. */
-import { decodePollAnswer } from "./messages.ts";
-import type { PeerConnection } from "./peers.ts";
+import { decodePollAnswer, type Asked } from "./messages.ts";
+import type { PackageKey, PeerAddress, PeerConnection } from "./peers.ts";
 import { Requesters, type Answer } from "./requester.ts";
 import { createExchangeSeal } from "./seal.ts";
 
@@ -8,37 +8,50 @@ const pollAnswerBytesMax = 262_144;
 /** A packed manifest of 16 MiB, and what compression adds to one that it cannot shorten. */
 const manifestBytesMax = 17 * 1_048_576;
 
+type Asking = Exclude<Asked, { kind: "probe" }>;
+type KnownAnswer = Exclude<Answer, { kind: "unknown" }>;
+
 /**
- * @param options `key`: of the package, 16 bytes; `device`: id of this device
+ * @param options `keys`: of the package, the newest first; `device`: id of this device
  */
 export function createExchangeClient(options: {
-  readonly session: string;
-  readonly key: Uint8Array;
+  readonly keys: readonly PackageKey[];
   readonly device: string;
 }): PeerConnection {
-  const { session, key, device } = options;
-  const seal = createExchangeSeal(key);
+  const { device } = options;
+  const keys = options.keys.map(({ session, key }) => ({ session, seal: createExchangeSeal(key) }));
   const requesters = new Requesters();
+  /** Key that a device answered to last, by address: it may not know the newest one yet. */
+  const known = new Map<string, number>();
+
+  /** Asks under one key after the other, until the device knows one. */
+  async function ask(to: PeerAddress, asked: Asking, bytesMax: number): Promise<KnownAnswer> {
+    const name = `${to.address} ${to.lanPort}`;
+    const first = known.get(name) ?? 0;
+    for (let tried = 0; tried < keys.length; tried++) {
+      const index = (first + tried) % keys.length;
+      const request = { from: device, to: to.device, ...asked };
+      const answer = await requesters.ask(to, { ...keys[index]!, request, bytesMax });
+      if (answer.kind === "unknown") continue;
+      // A device that learns the newest key forgets the one before at some time.
+      if (answer.kind === "body" && index !== first) known.set(name, index);
+      return answer;
+    }
+    return { kind: "not-found" };
+  }
   return {
-    async poll(to, poll) {
-      const request = { kind: "poll", from: device, to: to.device, poll } as const;
-      const bytes = bytesOf(
-        await requesters.ask(to, { session, seal, request, bytesMax: pollAnswerBytesMax }),
-      );
+    poll: async (to, poll) => {
+      const bytes = bytesOf(await ask(to, { kind: "poll", poll }, pollAnswerBytesMax));
       return bytes && decodePollAnswer(bytes);
     },
-    async chunk(from, chunk, lengthBytes) {
-      const request = { kind: "chunk", from: device, to: from.device, chunk } as const;
-      const answer = await requesters.ask(from, { session, seal, request, bytesMax: lengthBytes });
+    chunk: async (from, chunk, lengthBytes) => {
+      const answer = await ask(from, { kind: "chunk", chunk }, lengthBytes);
       if (answer.kind !== "body") return answer;
       return answer.bytes.length === lengthBytes ? { kind: "chunk", bytes: answer.bytes } : { kind: "wrong" };
     },
-    async manifest(from) {
-      const request = { kind: "manifest", from: device, to: from.device } as const;
-      return bytesOf(await requesters.ask(from, { session, seal, request, bytesMax: manifestBytesMax }));
-    },
+    manifest: async (from) => bytesOf(await ask(from, { kind: "manifest" }, manifestBytesMax)),
     close: () => requesters.close(),
   };
 }
 
-const bytesOf = (answer: Answer): Uint8Array | null => (answer.kind === "body" ? answer.bytes : null);
+const bytesOf = (answer: KnownAnswer): Uint8Array | null => (answer.kind === "body" ? answer.bytes : null);

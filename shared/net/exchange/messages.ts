@@ -43,7 +43,7 @@ export type PollAnswer = {
   leads: number;
 };
 
-type Asked =
+export type Asked =
   | { readonly kind: "poll"; readonly poll: Poll }
   | { readonly kind: "chunk"; readonly chunk: number }
   | { readonly kind: "manifest" }

@@ -12,6 +12,9 @@ export type PeerAddress = {
   readonly lanPort: number;
 };
 
+/** A key of a package, 16 bytes, with the session that is derived from it. */
+export type PackageKey = { readonly session: string; readonly key: Uint8Array };
+
 /** A package whose chunks other devices may request. */
 export type OfferedPackage = {
   /** The package's key, 16 bytes. */
@@ -63,7 +66,7 @@ export type Peers = {
   bytesSentOf(session: string): number;
   /**
    * Returns a connection for requests about a package.
-   * @param packageKey 16 bytes
+   * @param keys the newest first; a device that does not know one is asked under the next
    */
-  connect(session: string, packageKey: Uint8Array): PeerConnection;
+  connect(keys: readonly PackageKey[]): PeerConnection;
 };

@@ -32,6 +32,8 @@ const connectionsMax = 4;
 export type Answer =
   | { readonly kind: "body"; readonly bytes: Uint8Array }
   | { readonly kind: "not-found" }
+  /** The device does not offer the package under this key. */
+  | { readonly kind: "unknown" }
   | { readonly kind: "busy" }
   /** Not sealed with the key, or not for this request. */
   | { readonly kind: "wrong" }
@@ -112,7 +114,7 @@ class Requester {
     const first = (await reader.read(1))[0];
     if (first === answerBytes.unknown) {
       this.close();
-      return { kind: "not-found" };
+      return { kind: "unknown" };
     }
     if (first !== answerBytes.sealed) return { kind: "failed", reason: "it refused the proof" };
     const head = seal.open(contextOf(exchanged, "head"), await reader.read(headBytes));

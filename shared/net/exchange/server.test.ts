@@ -45,7 +45,7 @@ beforeEach(() => {
     manifest: async () => manifest,
     onPoll: (poll, address) => ({ peers: [{ device: poll.device, address, lanPort: 77 }], leads: 3 }),
   });
-  client = createExchangeClient({ session, key, device: asker });
+  client = createExchangeClient({ keys: [{ session, key }], device: asker });
 });
 afterEach(async () => {
   client.close();
@@ -55,7 +55,7 @@ afterEach(async () => {
 describe("the LAN exchange", () => {
   test("serves the manifest to devices that have the package's key", async () => {
     expect(await client.manifest(to())).toEqual(Buffer.from(manifest));
-    const stranger = createExchangeClient({ session, key: Buffer.alloc(16, 9), device: asker });
+    const stranger = createExchangeClient({ keys: [{ session, key: Buffer.alloc(16, 9) }], device: asker });
     expect(await stranger.manifest(to())).toBeNull();
     stranger.close();
     expect(await client.manifest({ ...to(), lanPort: 1 })).toBeNull();
@@ -111,7 +111,7 @@ describe("the LAN exchange", () => {
   });
 
   test("refuses chunks and polls to a device without the package's key", async () => {
-    const stranger = createExchangeClient({ session, key: randomBytes(16), device: asker });
+    const stranger = createExchangeClient({ keys: [{ session, key: randomBytes(16) }], device: asker });
     expect(await stranger.chunk(to(), 0, 300_000)).toEqual({
       kind: "failed",
       reason: "it refused the proof",

@@ -8,7 +8,7 @@
 import { createExchangeClient } from "./client.ts";
 import { ServerConnection, type ConnectionHooks, type Reply } from "./connection.ts";
 import { encodePollAnswer, heldRangesMax, type ExchangeRequest } from "./messages.ts";
-import type { OfferedPackage, PeerConnection, Peers } from "./peers.ts";
+import type { OfferedPackage, PackageKey, PeerConnection, Peers } from "./peers.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
 import { isLoopback, pollLimits, uploadLimits, Uploads } from "./uploads.ts";
 
@@ -135,8 +135,8 @@ export class ExchangeServer implements Peers {
     return this.#listener.port;
   }
 
-  connect(session: string, packageKey: Uint8Array): PeerConnection {
-    return createExchangeClient({ session, key: packageKey, device: this.#options.device });
+  connect(keys: readonly PackageKey[]): PeerConnection {
+    return createExchangeClient({ keys, device: this.#options.device });
   }
 
   /** Share of upload slots in use, 0 to 100. */

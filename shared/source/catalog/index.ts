@@ -13,6 +13,7 @@ export type {
   TaskReport,
 } from "./catalog.ts";
 export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./device-life.ts";
+export type { PackageKeys } from "./lan-key-store.ts";
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";

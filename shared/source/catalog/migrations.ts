@@ -4,6 +4,7 @@
  */
 import type { Database } from "bun:sqlite";
 import { firstSteps } from "./first-migrations.ts";
+import { lanKeyStep } from "./sqlite-lan-keys.ts";
 import { wanAccountStep } from "./wan-account-step.ts";
 
 const steps: readonly string[] = [
@@ -140,6 +141,7 @@ const steps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX task_absentees_by_task ON task_absentees (task_id);
   `,
+  lanKeyStep,
 ];
 
 export const catalogVersion = steps.length;

@@ -15,6 +15,7 @@ import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
+import { sqliteLanKeys } from "./sqlite-lan-keys.ts";
 import { sqliteLeases } from "./sqlite-leases.ts";
 import { sqlitePackages } from "./sqlite-packages.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
@@ -54,6 +55,8 @@ function open(path: string, checkedBytes: number): Database {
     // failure may lose the last moments, and agents then repeat their requests.
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
+    // Keys that were replaced or erased leave no bytes in unused parts of the file.
+    database.run("PRAGMA secure_delete = ON");
     if (statSync(path).size <= checkedBytes) {
       const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
       if (checked?.quick_check !== "ok") throw new Error(damaged(checked?.quick_check ?? "unreadable"));
@@ -124,6 +127,7 @@ async function storesOf(database: Database): Promise<Catalog> {
     subnets: sqliteSubnets(database),
     labels: sqliteLabels(database),
     devicePackages: sqliteDevicePackages(database),
+    lanKeys: sqliteLanKeys(database),
     wan: sqliteWanAccount(database),
     address: sqliteAddress(database),
     snapshot: async (path) => snapshot(database, path),

@@ -1,5 +1,12 @@
 /** Assignment of tasks to devices, and the form of a task that a device receives. */
-import type { Catalog, DeviceRecord, PackageRecord, TaskRecord, TaskReport } from "../catalog/index.ts";
+import type {
+  Catalog,
+  DeviceRecord,
+  PackageKeys,
+  PackageRecord,
+  TaskRecord,
+  TaskReport,
+} from "../catalog/index.ts";
 import type { AgentSetting, AssignedTask } from "../../api/schema/agent.ts";
 import { successStates, type DeviceTaskState } from "../../api/schema/common.ts";
 import { resolveSetting, type ResolvedSetting } from "../../model/setting-inheritance.ts";
@@ -61,9 +68,10 @@ function assigned(
     readonly overrides: boolean;
     readonly report: TaskReport | undefined;
     readonly afterEpoch: string;
+    readonly keys: PackageKeys | undefined;
   },
 ): AssignedTask {
-  const { setting, overrides, report, afterEpoch } = own;
+  const { setting, overrides, report, afterEpoch, keys } = own;
   return {
     id: task.id,
     packageId: task.packageId,
@@ -85,7 +93,8 @@ function assigned(
     paused: task.state === "paused",
     allowDowngrade: task.allowDowngrade,
     taskKey: base64(task.taskKey),
-    packageKey: base64(published.packageKey),
+    packageKey: base64(keys?.key ?? published.packageKey),
+    packageKeyBefore: keys?.keyBefore ? base64(keys.keyBefore) : null,
     setting: { name: setting.name, version: setting.version },
     overrides,
   };
@@ -122,6 +131,8 @@ export async function agentTasksOf(
   const open = current.filter((task) => targeting.isFor(task, device, reports.get(task.id)));
   const isWaiting = open.some((task) => task.action !== "pre-cache" && !hasCompleted(task));
   const others = isWaiting ? [...open, ...(await catalog.tasks.endedOn(device.id))] : open;
+  const given = await catalog.lanKeys.grant(device.id, [...new Set(open.map((task) => task.packageId))]);
+  const keys = new Map(given.map((one) => [one.packageId, one]));
   const tasks: AssignedTask[] = [];
   const settings = new Map<string, ResolvedSetting>();
   for (const task of open) {
@@ -141,7 +152,8 @@ export async function agentTasksOf(
     if (setting.name !== own.name) settings.set(setting.name, setting);
     const afterEpoch = await epochOf(catalog, task.after);
     const overrides = overriding !== null;
-    tasks.push(assigned(task, published, { setting, overrides, report, afterEpoch }));
+    const packageKeys = keys.get(task.packageId);
+    tasks.push(assigned(task, published, { setting, overrides, report, afterEpoch, keys: packageKeys }));
   }
   const begun = tasks.filter(({ id }) => reports.get(id)?.hasBegun).map(({ id }) => id);
   return { ownSetting: toAgent(own), tasks, settings: [...settings.values()].map(toAgent), begun };
