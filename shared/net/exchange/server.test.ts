@@ -204,6 +204,28 @@ describe("the LAN exchange", () => {
   });
 });
 
+test("a device that does not know the newest key is asked under the one before, until it learns it", async () => {
+  const next = { session: "1111111111111111", key: randomBytes(16) };
+  const moved = createExchangeClient({ keys: [next, { session, key }], device: asker });
+  const wanted = (): Promise<unknown> => moved.chunk(to(), 0, 300_000);
+  expect(await wanted()).toMatchObject({ kind: "chunk" });
+  expect(await moved.manifest(to())).not.toBeNull();
+  // Only the first request was made under a key that the device did not know.
+  expect(exchange.counters.refused).toBe(1);
+  exchange.withdraw(session);
+  exchange.offer(next.session, {
+    key: next.key,
+    chunkSizeBytes: 300_000,
+    held: () => verified,
+    readChunk: async (chunk) => new Uint8Array(chunks[chunk]!),
+    manifest: async () => manifest,
+  });
+  expect(await wanted()).toMatchObject({ kind: "chunk" });
+  exchange.withdraw(next.session);
+  expect(await wanted()).toEqual({ kind: "not-found" });
+  moved.close();
+});
+
 describe("a stranger that recorded the traffic of a device", () => {
   test("gets no answer to a request, a poll or a manifest a second time", async () => {
     let reads = 0;
