@@ -19,7 +19,7 @@ import {
   tagBytes,
 } from "./layout.ts";
 import { limits } from "./limits.ts";
-import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
+import { frameSeal, symbolTag, writeNonce, type Crypto } from "./seal.ts";
 import { KnownSenders, type KnownSender, type SenderKeys } from "./known-senders.ts";
 
 type ReceivedControl = {
@@ -248,7 +248,7 @@ class Receiver implements FrameReceiver {
       return { context, known };
     }
     const keys = {
-      aead: frameAead(this.#crypto, context.key, context.session, sender),
+      seal: frameSeal(this.#crypto, context.key, context.session, sender),
       tag: symbolTag(this.#crypto, context.key, context.session, sender),
     };
     if (!this.#opens(type, datagram, keys)) return "seal";
@@ -265,14 +265,12 @@ class Receiver implements FrameReceiver {
   }
 
   /** Verifies a symbol in place, or opens the body of a control frame into `#body`. */
-  #opens(type: FrameType, datagram: Uint8Array, { aead, tag }: SenderKeys): boolean {
-    writeNonce(this.#nonce, uint32At(datagram, headerAt.sequence));
-    if (type === "symbol") return tag.isRight(this.#nonce, datagram);
-    const body = aead.open(
-      this.#nonce,
-      datagram.subarray(0, associatedBytes),
-      datagram.subarray(headerBytes),
-    );
+  #opens(type: FrameType, datagram: Uint8Array, { seal, tag }: SenderKeys): boolean {
+    if (type === "symbol") {
+      writeNonce(this.#nonce, uint32At(datagram, headerAt.sequence));
+      return tag.isRight(this.#nonce, datagram);
+    }
+    const body = seal.open(datagram.subarray(0, associatedBytes), datagram.subarray(headerBytes));
     if (body === null) return false;
     this.#body = body as Uint8Array<ArrayBuffer>;
     return true;

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { identityBytes, putUint32 } from "../../wire/identity.ts";
-import { nodeCrypto } from "../seal/aead.ts";
+import { createAead, nodeCrypto } from "../seal/aead.ts";
 
 const nonceBytes = 12;
 /** Nonce and tag: bytes by which a sealed message is longer. */
@@ -49,7 +49,7 @@ export type ExchangeSeal = {
 
 /** @param key of a package or a probe, 16 bytes */
 export function createExchangeSeal(key: Uint8Array): ExchangeSeal {
-  const aead = nodeCrypto.aead(nodeCrypto.hkdf(key, noSalt, sealInfo, 16));
+  const aead = createAead(nodeCrypto.hkdf(key, noSalt, sealInfo, 16));
   return {
     seal(context, plaintext) {
       const sealed = Buffer.allocUnsafeSlow(plaintext.length + sealBytes);
