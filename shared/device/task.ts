@@ -143,7 +143,11 @@ export class Task {
 
   /** Begins the session again under new keys. Verified chunks stay. */
   #changeKeys(): void {
-    if (this.leaveSubnet("the keys of the session changed")) this.start();
+    const resumes = this.stage.kind === "session";
+    this.#closeSession("the keys of the session changed");
+    if (!resumes) return;
+    this.#becomeWaiting("new", null);
+    this.start();
   }
 
   /** Erases keys and command of a task that has ended for everybody. @returns whether it had any */
