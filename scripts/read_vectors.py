@@ -3,6 +3,8 @@
 Usage: python3 scripts/read_vectors.py docs/vectors/frames.json
 Exits 0 when every header and every opened body holds exactly what the file says, 1 with the difference otherwise.
 """
+import hashlib
+import hmac
 import json
 import sys
 
@@ -11,6 +13,13 @@ import msgpack
 
 def unpack(data):
     return msgpack.unpackb(data, raw=False, strict_map_key=True)
+
+
+def is_tagged(vectors, frame, body):
+    """Whether a control frame ends with the tag of its head (33 bytes) and its opened body."""
+    tag_key = bytes.fromhex(vectors["frameKey"])[16:]
+    tag = hmac.new(tag_key, bytes.fromhex(frame)[:33] + body, hashlib.sha256).digest()[:16]
+    return bytes.fromhex(frame)[-16:] == tag
 
 
 def main(path):
@@ -35,6 +44,8 @@ def main(path):
         fields = dict(vector["fields"])
         if vector["type"] == "symbol":
             fields["payload"] = bytes.fromhex(fields["payload"])
+        elif not is_tagged(vectors, vector["frame"], body):
+            sys.exit(f"{vector['type']}: the tag is not that of head and body")
         if unpack(body) != list(fields.values()):
             sys.exit(f"{vector['type']}: body {unpack(body)} is not {list(fields.values())}")
     print(f"{len(vectors['frames'])} frames read")

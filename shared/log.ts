@@ -46,7 +46,16 @@ export function createLogger(
     hooks: { streamWrite: process.stderr.isTTY ? printableRecord : printableJson },
     formatters: { level: (label) => ({ level: label }) },
     redact: {
-      paths: ["token", "credential", "*.token", "*.credential", "taskKey", "*.taskKey"],
+      paths: [
+        "token",
+        "credential",
+        "*.token",
+        "*.credential",
+        "taskKey",
+        "*.taskKey",
+        "packageKey",
+        "*.packageKey",
+      ],
       censor: "…",
     },
   };

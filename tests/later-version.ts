@@ -31,8 +31,13 @@ const patches: Readonly<Record<string, readonly SourcePatch[]>> = {
     },
     {
       file: "shared/net/exchange/messages.ts",
-      from: "encode([poll.device, poll.lanPort, poll.heldRanges, Number(poll.listens)])",
-      to: `encode([poll.device, poll.lanPort, poll.heldRanges, Number(poll.listens), ${laterFields}])`,
+      from: "encode([...head, lanPort, heldRanges, Number(listens)])",
+      to: `encode([...head, lanPort, heldRanges, Number(listens), ${laterFields}])`,
+    },
+    {
+      file: "shared/net/exchange/messages.ts",
+      from: "encode([...head, request.chunk])",
+      to: `encode([...head, request.chunk, ${laterFields}])`,
     },
     {
       file: "shared/net/exchange/messages.ts",

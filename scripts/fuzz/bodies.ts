@@ -29,7 +29,15 @@ const settingAssign = { setting: "default", target: "group:a", rank: 1 };
 export const agentTask: agent.AgentTask = { ...taskForTest(), id: 1, action: "run", command: "true" };
 const signedText = { payload: "{}", signatures: [{ key: "ab".repeat(32), signature: base64(64) }] };
 const { taskKey, packageKey } = agentTask;
-const assignedTask = { id: 1, order: signedText, attempt: 1, paused: false, taskKey, packageKey };
+const assignedTask = {
+  id: 1,
+  order: signedText,
+  attempt: 1,
+  paused: false,
+  taskKey,
+  packageKey,
+  packageKeyBefore: null,
+};
 const inventory = inventoryOf("h", "10.0.0.5", ["a"]);
 const progress = {
   taskId: 1,

@@ -20,7 +20,7 @@ import {
   type FrameReceiver,
 } from "../../shared/wire/index.ts";
 import { associatedBytes, headerBytes, nonceBytes, tagBytes } from "../../shared/wire/layout.ts";
-import { frameAead, symbolTag, writeNonce } from "../../shared/wire/seal.ts";
+import { frameSeal, symbolTag, writeNonce } from "../../shared/wire/seal.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { hostileValue, mutated } from "./mutate.ts";
 import { promise, type Fuzzing, type Target } from "./target.ts";
@@ -104,18 +104,15 @@ function sealed(type: number, body: Uint8Array, sequence: number): Uint8Array {
   writeHeader(frame, { deployment, session, sender });
   writeHeaderOf(frame, "seek", sequence, body.length + tagBytes);
   frame[2] = type;
-  const nonce = new Uint8Array(nonceBytes);
-  writeNonce(nonce, sequence);
   if (type === frameTypes.symbol) {
+    const nonce = new Uint8Array(nonceBytes);
+    writeNonce(nonce, sequence);
     frame.set(body, headerBytes);
     symbolTag(crypto, key, session, sender).sign(nonce, frame);
-  } else
-    frameAead(crypto, key, session, sender).sealInto(
-      nonce,
-      frame.subarray(0, associatedBytes),
-      body,
-      frame.subarray(headerBytes),
-    );
+  } else {
+    const seal = frameSeal(crypto, key, session, sender);
+    seal.sealInto(frame.subarray(0, associatedBytes), body, frame.subarray(headerBytes));
+  }
   return frame;
 }
 

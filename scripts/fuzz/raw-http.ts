@@ -5,7 +5,6 @@ import type { SeededRandom } from "./seeded-random.ts";
 import { mutated } from "./mutate.ts";
 
 const utf8 = new TextEncoder();
-const giveUpMs = 3_000;
 
 /**
  * Opens a server that sends the bytes of `answer` after a connection's first bytes, and closes the
@@ -86,48 +85,4 @@ export function rawAnswer(
   const head = utf8.encode(`${lines.join("\r\n")}\r\n\r\n`);
   const whole = Buffer.concat([random.oneIn(4) && !isPlain ? mutated(random, head) : head, body]);
   return random.oneIn(8) ? whole.subarray(0, random.int(whole.length + 1)) : whole;
-}
-
-/**
- * Sends a request that may be malformed. Returns the status of the response; 0 when the server
- * closed the connection without one.
- */
-export function rawRequest(
-  random: SeededRandom,
-  port: number,
-  request: { method: string; path: string; body: Uint8Array; proof: string },
-): Promise<number> {
-  const length = random.oneIn(4) ? random.pick(["-1", "99999999999", "0", "x"]) : String(request.body.length);
-  const lines = [
-    `${request.method} ${request.path} HTTP/1.1`,
-    "host: x",
-    `x-flockcast-proof: ${request.proof}`,
-    `content-length: ${length}`,
-    "connection: close",
-  ];
-  const head = utf8.encode(`${lines.join("\r\n")}\r\n\r\n`);
-  const bytes = Buffer.concat([random.oneIn(2) ? mutated(random, head) : head, request.body]);
-  return new Promise((resolve) => {
-    let text = "";
-    const done = (): void => {
-      clearTimeout(timer);
-      resolve(Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0));
-    };
-    const timer = setTimeout(done, giveUpMs);
-    void Bun.connect({
-      hostname: "127.0.0.1",
-      port,
-      socket: {
-        open(socket) {
-          socket.write(bytes);
-          socket.shutdown();
-        },
-        data(_, data) {
-          text = (text + data.toString("latin1")).slice(0, 100);
-        },
-        close: done,
-        error: done,
-      },
-    });
-  });
 }

@@ -13,8 +13,8 @@ import { headerAt, headerBytes, associatedBytes, nonceBytes, tagBytes } from "..
 import {
   chunkCipherOf,
   chunkKeyOf,
-  frameAead,
   frameKeyOf,
+  frameSeal,
   symbolKeyOf,
   symbolTag,
   writeNonce,
@@ -120,15 +120,16 @@ function sealed(type: FrameType, sequence: number, body: Uint8Array, from = send
   const header = new Uint8Array(headerBytes);
   writeHeader(header, { deployment, session, sender: from });
   writeHeaderOf(header, type, sequence, body.length + tagBytes);
-  const nonce = new Uint8Array(nonceBytes);
-  writeNonce(nonce, sequence);
+  const frame = Buffer.concat([header, body, new Uint8Array(tagBytes)]);
   if (type === "symbol") {
-    const frame = Buffer.concat([header, body, new Uint8Array(tagBytes)]);
+    const nonce = new Uint8Array(nonceBytes);
+    writeNonce(nonce, sequence);
     symbolTag(crypto, key, session, from).sign(nonce, frame);
-    return frame;
+  } else {
+    const seal = frameSeal(crypto, key, session, from);
+    seal.sealInto(header.subarray(0, associatedBytes), body, frame.subarray(headerBytes));
   }
-  const cipher = frameAead(crypto, key, session, from);
-  return Buffer.concat([header, cipher.seal(nonce, header.subarray(0, associatedBytes), body)]);
+  return frame;
 }
 
 function goodFrames(): FrameVector[] {

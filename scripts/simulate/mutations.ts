@@ -33,6 +33,13 @@ export const mutations = {
       to: "const sequence = takeSequence({ ...counter });\n    writeHeaderOf(",
     },
   ],
+  "keep-sender": [
+    {
+      file: "shared/device/lan-sessions.ts",
+      from: "if (joined.writer.remaining < sequencesLeftMin || this.#sender.isDue)",
+      to: "if (joined.writer.remaining < sequencesLeftMin)",
+    },
+  ],
   "forget-ledger": [
     {
       file: "shared/cache/package-store.ts",

@@ -143,7 +143,7 @@ export class Agent {
       interfaceAddress: loopbackAddress,
       device: identity.deviceId,
       lanPort,
-      answerProbe: (...request) => probes.answer(...request),
+      probes,
       onError,
     });
     return { lan, lanGroup, exchange, probes };
@@ -299,6 +299,7 @@ export class Agent {
       task.row.reported = true;
       task.trySave();
     }
+    this.#device.erase();
   }
 
   #reportIntervalMs(): number {

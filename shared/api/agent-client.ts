@@ -191,6 +191,14 @@ export async function enrollClone(
 
 const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
+/** An address as an answer of the source states it. */
+type StatedAddress = Pick<PeerAddress, "address" | "lanPort"> & { readonly deviceId: string };
+export const addressOf = ({ deviceId: device, address, lanPort }: StatedAddress): PeerAddress => ({
+  device,
+  address,
+  lanPort,
+});
+
 export function createAgentClient(options: AgentClientOptions): AgentClient {
   const authorization = `Bearer ${options.credential}`;
   const { transport, timeoutMs, onBarred } = options;
@@ -227,7 +235,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       const path = "/v1/agent/manifest";
       const limits = { signal, timeoutMs: manifestTimeoutMs };
       const answer = await ask(connection, "POST", path, manifestAnswerSchema, { json: request, ...limits });
-      if (answer.result === "elsewhere") return answer;
+      if (answer.result === "elsewhere") return { ...answer, holders: answer.holders.map(addressOf) };
       const signed = await unpackManifest(fromBase64(answer.packed));
       if (signed !== null) return { result: "granted", signed };
       throw new SourceError("invalid", 200, `The answer to POST ${path} has no manifest`);

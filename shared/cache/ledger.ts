@@ -99,6 +99,8 @@ export type LedgerReader = {
   ownSetting(): unknown;
   /** Returns the signed statements as they were saved; null: none, or their JSON cannot be read. */
   trust(): unknown;
+  /** Returns the keys of packages as they were saved; null: none, or their JSON cannot be read. */
+  packageKeys(): unknown;
   close(): void;
 };
 
@@ -108,6 +110,9 @@ export type Ledger = LedgerReader & {
   saveOwnSetting(setting: unknown): void;
   /** Durable against a power cut when it returns: an order must not count twice. */
   saveTrust(record: unknown): void;
+  savePackageKeys(keys: unknown): void;
+  /** Removes what was overwritten from the write-ahead log, unless a reader needs it. */
+  clearLog(): void;
   /** Durable against a power cut when it returns. */
   saveTask(taskId: number, state: unknown): void;
   /** Saves tasks in one transaction, as `saveTask` does. */

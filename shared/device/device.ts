@@ -9,8 +9,9 @@ import { CommandTurns } from "./command-turns.ts";
 import { arrivalOf, firstRowOf, type Arrival } from "./task-arrival.ts";
 import { acknowledge, identityOf } from "./task-hold.ts";
 import { Offers } from "./offers.ts";
+import { keysOf, PackageKeyring, type StatedKeys } from "./package-keys.ts";
 import type { DevicePorts } from "./ports.ts";
-import { mayHaveBegun, parseTaskRow, type TaskRow } from "./task-record.ts";
+import { hasSecrets, mayHaveBegun, parseTaskRow, withoutSecrets, type TaskRow } from "./task-record.ts";
 import { Task } from "./task.ts";
 import { commandKey, downgradeReason } from "./version-guard.ts";
 
@@ -25,6 +26,7 @@ type TaskIds = {
   readonly unreadable?: readonly number[];
   readonly killed?: readonly number[];
   readonly begun?: readonly number[];
+  readonly packageKeys?: readonly StatedKeys[];
 };
 
 type DeviceOptions = {
@@ -32,6 +34,13 @@ type DeviceOptions = {
   /** Called when there is something new to report about a task. */
   readonly onChange: (task: Task) => void;
 };
+
+/** Erases keys and command of a task that has ended for everybody. @returns whether it had any */
+function isErasedNow({ isOver, row }: Task): boolean {
+  if (!isOver || !row.reported || !hasSecrets(row)) return false;
+  Object.assign(row, withoutSecrets(row));
+  return true;
+}
 
 export class Device {
   readonly tasks = new Map<number, Task>();
@@ -42,10 +51,12 @@ export class Device {
   /** Tasks whose id is that of another one, whose command still runs. */
   readonly #successors = new Map<number, AgentTask>();
   readonly #turns: CommandTurns;
+  readonly #keys: PackageKeyring;
 
   constructor(options: DeviceOptions) {
     this.#options = options;
     const { isTrial } = options.ports.upgrades;
+    this.#keys = new PackageKeyring(options.ports.cache.ledger);
     this.#turns = new CommandTurns((taskId) => this.tasks.get(taskId)?.row ?? null, !isTrial);
     this.#offers = new Offers(options.ports, (packageId, error) => {
       for (const { store, session } of this.tasks.values())
@@ -84,11 +95,54 @@ export class Device {
     if (kind === "running" || (kind === "ended" && !row.reported)) this.#options.onChange(task);
     task.start();
     const { cache } = this.#options.ports;
-    const key = Buffer.from(row.task.packageKey, "base64");
-    const listed = cache.ledger.package(row.task.packageId);
-    if (listed?.state === "complete") return this.#offers.offerListed(listed, key);
+    const { packageId } = row.task;
+    const known = this.#keys.of(packageId);
+    const keys = known.length > 0 ? known : keysOf(row.task);
+    if (keys.length === 0) return;
+    const listed = cache.ledger.package(packageId);
+    if (listed?.state === "complete") return this.#offers.offerListed(listed, keys);
     const store = listed && (await cache.find(listed.id));
-    if (store) this.#offers.offer(store, key);
+    if (store) this.#offers.offer(store, keys);
+  }
+
+  /**
+   * Takes the keys of packages that the source states, with those of its tasks.
+   * @returns the packages whose keys changed
+   */
+  #takeKeys(tasks: readonly AgentTask[], stated: readonly StatedKeys[]): string[] {
+    const { ledger } = this.#options.ports.cache;
+    const open = new Set(tasks.map(({ packageId }) => packageId));
+    const isNeeded = (packageId: string): boolean =>
+      open.has(packageId) || ledger.package(packageId) !== null;
+    try {
+      return this.#keys.take([...stated, ...tasks], isNeeded);
+    } catch (error) {
+      this.#onError(error, tasks[0]?.id ?? 0);
+      return [];
+    }
+  }
+
+  /** Offers packages under their present keys. */
+  #offerAgain(packageIds: readonly string[]): void {
+    const { ledger } = this.#options.ports.cache;
+    for (const packageId of packageIds) {
+      const keys = this.#keys.of(packageId);
+      if (this.#offers.changeKeys(packageId, keys)) continue;
+      const listed = ledger.package(packageId);
+      if (listed?.state === "complete") this.#offers.offerListed(listed, keys);
+    }
+  }
+
+  /** Erases keys and commands of ended tasks in the ledger. */
+  erase(): void {
+    const erased = [...this.tasks.values()].filter(isErasedNow);
+    if (erased.length === 0) return;
+    this.#save(erased);
+    try {
+      this.#options.ports.cache.ledger.clearLog();
+    } catch (error) {
+      this.#onError(error, erased[0]!.id);
+    }
   }
 
   /** Ids of ended tasks whose session this device still leads for others. */
@@ -107,7 +161,7 @@ export class Device {
   accept(
     tasks: readonly AgentTask[],
     serving: readonly number[],
-    { unreadable = [], killed = [], begun: reported = [] }: TaskIds = {},
+    { unreadable = [], killed = [], begun: reported = [], packageKeys = [] }: TaskIds = {},
   ): boolean {
     const named = new Set([...tasks.map(({ id }) => id), ...unreadable]);
     for (const task of this.tasks.values())
@@ -115,6 +169,7 @@ export class Device {
         void task
           .stop(killed.includes(task.id) ? "killed" : "cancelled")
           .catch((error: unknown) => this.#onError(error, task.id));
+    const rekeyed = this.#takeKeys(tasks, packageKeys);
     const changed: Task[] = [];
     const begun: Task[] = [];
     this.#successors.clear();
@@ -132,10 +187,13 @@ export class Device {
         begun.push(this.#begin(given, arrival));
       } else if (this.#updates(known, given, serving)) changed.push(known);
     });
+    // Sessions under the keys before have ended now.
+    this.#offerAgain(rekeyed);
     this.#save([...changed, ...begun]);
     this.#each(begun, (task) => task.start());
     this.#turns.next();
     this.#forgetEnded(named);
+    this.erase();
     return this.serving.some((id) => !serving.includes(id) && !named.has(id));
   }
 
@@ -161,7 +219,9 @@ export class Device {
   #lastRuns(): Set<number> {
     const ran = [...this.tasks.values()].filter(({ row }) => row.ranAs > 0);
     const ordered = ran.toSorted((a, b) => a.row.ranAs - b.row.ranAs);
-    return new Set(new Map(ordered.map(({ id, row }) => [commandKey(row.task), id])).values());
+    return new Set(
+      new Map(ordered.map(({ id, row }) => [commandKey(row.task, row.commandDigest), id])).values(),
+    );
   }
 
   /** Works on every task: an error of one hinders no other. */
@@ -238,6 +298,7 @@ export class Device {
         // Also called by the constructor of the task, before the task is listed.
         const listed = this.tasks.get(row.task.id);
         if (listed) onChange(listed);
+        if (listed?.isOver && listed.row.reported) this.erase();
         if (listed?.stage.kind === "ended") this.#beginSuccessor(listed);
       },
       fetchedBy: (packageId) =>

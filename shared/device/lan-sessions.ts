@@ -7,7 +7,6 @@ import {
   chunkCipherOf,
   createFrameReceiver,
   createFrameWriter,
-  createIncarnation,
   limits,
   sessionOf,
   type ChunkCipher,
@@ -17,7 +16,6 @@ import {
   type DropReason,
   type FrameReceiver,
   type FrameWriter,
-  type Incarnation,
   type Received,
   type ReceivedSymbol,
 } from "../wire/index.ts";
@@ -25,11 +23,12 @@ import { BugError } from "../model/assert.ts";
 import type { Clock } from "../model/clock.ts";
 import type { GroupReception } from "./group-reception.ts";
 import type { Group, GroupCounters } from "./group.ts";
+import { SenderLife, type SenderLifeOptions } from "./sender-life.ts";
 
 export type LanListener = {
   /**
-   * @param sender the sender id in the frame's header: 16 hex digits, new at each start of a
-   *   process
+   * @param sender the sender id in the frame's header: 16 hex digits, changed by the sender from
+   *   time to time (sender-life.ts)
    */
   onControl: (frame: ControlFrame, fromAddress: string, sender: string) => void;
   /** @param nowMs monotonic; read once per batch */
@@ -42,12 +41,10 @@ const recentMs = 5_000;
 /** Sequence numbers left at which a new incarnation starts, long before they run out. */
 const sequencesLeftMin = 1_000_000;
 
-export type LanSessionsOptions = {
+export type LanSessionsOptions = SenderLifeOptions & {
   readonly deployment: number;
   readonly crypto: Crypto;
   readonly clock: Clock;
-  /** Returns a new random sender id, 16 hex digits. */
-  readonly newSender: () => string;
 };
 
 export class LanSessions {
@@ -61,7 +58,7 @@ export class LanSessions {
   #kernelDropsLeft = 0;
   /** Sessions that are multicasting from this device. */
   readonly #sending = new Set<string>();
-  #incarnation: Incarnation;
+  readonly #sender: SenderLife;
   #group: Group | null = null;
   /**
    * Since the group was joined: whether own frames were looped back, and when the last frame of
@@ -71,17 +68,20 @@ export class LanSessions {
 
   constructor(options: LanSessionsOptions) {
     this.#options = options;
-    this.#incarnation = createIncarnation(options.newSender());
+    this.#sender = new SenderLife(options);
     this.#receiver = createFrameReceiver({
       crypto: options.crypto,
       deployment: options.deployment,
-      ownSender: this.#incarnation.sender,
+      ownSender: this.#sender.incarnation.sender,
     });
   }
 
-  /** Uses a group that was joined. Its datagrams have to go to `onBatch`. */
+  /**
+   * Uses a group that was joined, under a new sender id. Its datagrams have to go to `onBatch`.
+   */
   attach(group: Group): void {
     this.detach();
+    this.#renewSender();
     this.#received = { own: false, othersAtMs: null };
     this.#group = group;
   }
@@ -190,12 +190,14 @@ export class LanSessions {
   writer(session: string): FrameWriter {
     const joined = this.#sessions.get(session);
     if (!joined) throw new BugError(`session ${session} was not joined`);
-    if (joined.writer.remaining < sequencesLeftMin) {
-      this.#incarnation = createIncarnation(this.#options.newSender());
-      this.#receiver.addOwnSender(this.#incarnation.sender);
-      for (const [name, other] of this.#sessions) other.writer = this.#writerOf(name, other.key);
-    }
+    if (joined.writer.remaining < sequencesLeftMin || this.#sender.isDue) this.#renewSender();
     return joined.writer;
+  }
+
+  #renewSender(): void {
+    this.#sender.renew();
+    this.#receiver.addOwnSender(this.#sender.incarnation.sender);
+    for (const [name, joined] of this.#sessions) joined.writer = this.#writerOf(name, joined.key);
   }
 
   /** Multicasts a control frame; does nothing without a group or after `leave`. */
@@ -205,7 +207,7 @@ export class LanSessions {
 
   #writerOf(session: string, key: Uint8Array): FrameWriter {
     const { crypto, deployment } = this.#options;
-    return createFrameWriter({ crypto, deployment, session, key, incarnation: this.#incarnation });
+    return createFrameWriter({ crypto, deployment, session, key, incarnation: this.#sender.incarnation });
   }
 
   /**

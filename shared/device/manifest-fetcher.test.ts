@@ -12,7 +12,7 @@ const published = testPackage(key, { files: { a: 10 } });
 const task = { ...taskForTest(), packageId: published.id };
 const elsewhere: ManifestAnswer = {
   result: "elsewhere",
-  holders: [{ address: "10.0.0.9", lanPort: 7 }],
+  holders: [{ device: "00000000000000cc", address: "10.0.0.9", lanPort: 7 }],
 };
 
 /** Fetches with a clock that does not wait. @param held what the holder sends, null: nothing */

@@ -14,6 +14,7 @@ import { packageId } from "../model/manifest-codec.ts";
 import { ManifestError } from "../model/manifest-error.ts";
 import { checkSignature, type SignedManifest } from "../model/signing.ts";
 import type { PeerAddress, PeerConnection } from "../net/exchange/peers.ts";
+import { keysOf } from "./package-keys.ts";
 import type { DevicePorts } from "./ports.ts";
 
 /**
@@ -30,8 +31,7 @@ export async function fetchManifest(
   signal: AbortSignal,
 ): Promise<SignedManifest> {
   const { source, peers, place, lan, clock, random } = ports;
-  const packageKey = Buffer.from(task.packageKey, "base64");
-  const connection = peers.connect(lan.sessionOf(packageKey), packageKey);
+  const connection = peers.connect(keysOf(task).map((key) => ({ key, session: lan.sessionOf(key) })));
   try {
     let holders: readonly PeerAddress[] = [];
     let attempt = 0;

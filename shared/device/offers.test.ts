@@ -52,12 +52,16 @@ async function offeredAfterRestart() {
   cache.find = (id) => (opened.push(id), find.call(cache, id));
   const ports = { cache, lan, peers, clock: systemClock, random: Math.random, onBytesPassed() {} };
   const offers = new Offers(ports as unknown as DevicePorts, () => {});
-  offers.offerListed(cache.ledger.package(tool.id)!, packageKey);
+  offers.offerListed(cache.ledger.package(tool.id)!, [packageKey]);
   const session = lan.join(packageKey, { onControl() {} });
-  const client = createExchangeClient(session, packageKey);
+  const client = createExchangeClient({ keys: [{ session, key: packageKey }], device: "bb".repeat(8) });
   ends.push(() => client.close());
   const ask = (chunk: number) =>
-    client.chunk({ address: "127.0.0.1", lanPort: peers.lanPort }, chunk, tool.chunk(chunk).length);
+    client.chunk(
+      { device: "aa".repeat(8), address: "127.0.0.1", lanPort: peers.lanPort },
+      chunk,
+      tool.chunk(chunk).length,
+    );
   return { dir, cache, opened, ask };
 }
 
@@ -133,7 +137,7 @@ test("a holder of many gaps answers in several HAVEs that pass every link", asyn
     onBytesPassed() {},
   };
   const offers = new Offers(ports as unknown as DevicePorts, () => {});
-  offers.offer(store, packageKey);
+  offers.offer(store, [packageKey]);
   ends.push(() => offers.close());
   asker.send(session, { type: "want", device: "bb".repeat(8), ranges: [0, 600], lanPort: 1 });
   await isComplete;

@@ -17,11 +17,13 @@ import type { DevicePorts } from "./ports.ts";
 type OnPoll = (poll: Poll, fromAddress: string) => PollReply | undefined;
 type Offer = {
   readonly packageId: string;
+  readonly chunkSizeBytes: number;
   /** Null: the package is complete, and was not opened yet. */
   store: PackageStore | null;
   /** Chunks that the ledger lists. */
   readonly listed: ChunkSet;
-  readonly session: string;
+  /** Sessions in which it is offered: of the newest key, and of the one before. */
+  readonly sessions: readonly string[];
   readonly listener: LanListener;
   readonly responder: WantResponder;
   /** Cancels the next HAVE; null: none is scheduled. */
@@ -44,43 +46,64 @@ export class Offers {
 
   /**
    * Offers a package; no effect if it is offered already.
-   * @param packageKey 16 bytes
+   * @param keys the newest first, 16 bytes each
    */
-  offer(store: PackageStore, packageKey: Uint8Array): void {
+  offer(store: PackageStore, keys: readonly Uint8Array[]): void {
     const { id, manifest } = store;
     const known = this.#offers.get(id);
     if (known?.store === store) return;
     if (known?.store === null) known.store = store;
     // After an eviction the package may return with a new store; the former one is closed.
-    else this.#add(id, store, new ChunkSet(0), manifest.chunkSizeBytes, packageKey);
+    else this.#add(keys, { packageId: id, store, listed: new ChunkSet(0) }, manifest.chunkSizeBytes);
   }
 
   /**
    * Offers a complete package that the ledger lists, and opens it at the first request for a chunk:
    * a device may have thousands of packages.
-   * @param packageKey 16 bytes
+   * @param keys the newest first, 16 bytes each
    */
-  offerListed({ id, chunkCount, chunkSizeBytes }: PackageHead, packageKey: Uint8Array): void {
-    if (!this.#offers.has(id)) this.#add(id, null, ChunkSet.full(chunkCount), chunkSizeBytes, packageKey);
+  offerListed({ id, chunkCount, chunkSizeBytes }: PackageHead, keys: readonly Uint8Array[]): void {
+    if (this.#offers.has(id)) return;
+    this.#add(keys, { packageId: id, store: null, listed: ChunkSet.full(chunkCount) }, chunkSizeBytes);
+  }
+
+  /** Offers a package under other keys. @returns whether it is offered */
+  changeKeys(packageId: string, keys: readonly Uint8Array[]): boolean {
+    const known = this.#offers.get(packageId);
+    if (!known) return false;
+    const { store, listed, onPoll, chunkSizeBytes } = known;
+    this.#add(keys, { packageId, store, listed }, chunkSizeBytes);
+    for (const [taskId, reply] of onPoll) this.listenToPolls(packageId, taskId, reply);
+    return true;
   }
 
   #add(
-    packageId: string,
-    store: PackageStore | null,
-    listed: ChunkSet,
+    keys: readonly Uint8Array[],
+    offered: Pick<Offer, "packageId" | "store" | "listed">,
     chunkSizeBytes: number,
-    packageKey: Uint8Array,
   ): void {
-    this.withdraw(packageId);
-    const { lan, peers, onBytesPassed } = this.#ports;
+    this.withdraw(offered.packageId);
+    const { lan } = this.#ports;
     const listener = { onControl: (frame: ControlFrame) => this.#onFrame(offer, frame) };
-    const session = lan.join(packageKey, listener);
-    const responder = new WantResponder();
-    const onPoll = new Map<number, OnPoll>();
-    const offer: Offer = { packageId, store, listed, session, listener, responder, cancel: null, onPoll };
-    this.#offers.set(packageId, offer);
+    const sessions = keys.map((key) => lan.join(key, listener));
+    const offer: Offer = {
+      ...offered,
+      chunkSizeBytes,
+      sessions,
+      listener,
+      responder: new WantResponder(),
+      cancel: null,
+      onPoll: new Map(),
+    };
+    this.#offers.set(offer.packageId, offer);
+    keys.forEach((key, index) => this.#serve(offer, sessions[index]!, key));
+  }
+
+  #serve(offer: Offer, session: string, key: Uint8Array): void {
+    const { peers, onBytesPassed } = this.#ports;
+    const { chunkSizeBytes } = offer;
     peers.offer(session, {
-      key: packageKey,
+      key,
       chunkSizeBytes,
       held: () => heldOf(offer),
       manifest: () => this.#packed(offer).catch(() => null),
@@ -139,8 +162,10 @@ export class Offers {
     if (!offer) return;
     this.#offers.delete(packageId);
     offer.cancel?.();
-    this.#ports.peers.withdraw(offer.session);
-    this.#ports.lan.leave(offer.session, offer.listener);
+    for (const session of offer.sessions) {
+      this.#ports.peers.withdraw(session);
+      this.#ports.lan.leave(session, offer.listener);
+    }
   }
 
   close(): void {
@@ -182,7 +207,8 @@ export class Offers {
       const { load, lanPort } = peers;
       for (let rest: Ranges = all; rest.length > 0;) {
         const ranges = rangesWithin(limits.smallDatagramMaxBytes, rest);
-        lan.send(offer.session, { type: "have", device, ranges, load, lanPort, toDevice });
+        for (const session of offer.sessions)
+          lan.send(session, { type: "have", device, ranges, load, lanPort, toDevice });
         rest = rest.slice(ranges.length);
       }
     }

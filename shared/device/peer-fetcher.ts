@@ -14,7 +14,7 @@ import { freeBuffer } from "../model/free-buffer.ts";
 import { chunkLength } from "../model/manifest.ts";
 import { shuffle } from "../model/random.ts";
 import { heldRangesMax, type Poll } from "../net/exchange/messages.ts";
-import type { PeerConnection, PollReply } from "../net/exchange/peers.ts";
+import type { PackageKey, PeerConnection, PollReply } from "../net/exchange/peers.ts";
 import type { DevicePorts } from "./ports.ts";
 
 /** Polls of one round, in addition to the poll of the representative. */
@@ -26,10 +26,8 @@ type PeerFetcherOptions = {
   readonly ports: DevicePorts;
   readonly store: PackageStore;
   readonly member: Member;
-  /** Session id of the package. */
-  readonly session: string;
-  /** Key of the package, 16 bytes. */
-  readonly packageKey: Uint8Array;
+  /** Keys of the package, the newest first. */
+  readonly keys: readonly PackageKey[];
   readonly onStored: (chunk: number) => void;
   /** Called when a device served wrong bytes. */
   readonly onBadChunk: (address: string, deviceId: string) => void;
@@ -55,13 +53,13 @@ export class PeerFetcher {
 
   constructor(options: PeerFetcherOptions) {
     this.#options = options;
-    this.#connection = options.ports.peers.connect(options.session, options.packageKey);
+    this.#connection = options.ports.peers.connect(options.keys);
     this.#servedAtStart = this.#bytesSent;
   }
 
   get #bytesSent(): number {
-    const { ports, session } = this.#options;
-    return ports.peers.bytesSentOf(session);
+    const { ports, keys } = this.#options;
+    return keys.reduce((sum, { session }) => sum + ports.peers.bytesSentOf(session), 0);
   }
 
   /** Bytes of chunks that other devices fetched from this one since the fetcher was created. */

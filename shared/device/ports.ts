@@ -28,7 +28,7 @@ import type { LanSessions } from "./lan-sessions.ts";
 import type { SourceTime } from "./source-time.ts";
 
 export type { Clock } from "../model/clock.ts";
-export type { Peers } from "../net/exchange/peers.ts";
+export type { PackageKey, Peers } from "../net/exchange/peers.ts";
 export type { Web } from "../net/web/web.ts";
 
 /** Uniform from 0 up to, not including, 1. */

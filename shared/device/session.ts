@@ -20,8 +20,9 @@ import { ChunkReceiver } from "./chunk-receiver.ts";
 import { unicastCause } from "./delivery-text.ts";
 import type { LanListener, LanSessions } from "./lan-sessions.ts";
 import { LeaseRequests } from "./lease-requests.ts";
+import { keysOf } from "./package-keys.ts";
 import { PeerFetcher } from "./peer-fetcher.ts";
-import type { DevicePorts } from "./ports.ts";
+import type { DevicePorts, PackageKey } from "./ports.ts";
 import { Representative } from "./representative.ts";
 import type { WanSpending } from "./wan-spending.ts";
 
@@ -79,7 +80,7 @@ export class Session {
       onControl: (frame, address, sender) => this.#onControl(frame, address, sender),
       onSymbol: (symbol, address, nowMs) => this.#onSymbol(symbol, address, nowMs),
     });
-    const { cipher, taskSession, packageSession, packageKey } = this.#links;
+    const { cipher, taskSession, packageKeys } = this.#links;
     this.receiver = new ChunkReceiver({
       store,
       cipher,
@@ -112,8 +113,7 @@ export class Session {
       ports,
       store,
       member: this.member,
-      session: packageSession,
-      packageKey,
+      keys: packageKeys,
       onStored: (chunk) => this.#onStored(chunk),
       onBadChunk: hooks.onBadChunk,
       onStep: (event) => this.step(event),
@@ -349,35 +349,40 @@ export class Session {
   }
 }
 
-/** The two LAN sessions of a task: one with the task's key, one with the package's. */
+/**
+ * The LAN sessions of a task: one with the task's key, and one with each key of the package. A
+ * device may not know the newest key yet.
+ */
 class SessionLinks {
   readonly cipher: ChunkCipher;
   readonly taskSession: string;
-  readonly packageSession: string;
-  /** 16 bytes */
-  readonly packageKey: Uint8Array;
+  /** The newest first. */
+  readonly packageKeys: readonly PackageKey[];
   readonly #lan: LanSessions;
   readonly #taskListener: LanListener;
   readonly #packageListener: LanListener;
 
-  constructor(lan: LanSessions, { taskKey, packageKey }: AgentTask, listener: LanListener) {
-    const key = Buffer.from(taskKey, "base64");
+  constructor(lan: LanSessions, task: AgentTask, listener: LanListener) {
+    const key = Buffer.from(task.taskKey, "base64");
     this.#lan = lan;
     this.#taskListener = listener;
     this.#packageListener = { onControl: listener.onControl };
-    this.packageKey = Buffer.from(packageKey, "base64");
     this.cipher = lan.chunkCipher(key);
     this.taskSession = lan.join(key, this.#taskListener);
-    this.packageSession = lan.join(this.packageKey, this.#packageListener);
+    this.packageKeys = keysOf(task).map((packageKey) => ({
+      key: packageKey,
+      session: lan.join(packageKey, this.#packageListener),
+    }));
   }
 
   send(context: "task" | "package", frame: ControlFrame): void {
-    this.#lan.send(context === "task" ? this.taskSession : this.packageSession, frame);
+    if (context === "task") return this.#lan.send(this.taskSession, frame);
+    for (const { session } of this.packageKeys) this.#lan.send(session, frame);
   }
 
   leave(): void {
     this.#lan.leave(this.taskSession, this.#taskListener);
-    this.#lan.leave(this.packageSession, this.#packageListener);
+    for (const { session } of this.packageKeys) this.#lan.leave(session, this.#packageListener);
   }
 }
 

@@ -1,4 +1,5 @@
 /** The row of a task in the ledger, which survives a restart. Validated when it is read. */
+import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { agentTaskSchema, type AgentTask } from "../api/schema/agent.ts";
 import { commandOutcomeSchema, type CommandOutcome } from "../api/schema/common.ts";
@@ -60,6 +61,8 @@ export const taskRowSchema = v.object({
   lanBytesSent: v.number(),
   /** Whether the source has received the report of the task's end. */
   reported: v.boolean(),
+  /** SHA-256 of the command's text, hex, in the row of an ended task; null: it has no text. */
+  commandDigest: v.optional(v.nullable(v.string()), null),
 });
 export type TaskRow = {
   task: AgentTask;
@@ -77,6 +80,7 @@ export type TaskRow = {
   wanBytesUseless: number;
   lanBytesSent: number;
   reported: boolean;
+  commandDigest: string | null;
 };
 
 export const newTaskRow = (task: AgentTask): TaskRow => ({
@@ -95,7 +99,25 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
   wanBytesUseless: 0,
   lanBytesSent: 0,
   reported: false,
+  commandDigest: null,
 });
+
+/**
+ * Returns a row without the keys of the task and the text of its command, which an ended task needs
+ * no more. The digest of the text tells later tasks which command ran (version-guard.ts).
+ */
+export function withoutSecrets(row: TaskRow): TaskRow {
+  const { command } = row.task;
+  const commandDigest = command === null ? row.commandDigest : digestOf(command);
+  const task = { ...row.task, command: null, taskKey: "", packageKey: "", packageKeyBefore: null };
+  return { ...row, task, commandDigest };
+}
+
+export const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** Whether a row has what `withoutSecrets` removes. */
+export const hasSecrets = ({ task }: TaskRow): boolean =>
+  task.taskKey !== "" || task.packageKey !== "" || task.command !== null;
 
 /**
  * Returns the row of a task that the device knows nothing more about than that its command was

@@ -11,6 +11,7 @@ import { BugError } from "../model/assert.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
 import { problemReason, reason, reasonsText, reasonText, type Reason } from "../model/reason.ts";
 import { ManifestError } from "../model/manifest-error.ts";
+import { keysOf } from "./package-keys.ts";
 import { beginPackage } from "./package-start.ts";
 import { Session } from "./session.ts";
 import { taskTimeMs } from "./source-time.ts";
@@ -133,10 +134,20 @@ export class Task {
     const before = this.row.task;
     if (JSON.stringify(before) === JSON.stringify(task)) return false;
     this.row.task = task;
+    if (before.taskKey !== task.taskKey || before.packageKey !== task.packageKey) this.#changeKeys();
     if (endsWait(this.stage, before, task)) this.start();
     else if (task.paused && !before.paused) this.#pause();
     else this.#pending.run.onChanged();
     return true;
+  }
+
+  /** Begins the session again under new keys. Verified chunks stay. */
+  #changeKeys(): void {
+    const resumes = this.stage.kind === "session";
+    this.#closeSession("the keys of the session changed");
+    if (!resumes) return;
+    this.#becomeWaiting("new", null);
+    this.start();
   }
 
   /** Ends download and multicast, and begins no command. One that runs continues. */
@@ -312,7 +323,7 @@ export class Task {
     const downgrade = this.row.runs === 0 ? this.#options.downgradeReason() : null;
     if (downgrade !== null) return this.#end("superseded", downgrade);
     ports.cache.pin(task.packageId, task.id);
-    offers.offer(store, Buffer.from(task.packageKey, "base64"));
+    offers.offer(store, keysOf(task));
     this.#delivery.begin(store);
     this.#attempt.bytes = store.bytesVerified;
     this.#becomeWaiting("package", null, false);

@@ -26,6 +26,7 @@ export const taskForTest = (values: Partial<SettingValues> = {}): AgentTask => (
   allowDowngrade: false,
   taskKey: btoa("0123456789abcdef"),
   packageKey: btoa("fedcba9876543210"),
+  packageKeyBefore: null,
   setting: { name: "default", version: 1, parents: [], values: { ...defaultSettingValues, ...values } },
   overrides: false,
 });

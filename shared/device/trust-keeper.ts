@@ -348,7 +348,7 @@ export function agentTaskOf(order: TaskOrder, given: AssignedTask, setting: Agen
   const { packageId, packageName, packageVersion, action, epoch, createdAtMs, command, run } = order;
   const { startAtMs, startIsLocal, deadlineAtMs, notWhile, after, afterEpoch, expiresAtMs } = order;
   const { allowDowngrade, sequence } = order;
-  const { paused, taskKey, packageKey } = given;
+  const { paused, taskKey, packageKey, packageKeyBefore } = given;
   return {
     id: order.taskId,
     packageId,
@@ -372,6 +372,7 @@ export function agentTaskOf(order: TaskOrder, given: AssignedTask, setting: Agen
     allowDowngrade,
     taskKey,
     packageKey,
+    packageKeyBefore,
     setting,
     overrides: order.setting !== null,
   };

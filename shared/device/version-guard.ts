@@ -2,13 +2,16 @@
 import type { AgentTask } from "../api/schema/agent.ts";
 import { reason, type Reason } from "../model/reason.ts";
 import { compareVersions } from "../model/version-order.ts";
-import type { TaskRow } from "./task-record.ts";
+import { digestOf, type TaskRow } from "./task-record.ts";
 
-type Ran = Pick<TaskRow, "task" | "ranAs">;
+type Ran = Pick<TaskRow, "task" | "ranAs" | "commandDigest">;
 
-/** Equal for commands that replace each other: by name, or by equal text. */
-export const commandKey = ({ packageName, run, command }: AgentTask): string =>
-  JSON.stringify([packageName.toLowerCase(), run, command]);
+/**
+ * Equal for commands that replace each other: by name, or by equal text.
+ * @param digest of the text, if the row has it no more
+ */
+export const commandKey = ({ packageName, run, command }: AgentTask, digest: string | null = null): string =>
+  JSON.stringify([packageName.toLowerCase(), run, command === null ? digest : digestOf(command)]);
 
 /**
  * Returns why the command of a task does not run, or null. A successful `uninstall` allows every
@@ -21,7 +24,7 @@ export function downgradeReason(task: AgentTask, rows: Iterable<Ran>): Reason | 
   const uninstall = commandKey({ ...task, run: "uninstall", command: null });
   let last: Ran | null = null;
   for (const row of rows) {
-    const own = commandKey(row.task);
+    const own = commandKey(row.task, row.commandDigest);
     if (row.ranAs > (last?.ranAs ?? 0) && (own === key || own === uninstall)) last = row;
   }
   if (last === null || last.task.run === "uninstall") return null;

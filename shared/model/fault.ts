@@ -40,6 +40,8 @@ export const faults = {
   late: "The agent starts after the task has begun.",
   skew: "The clock of a device runs too fast or too slow.",
   jump: "The clock of a device is set forward.",
+  snapshot: "A virtual machine continues from a snapshot: its sequences go back, its wall clock jumps.",
+  "new-keys": "A device was removed, or an epoch is over: the keys of the task and its package change.",
   "command-crash": "The agent is killed while the command of its task runs.",
   "disk-full": "The disk of a device is full for a time.",
   "disk-slow": "Each write of a device takes up to a second.",

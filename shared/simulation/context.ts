@@ -55,6 +55,8 @@ export type WorldOptions = {
   readonly hasLittleMemory: boolean;
   /** Maximum error of the devices' clock rates, in thousandths. */
   readonly skewPermille: number;
+  /** Longest use of a sender id; not given: that of agents. */
+  readonly senderMs?: number;
   /** True: the history keeps its lines. */
   readonly log: boolean;
   /** True: the history contains a line for each frame too. */

@@ -199,6 +199,16 @@ export const faults = {
     const byMs = plan.random.between(100, 120_000);
     plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.jump(name, byMs));
   },
+  snapshot: (plan) => {
+    const affected = drawAffected(plan);
+    const { fromMs, untilMs } = drawInterval(plan, 100, 5_000);
+    const byMs = plan.random.between(1_100, 3_600_000) * (plan.random.chance(0.5) ? 1 : -1);
+    plan.at(fromMs, (world) => {
+      const revert = world.device(affected(world)).snapshot(byMs);
+      world.at(untilMs, revert);
+    });
+    plan.at(untilMs, () => {});
+  },
   stall: (plan) => {
     const affected = drawAffected(plan);
     const { fromMs, untilMs } = drawInterval(plan, 100, 8_000);
@@ -247,6 +257,14 @@ export const faults = {
   "source-clock": (plan) => {
     const byMs = plan.random.between(-3_600_000, 3_600_000);
     plan.at(drawInterval(plan, 0, 0).fromMs, (world) => world.setSourceClock(byMs));
+  },
+  "new-keys": (plan) => {
+    const why = plan.random.pick(["epoch", "removal"] as const);
+    const { fromMs } = drawInterval(plan, 0, 0);
+    plan.at(fromMs, (world) => world.keys.renew(why));
+    // Devices check in one after the other.
+    for (const name of plan.devices)
+      plan.at(fromMs + plan.random.between(0, 3_000), (world) => world.wake(name));
   },
   "line-cut": (plan) => {
     const subnet = anySubnet(plan);

@@ -3,7 +3,7 @@
  * frames to an observer. The network in between is network.ts.
  */
 import { LanSessions } from "../device/lan-sessions.ts";
-import type { ControlFrame, DatagramBatch } from "../wire/index.ts";
+import type { ControlFrame, DatagramBatch, Incarnation } from "../wire/index.ts";
 import { payloadAt, symbolOverheadBytes } from "../wire/layout.ts";
 
 /**
@@ -46,10 +46,22 @@ export class SendBuffer {
 /** Sessions that pass every frame they send to a callback. */
 export class ObservedSessions extends LanSessions {
   readonly #onSend: (frame: ControlFrame) => void;
+  readonly #sender: { last: Incarnation | null };
 
   constructor(options: ConstructorParameters<typeof LanSessions>[0], onSend: (frame: ControlFrame) => void) {
-    super(options);
+    const sender: { last: Incarnation | null } = { last: null };
+    super({ ...options, onIncarnation: (incarnation) => void (sender.last = incarnation) });
     this.#onSend = onSend;
+    this.#sender = sender;
+  }
+
+  /** Notes the sequences of the sender. Returns the function that sets them back. */
+  noteSequences(): () => void {
+    const { counters } = this.#sender.last!;
+    const noted = [...counters].map(([session, { next }]) => [session, next] as const);
+    return () => {
+      for (const [session, next] of noted) counters.get(session)!.next = next;
+    };
   }
 
   override send(session: string, frame: ControlFrame): void {

@@ -34,6 +34,7 @@ export class MemoryLedger implements Ledger {
   readonly #packages = new Map<string, PackageRow>();
   /** Task id → JSON, as in the real ledger. */
   readonly #tasks = new Map<number, string>();
+  #packageKeys = "";
   /** Undoes each transaction that a power cut may still lose, the oldest first. */
   #undo: (() => void)[] = [];
   readonly #isFull: () => boolean;
@@ -144,6 +145,16 @@ export class MemoryLedger implements Ledger {
   saveTrust(): void {}
 
   saveOwnSetting(): void {}
+
+  packageKeys(): unknown {
+    return this.#packageKeys === "" ? null : JSON.parse(this.#packageKeys);
+  }
+
+  savePackageKeys(keys: unknown): void {
+    this.#writeDurably(() => (this.#packageKeys = JSON.stringify(keys)));
+  }
+
+  clearLog(): void {}
 
   saveTask(taskId: number, state: unknown): void {
     this.saveTasks([{ taskId, state }]);

@@ -61,6 +61,8 @@ export type RunningProcess = {
   arriveOnSubnet(): void;
   /** Takes the task as the source has it now, as after a wake event. */
   onWake(): void;
+  /** Notes the sequences of its sender. Returns the function that sets them back. */
+  noteSequences(): () => void;
 };
 
 type Arrival = { readonly datagrams: readonly Uint8Array[]; readonly fromAddress: string };
@@ -74,7 +76,7 @@ type Waiting = {
 };
 const nothingWaits = (): Waiting => ({ inbox: [], lateTimers: [] });
 
-type MachineClock = { readonly rate: number; offsetMs: number };
+type MachineClock = { readonly rate: number; offsetMs: number; wallOffsetMs: number };
 
 export type MachineFaults = {
   /** Chunks that the device serves with wrong bytes; null: none. */
@@ -114,7 +116,7 @@ export class Machine implements Host {
     this.index = index;
     this.random = new Random(context.options.seed, `device ${index}`);
     this.profile = profile;
-    this.#clock = { rate: clockRate, offsetMs: this.random.whole(0, 1_000_000) };
+    this.#clock = { rate: clockRate, offsetMs: this.random.whole(0, 1_000_000), wallOffsetMs: wallOriginMs };
     this.ledger = new MemoryLedger(
       () => this.disk.isFull,
       () => this.wallMs,
@@ -167,7 +169,7 @@ export class Machine implements Host {
   }
 
   get wallMs(): number {
-    return wallOriginMs + this.nowMs;
+    return this.#clock.wallOffsetMs + this.nowMs;
   }
 
   get isRunning(): boolean {
@@ -177,6 +179,22 @@ export class Machine implements Host {
   /** Sets the clocks forward, as after a sleep on systems that count it. */
   jump(byMs: number): void {
     this.#clock.offsetMs += byMs;
+  }
+
+  /**
+   * Notes the state of the process's sender. Returns the function with which the machine continues
+   * from there. The rest is not copied: for others, a copy is a device that waited.
+   * @param wallMs by which the wall clock differs then
+   */
+  snapshot(wallMs: number): () => void {
+    const { process } = this;
+    const setBack = process?.noteSequences();
+    return () => {
+      this.#context.observer.note(this, "revert", `wall clock ${Math.round(wallMs)} ms`);
+      if (this.process === process) setBack?.();
+      this.#clock.wallOffsetMs += wallMs;
+      this.noteFault();
+    };
   }
 
   rank(cachedShare: number): Rank {

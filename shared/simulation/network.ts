@@ -17,6 +17,7 @@ import type { Random } from "./random.ts";
 
 /** LAN exchange of a running process. */
 export type ExchangeServer = {
+  offers: (session: string) => boolean;
   answerPoll: (session: string, poll: Poll, fromAddress: string) => Promise<PollAnswer | null>;
   answerChunk: (session: string, chunk: number) => Promise<ChunkAnswer>;
   answerManifest: (session: string) => Promise<Uint8Array | null>;

@@ -9,6 +9,7 @@ import type { Poll, PollAnswer } from "../net/exchange/messages.ts";
 import type {
   ChunkAnswer,
   OfferedPackage,
+  PackageKey,
   PeerAddress,
   PeerConnection,
   Peers,
@@ -54,18 +55,23 @@ export class SimulatedPeers implements Peers, ExchangeServer {
     return this.#offered.get(session)?.bytesSent ?? 0;
   }
 
-  connect(session: string): PeerConnection {
+  connect(keys: readonly PackageKey[]): PeerConnection {
+    /** Returns the session of the newest key that the other device knows. */
+    const knownTo = (exchange: ExchangeServer): string =>
+      (keys.find(({ session }) => exchange.offers(session)) ?? keys[0]!).session;
     return {
       poll: (to, poll) => {
         this.#context.observer.statesHeld(this.#machine, poll.heldRanges, "poll");
-        return this.#request(to, (exchange) => exchange.answerPoll(session, poll, this.#machine.address));
+        return this.#request(to, (exchange) =>
+          exchange.answerPoll(knownTo(exchange), poll, this.#machine.address),
+        );
       },
       chunk: async (from, chunk) =>
-        (await this.#request(from, (exchange) => exchange.answerChunk(session, chunk))) ?? {
+        (await this.#request(from, (exchange) => exchange.answerChunk(knownTo(exchange), chunk))) ?? {
           kind: "failed",
           reason: "no answer",
         },
-      manifest: (from) => this.#request(from, (exchange) => exchange.answerManifest(session)),
+      manifest: (from) => this.#request(from, (exchange) => exchange.answerManifest(knownTo(exchange))),
       close: () => {},
     };
   }
@@ -95,6 +101,10 @@ export class SimulatedPeers implements Peers, ExchangeServer {
         });
       });
     });
+  }
+
+  offers(session: string): boolean {
+    return this.#offered.has(session);
   }
 
   async answerPoll(session: string, poll: Poll, address: string): Promise<PollAnswer | null> {

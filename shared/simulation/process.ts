@@ -6,9 +6,9 @@
 import type { DevicePorts, Place, SessionSizes, Source } from "../device/ports.ts";
 import { Device } from "../device/device.ts";
 import type { Group } from "../device/group.ts";
-import { LanSessions } from "../device/lan-sessions.ts";
 import type { Session } from "../device/session.ts";
 import type { Task } from "../device/task.ts";
+import { addressOf } from "../api/agent-client.ts";
 import { CacheError, DistributionCache, type ChunkOrigin, type PackageStore } from "../cache/index.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { symbolOverheadBytes } from "../wire/index.ts";
@@ -17,6 +17,7 @@ import { SimulatedCommands } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { dataFolder, deployment } from "./layout.ts";
 import type { Machine, ProcessClock, RunningProcess } from "./machine.ts";
+import { Random } from "./random.ts";
 import { SimulatedPeers } from "./peers.ts";
 import { requestTimeoutMs } from "./source.ts";
 import { Datagrams, ObservedSessions, SendBuffer } from "./lan.ts";
@@ -34,7 +35,7 @@ const bootRetryMs = 5_000;
 /** Parts of the agent around its device. */
 type Parts = {
   readonly clock: ProcessClock;
-  readonly lan: LanSessions;
+  readonly lan: ObservedSessions;
   readonly group: Group;
   readonly cache: DistributionCache;
   readonly place: Place;
@@ -68,11 +69,14 @@ export class Process implements RunningProcess {
     this.transcript = options.logsFrames ? new Transcript(published.chunkCount, note) : null;
     this.exchange = new SimulatedPeers(context, machine);
     this.sizes = sizesOf(options);
+    // Apart from the machine's random numbers: new sender ids depend on the traffic.
+    const senders = new Random(options.seed, `senders ${machine.random.bytes(8).toHex()}`);
     const lanOptions = {
       deployment,
       crypto,
       clock,
-      newSender: () => machine.random.bytes(8).toHex(),
+      newSender: () => senders.bytes(8).toHex(),
+      senderMsMax: options.senderMs,
     };
     const lan = new ObservedSessions(lanOptions, (frame) => {
       this.transcript?.sent(frame);
@@ -190,6 +194,10 @@ export class Process implements RunningProcess {
 
   onWake(): void {
     this.#accept();
+  }
+
+  noteSequences(): () => void {
+    return this.#parts.lan.noteSequences();
   }
 
   #accept(): void {
@@ -343,7 +351,7 @@ export class Process implements RunningProcess {
         this.#request(() => {
           const answer = this.#context.options.sharesManifest && source.manifest(machine.id, request);
           return answer && answer.result === "elsewhere"
-            ? answer
+            ? { result: "elsewhere", holders: answer.holders.map(addressOf) }
             : { result: "granted", signed: published.signed };
         }),
       lease: async (request) => {

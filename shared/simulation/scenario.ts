@@ -44,6 +44,9 @@ const secondSettingShare = 0.15;
 /** Lowest `lanRate` that a setting accepts. */
 const lanRateBpsMin = 64_000;
 
+/** Use of a sender id: short, so that sessions see several of a device. */
+const shortSenderMs = 20_000;
+
 /** Creates the world of a seed, with its faults and the starts of its devices planned. */
 export function createScenario(choice: Choice): Scenario {
   const random = new Random(choice.seed, "scenario");
@@ -131,6 +134,7 @@ function drawWorld(random: Random, choice: Choice, drawn: ReadonlySet<FaultName>
     hasLittleMemory: drawn.has("little-memory"),
     sharesManifest: drawn.has("shared-manifest"),
     skewPermille: drawn.has("skew") ? 50 : 0,
+    senderMs: shortSenderMs,
     log: choice.log ?? false,
   };
   return { ...options, secondSetting: drawSecondSetting(options) };

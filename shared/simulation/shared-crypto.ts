@@ -7,11 +7,11 @@
 import { nodeCrypto } from "../net/seal/aead.ts";
 import type { Crypto } from "../wire/index.ts";
 
-type Aead = ReturnType<Crypto["aead"]>;
+type FrameSeal = ReturnType<Crypto["frameSeal"]>;
 type FrameTag = ReturnType<Crypto["frameTag"]>;
 
 export function createSharedCrypto(): Crypto {
-  const aeads = new Map<string, Aead>();
+  const seals = new Map<string, FrameSeal>();
   const tags = new Map<string, FrameTag>();
   const derived = new Map<string, Uint8Array>();
   return {
@@ -22,11 +22,11 @@ export function createSharedCrypto(): Crypto {
       if (!key) derived.set(name, (key = nodeCrypto.hkdf(ikm, salt, info, lengthBytes)));
       return key;
     },
-    aead(key) {
+    frameSeal(key) {
       const name = key.toHex();
-      let aead = aeads.get(name);
-      if (!aead) aeads.set(name, (aead = openOnce(nodeCrypto.aead(key))));
-      return aead;
+      let seal = seals.get(name);
+      if (!seal) seals.set(name, (seal = openOnce(nodeCrypto.frameSeal(key))));
+      return seal;
     },
     frameTag(key) {
       const name = key.toHex();
@@ -37,14 +37,14 @@ export function createSharedCrypto(): Crypto {
   };
 }
 
-function openOnce(aead: Aead): Aead {
+function openOnce(seal: FrameSeal): FrameSeal {
   const opened = new WeakMap<ArrayBufferLike, Uint8Array | null>();
   return {
-    ...aead,
-    open(nonce, associated, sealed) {
+    ...seal,
+    open(associated, sealed) {
       let plaintext = opened.get(sealed.buffer);
       if (plaintext === undefined) {
-        plaintext = aead.open(nonce, associated, sealed);
+        plaintext = seal.open(associated, sealed);
         opened.set(sealed.buffer, plaintext);
       }
       return plaintext;

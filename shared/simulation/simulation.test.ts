@@ -13,6 +13,7 @@ const foundBy: Record<Mutation, string> = {
   "skip-lease": "lease",
   "keep-lease": "lease",
   "reuse-nonce": "nonce",
+  "keep-sender": "nonce",
   "forget-ledger": "complete",
   "list-before-sync": "ledger",
   "complete-before-read-back": "complete",
@@ -100,6 +101,7 @@ describe("loss without other faults costs at most", () => {
 
 /** Faults of the worlds in which a mutation shows; others draw from all faults. */
 const faultsOf: Partial<Record<Mutation, string>> = {
+  "keep-sender": "snapshot",
   "offer-corrupt": "bit-flip",
   "trust-read-back": "file-change",
   "never-step-down": "partition,line-cut",

@@ -3,6 +3,7 @@ import type { AgentTask } from "../api/schema/agent.ts";
 import { defaultSettingValues } from "../model/setting.ts";
 import { conditionsOf } from "./run-conditions.ts";
 import type { SettingUser, WorldOptions } from "./context.ts";
+import type { TaskKeys } from "./keys.ts";
 import { taskId } from "./layout.ts";
 import type { Package } from "./package.ts";
 
@@ -12,11 +13,10 @@ export const optionsOf = (
   { hasSecondSetting }: Pick<SettingUser, "hasSecondSetting">,
 ): WorldOptions => (hasSecondSetting ? { ...options, ...options.secondSetting } : options);
 
-/** @param keys 16 bytes each */
 export function taskOf(
   world: WorldOptions,
   published: Package,
-  keys: { readonly task: Uint8Array; readonly package: Uint8Array },
+  keys: TaskKeys,
   device: SettingUser,
 ): AgentTask {
   const options = optionsOf(world, device);
@@ -46,6 +46,7 @@ export function taskOf(
     allowDowngrade: false,
     taskKey: keys.task.toBase64(),
     packageKey: keys.package.toBase64(),
+    packageKeyBefore: keys.packageBefore?.toBase64() ?? null,
     overrides: false,
     setting: {
       name: "default",

@@ -25,6 +25,7 @@ import { Network, type NetworkConditions } from "./network.ts";
 import { Package } from "./package.ts";
 import { precache } from "./precache.ts";
 import { Process } from "./process.ts";
+import { TaskKeys } from "./keys.ts";
 import { Random } from "./random.ts";
 import { createSharedCrypto } from "./shared-crypto.ts";
 import { Source, type SourceState, type WebState } from "./source.ts";
@@ -76,6 +77,7 @@ export class World {
   readonly source: Source;
   readonly checks: Checks;
   readonly clock = new VirtualClock();
+  readonly keys: TaskKeys;
   readonly #history: History;
   readonly #context: CheckedWorld;
   /** Machines whose agent starts again when its shutdown is complete. */
@@ -89,8 +91,7 @@ export class World {
     const history = new History(options.log);
     const devicesOn = (subnet: number): Machine[] => machines.filter((each) => each.subnet === subnet);
     const published = new Package(seed, options);
-    const keys = new Random(seed, "keys");
-    const keysOfTask = { task: keys.bytes(16), package: keys.bytes(16) };
+    this.keys = new TaskKeys(seed);
     const context: Omit<CheckedWorld, "observer"> & { observer: Checks | null } = {
       options,
       clock,
@@ -100,7 +101,7 @@ export class World {
       package: published,
       crypto: createSharedCrypto(),
       machines,
-      taskFor: (machine) => taskOf(options, published, keysOfTask, machine),
+      taskFor: (machine) => taskOf(options, published, this.keys, machine),
       observer: null,
     };
     this.options = options;
@@ -430,23 +431,23 @@ export class World {
     const text = Object.entries(change).map(([name, value]) => `${name}=${value}`);
     this.#noteWorldEvent("setting", text.join(", "));
     Object.assign(this.options, change);
-    this.#wakeAll();
+    for (const { name } of this.machines) this.wake(name);
   }
 
   /** Cancels the task. Every running device knows it at once. */
   cancel(): void {
     this.#noteWorldEvent("task", "cancelled");
     this.source.hasCancelled = true;
-    this.#wakeAll();
+    for (const { name } of this.machines) this.wake(name);
   }
 
-  #wakeAll(): void {
-    for (const machine of this.machines) {
-      const { process } = machine;
-      if (!process) continue;
-      this.checks.acts(machine);
-      machine.runNow(() => process.onWake());
-    }
+  /** Lets a device take the task as the source has it now. */
+  wake(name: string): void {
+    const machine = this.device(name);
+    const { process } = machine;
+    if (!process) return;
+    this.checks.acts(machine);
+    machine.runNow(() => process.onWake());
   }
 
   /** Sets the source's clock forward, or back when `byMs` is negative. */

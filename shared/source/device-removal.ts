@@ -24,8 +24,11 @@ export async function removeDevices(
     metrics.deviceEvents.inc({ event: events[why] });
     log.warn({ device: id, hostname, why }, "device removed: its credential is barred");
   }
+  if (removed.length === 0) return removed;
+  // The others need keys that the removed devices do not have.
+  changeHub.notify(await catalog.lanKeys.renewWithout(ids, nowMs()));
   // Tasks may be complete without these devices.
-  if (removed.length > 0) for (const { id } of await catalog.tasks.open()) noted.add(id);
+  for (const { id } of await catalog.tasks.open()) noted.add(id);
   return removed;
 }
 

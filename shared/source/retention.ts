@@ -64,6 +64,7 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
     while (!(await catalog.tasks.removePart(id))) await Bun.sleep(0);
   });
   await removeUnseenDevices(context);
+  await catalog.lanKeys.beginEpochs(nowMs());
   await catalog.life.deleteRemoved(nowMs() - removedDevicesMs);
   await removePeople(context);
   const unfinished = await catalog.packages.unfinishedBefore(nowMs() - unfinishedMs);

@@ -210,7 +210,7 @@ describe("a source on a socket", () => {
       { result: "granted" },
       {
         result: "elsewhere",
-        holders: [{ deviceId: devices[0].deviceId, address: "127.0.0.1", lanPort: 7_000 }],
+        holders: [{ device: devices[0].deviceId, address: "127.0.0.1", lanPort: 7_000 }],
       },
     ]);
   });

@@ -13,7 +13,7 @@ import {
   symbolOverheadBytes,
   tagBytes,
 } from "./layout.ts";
-import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
+import { frameSeal, symbolTag, writeNonce, type Crypto } from "./seal.ts";
 
 export type FrameWriter = {
   readonly session: string;
@@ -52,7 +52,7 @@ export function createFrameWriter(options: {
 }): FrameWriter {
   const { session, incarnation } = options;
   const counter = incarnation.counterOf(session);
-  const aead = frameAead(options.crypto, options.key, session, incarnation.sender);
+  const seal = frameSeal(options.crypto, options.key, session, incarnation.sender);
   const header = new Uint8Array(headerBytes);
   writeHeader(header, { deployment: options.deployment, session, sender: incarnation.sender });
   const associated = header.subarray(0, associatedBytes);
@@ -62,10 +62,9 @@ export function createFrameWriter(options: {
   const frameOf = (type: ControlType, body: Uint8Array): Uint8Array => {
     const sequence = takeSequence(counter);
     writeHeaderOf(header, type, sequence, body.length + tagBytes);
-    writeNonce(nonce, sequence);
     const frame = new Uint8Array(headerBytes + body.length + tagBytes);
     frame.set(header);
-    aead.sealInto(nonce, associated, body, frame.subarray(headerBytes));
+    seal.sealInto(associated, body, frame.subarray(headerBytes));
     return frame;
   };
   return {

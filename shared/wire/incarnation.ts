@@ -3,7 +3,8 @@
  *
  * All frame writers of a process share its incarnation. A device that leaves a session and joins it
  * again continues to count, so no nonce is used twice under one key. The 8 bytes of the name must
- * be random at each process start. A new incarnation is due before a counter runs out.
+ * be random. A new incarnation is due before a counter runs out, and when the process may continue
+ * from a copy of its past (device/sender-life.ts).
  */
 import { identityBytes } from "./identity.ts";
 import { limits } from "./limits.ts";
@@ -14,6 +15,8 @@ export type Incarnation = {
   /** Sender name: 16 random hex digits. */
   readonly sender: string;
   readonly counterOf: (session: string) => SequenceCounter;
+  /** Sessions with their counters. */
+  readonly counters: ReadonlyMap<string, SequenceCounter>;
 };
 
 export function createIncarnation(sender: string): Incarnation {
@@ -24,7 +27,7 @@ export function createIncarnation(sender: string): Incarnation {
     counters.set(session, counter);
     return counter;
   };
-  return { sender, counterOf };
+  return { sender, counterOf, counters };
 }
 
 /** Returns the number of sequences that are left. */

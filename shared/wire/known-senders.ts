@@ -6,11 +6,11 @@
  * therefore invent any number of senders without evicting a real one.
  */
 import { ReplayWindow } from "./replay.ts";
-import type { Aead, FrameTag } from "./seal.ts";
+import type { FrameSeal, FrameTag } from "./seal.ts";
 
 export type SenderKeys = {
   /** Opens control frames of the sender. */
-  readonly aead: Aead;
+  readonly seal: FrameSeal;
   /** Verifies symbols of the sender. */
   readonly tag: FrameTag;
 };

@@ -19,7 +19,7 @@ import {
   tagBytes,
 } from "./layout.ts";
 import { limits } from "./limits.ts";
-import { frameAead, symbolTag, writeNonce, type Crypto } from "./seal.ts";
+import { frameSeal, symbolTag, writeNonce, type Crypto } from "./seal.ts";
 import { KnownSenders, type KnownSender, type SenderKeys } from "./known-senders.ts";
 
 type ReceivedControl = {
@@ -63,6 +63,10 @@ export type FrameReceiver = {
 type Context = { readonly session: string; readonly key: Uint8Array; readonly senders: KnownSenders };
 /** Session and sender of an accepted frame. */
 type Accepted = { readonly context: Context; readonly known: KnownSender };
+/** Own sender names whose frames may still return from the group. */
+const ownSendersMax = 4;
+/** Earlier own names, which others may reflect: those of four weeks. */
+const earlierOwnMax = 4_096;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function createFrameReceiver(options: {
@@ -104,7 +108,9 @@ class Receiver implements FrameReceiver {
   readonly #crypto: Crypto;
   readonly #deployment: number;
   readonly #sendersMax: number;
-  readonly #own: Uint8Array[] = [];
+  /** Last sender names of this process, the newest first; the frames of earlier ones are rare. */
+  #own: Uint8Array[] = [];
+  readonly #earlierOwn = new Set<string>();
   readonly #contexts = new Map<string, Context>();
   readonly #nonce = new Uint8Array(nonceBytes);
   /**
@@ -143,7 +149,10 @@ class Receiver implements FrameReceiver {
   }
 
   addOwnSender(sender: string): void {
-    this.#own.push(identityBytes(sender));
+    this.#own = [identityBytes(sender), ...this.#own];
+    if (this.#own.length <= ownSendersMax) return;
+    this.#earlierOwn.add(identityAt(this.#own.pop()!, 0));
+    if (this.#earlierOwn.size > earlierOwnMax) this.#earlierOwn.delete(this.#earlierOwn.keys().next().value!);
   }
 
   receive(datagram: Uint8Array): Received {
@@ -230,6 +239,7 @@ class Receiver implements FrameReceiver {
     const context = this.#contexts.get(identityAt(datagram, headerAt.session));
     if (context === undefined) return "session";
     const sender = identityAt(datagram, headerAt.sender);
+    if (this.#earlierOwn.has(sender)) return "own";
     const known = context.senders.get(sender);
     if (known !== undefined) {
       const refused = this.#openKnown(type, datagram, known);
@@ -238,7 +248,7 @@ class Receiver implements FrameReceiver {
       return { context, known };
     }
     const keys = {
-      aead: frameAead(this.#crypto, context.key, context.session, sender),
+      seal: frameSeal(this.#crypto, context.key, context.session, sender),
       tag: symbolTag(this.#crypto, context.key, context.session, sender),
     };
     if (!this.#opens(type, datagram, keys)) return "seal";
@@ -255,14 +265,12 @@ class Receiver implements FrameReceiver {
   }
 
   /** Verifies a symbol in place, or opens the body of a control frame into `#body`. */
-  #opens(type: FrameType, datagram: Uint8Array, { aead, tag }: SenderKeys): boolean {
-    writeNonce(this.#nonce, uint32At(datagram, headerAt.sequence));
-    if (type === "symbol") return tag.isRight(this.#nonce, datagram);
-    const body = aead.open(
-      this.#nonce,
-      datagram.subarray(0, associatedBytes),
-      datagram.subarray(headerBytes),
-    );
+  #opens(type: FrameType, datagram: Uint8Array, { seal, tag }: SenderKeys): boolean {
+    if (type === "symbol") {
+      writeNonce(this.#nonce, uint32At(datagram, headerAt.sequence));
+      return tag.isRight(this.#nonce, datagram);
+    }
+    const body = seal.open(datagram.subarray(0, associatedBytes), datagram.subarray(headerBytes));
     if (body === null) return false;
     this.#body = body as Uint8Array<ArrayBuffer>;
     return true;

@@ -11,17 +11,16 @@ import { identityBytes, putUint32 } from "./identity.ts";
 import { nonceBytes } from "./layout.ts";
 
 /**
- * AES-128-GCM (NIST SP 800-38D) under one key. `sealed` is the ciphertext followed by its 16-byte
- * tag.
+ * Seal of the bodies of control frames under one key. `associated` is the frame before the body,
+ * with sender and sequence. `sealed` is the ciphertext followed by its 16-byte tag.
  */
-export interface Aead {
-  seal(nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array): Uint8Array;
+export interface FrameSeal {
   /** Seals into `out`, which is 16 bytes longer than the plaintext. Saves a copy of the body. */
-  sealInto(nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void;
+  sealInto(associated: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void;
   /**
    * Returns the plaintext in memory of its own, or null when authentication fails. Never throws.
    */
-  open(nonce: Uint8Array, associated: Uint8Array, sealed: Uint8Array): Uint8Array | null;
+  open(associated: Uint8Array, sealed: Uint8Array): Uint8Array | null;
 }
 /**
  * Authentication tag of whole frames under one key: the last 16 bytes authenticate all bytes
@@ -41,7 +40,8 @@ export interface FrameTag {
   prove(batch: DatagramBatch, head: Uint8Array): Uint32Array | null;
 }
 export interface Crypto {
-  aead(key16: Uint8Array): Aead;
+  /** SIV with HMAC-SHA256 and AES-128-CTR; see docs/PROTOCOL.md, "Sealing". */
+  frameSeal(key48: Uint8Array): FrameSeal;
   /** AEAD_CHACHA20_POLY1305 (RFC 8439) with the frame as associated data and an empty plaintext. */
   frameTag(key32: Uint8Array): FrameTag;
   /**
@@ -59,6 +59,8 @@ const frameInfo = text.encode("flockcast frame 1");
 const symbolInfo = text.encode("flockcast symbol 1");
 const chunkInfo = text.encode("flockcast chunk 1");
 const contextKeyBytes = 16;
+export const cipherKeyBytes = 16;
+const frameKeyBytes = cipherKeyBytes + 32;
 
 /**
  * Returns the session of a context, which is a task on its subnet or a package. Only a holder of
@@ -67,9 +69,12 @@ const contextKeyBytes = 16;
 export const sessionOf = (crypto: Crypto, key: Uint8Array): string =>
   crypto.hkdf(checkedKey(key), new Uint8Array(0), sessionInfo, 8).toHex();
 
-/** Returns the 16-byte key of the control frames of one sender in one session. */
+/**
+ * Returns the 48-byte key of the control frames of one sender in one session: 16 bytes of the
+ * cipher, and 32 of the tag.
+ */
 export const frameKeyOf = (crypto: Crypto, key: Uint8Array, session: string, sender: string): Uint8Array =>
-  crypto.hkdf(checkedKey(key), identityBytes(sender), inSession(frameInfo, session), 16);
+  crypto.hkdf(checkedKey(key), identityBytes(sender), inSession(frameInfo, session), frameKeyBytes);
 
 /** Returns the 32-byte key of the symbol tags of one sender in one session. */
 export const symbolKeyOf = (crypto: Crypto, key: Uint8Array, session: string, sender: string): Uint8Array =>
@@ -110,10 +115,10 @@ export function chunkCipherOf(crypto: Crypto, key: Uint8Array, session: string):
 export const symbolTag = (crypto: Crypto, key: Uint8Array, session: string, sender: string): FrameTag =>
   crypto.frameTag(symbolKeyOf(crypto, key, session, sender));
 
-export const frameAead = (crypto: Crypto, key: Uint8Array, session: string, sender: string): Aead =>
-  crypto.aead(frameKeyOf(crypto, key, session, sender));
+export const frameSeal = (crypto: Crypto, key: Uint8Array, session: string, sender: string): FrameSeal =>
+  crypto.frameSeal(frameKeyOf(crypto, key, session, sender));
 
-/** Writes the nonce of a sequence into `nonce` (12 bytes): 8 zero bytes, then the sequence. */
+/** Writes the nonce of a symbol into `nonce` (12 bytes): 8 zero bytes, then the sequence. */
 export const writeNonce = (nonce: Uint8Array, sequence: number): void =>
   putUint32(nonce, nonceBytes - 4, sequence);
 

@@ -106,10 +106,15 @@ export const agentTaskSchema = v.object({
   paused: v.optional(v.boolean(), false),
   /** Whether the command may run after that of a higher version of the package. */
   allowDowngrade: v.optional(v.boolean(), false),
-  /** 16 bytes; seals the frames of this task's session. */
+  /** 16 bytes; seals the frames of this task's session. Empty in the row of an ended task. */
   taskKey: base64(16),
-  /** 16 bytes; seals the LAN exchange between holders of the package, across tasks. */
+  /**
+   * 16 bytes; seals the LAN exchange between holders of the package, across tasks, in the current
+   * epoch. Empty in the row of an ended task.
+   */
   packageKey: base64(16),
+  /** Key of the epoch before, while it is valid; null: it is not. */
+  packageKeyBefore: v.optional(v.nullable(base64(16)), null),
   setting: agentSettingSchema,
   /** Whether the task names the setting; false: it is the device's own one. */
   overrides: v.optional(v.boolean(), false),
@@ -125,6 +130,13 @@ export const assignedTaskSchema = v.object({
   paused: agentTaskSchema.entries.paused,
   taskKey: agentTaskSchema.entries.taskKey,
   packageKey: agentTaskSchema.entries.packageKey,
+  packageKeyBefore: agentTaskSchema.entries.packageKeyBefore,
+});
+/** Keys of a package that the device has, and whose task it has completed. */
+export const packageKeysSchema = v.object({
+  packageId: packageIdSchema,
+  packageKey: base64(16),
+  packageKeyBefore: v.nullable(base64(16)),
 });
 /** Upper bound on the packages that a check-in states; the last used ones come first. */
 export const statedPackagesMax = 256;
@@ -186,6 +198,8 @@ export const checkInResponseSchema = v.object({
   /** Tasks of the list whose command this device has begun, by its reports of the attempt. */
   begun: v.optional(v.array(taskIdSchema), []),
   probes: v.optional(v.array(probeSchema), []),
+  /** Keys of those of the stated packages that the device was given before. */
+  packageKeys: v.optional(v.pipe(v.array(packageKeysSchema), v.maxLength(statedPackagesMax)), []),
   /** Address to which the source moves; null: no move is announced. */
   announcedUrl: v.optional(v.nullable(sourceUrlSchema), null),
 });

@@ -124,6 +124,8 @@ function openChecked(file: string): Database {
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
+    // Keys and commands that were erased leave no bytes in unused parts of the file.
+    database.run("PRAGMA secure_delete = ON");
     migrate(database, found, migrations);
     return database;
   } catch (error) {

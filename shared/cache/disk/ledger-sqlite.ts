@@ -107,7 +107,17 @@ class SqliteReader implements LedgerReader {
   }
 
   ownSetting(): unknown {
-    const row = this.db.query<{ value: string }, []>("SELECT value FROM facts WHERE name = 'setting'").get();
+    return this.#fact("setting");
+  }
+
+  packageKeys(): unknown {
+    return this.#fact("package-keys");
+  }
+
+  #fact(name: string): unknown {
+    const row = this.db
+      .query<{ value: string }, [string]>("SELECT value FROM facts WHERE name = ?")
+      .get(name);
     return row && parsedJson(row.value);
   }
 
@@ -165,11 +175,23 @@ class SqliteLedger extends SqliteReader implements Ledger {
   }
 
   saveOwnSetting(setting: unknown): void {
-    this.#write(() =>
-      this.db.run("INSERT OR REPLACE INTO facts (name, value) VALUES ('setting', ?)", [
-        JSON.stringify(setting),
-      ]),
-    );
+    this.#write(() => this.#saveFact("setting", setting));
+  }
+
+  savePackageKeys(keys: unknown): void {
+    this.#writeDurably(() => this.#saveFact("package-keys", keys));
+  }
+
+  #saveFact(name: string, value: unknown): void {
+    this.db.run("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", [name, JSON.stringify(value)]);
+  }
+
+  clearLog(): void {
+    try {
+      this.db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      throw asCacheError(error, "write to", this.db.filename);
+    }
   }
 
   saveTrust(record: unknown): void {

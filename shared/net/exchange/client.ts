@@ -1,124 +1,57 @@
-/**
- * The client of the LAN exchange. It uses node:http, which ignores HTTP_PROXY, so requests never
- * leave the LAN.
- */
-import http from "node:http";
-import { freeBuffer } from "../../model/free-buffer.ts";
-import { decodePollAnswer, encodePoll } from "./messages.ts";
-import type { PeerConnection } from "./peers.ts";
+/** The client of the LAN exchange: requests about one package to other devices. */
+import { decodePollAnswer, type Asked } from "./messages.ts";
+import type { PackageKey, PeerAddress, PeerConnection } from "./peers.ts";
+import { Requesters, type Answer } from "./requester.ts";
 import { createExchangeSeal } from "./seal.ts";
 
-const timeoutMs = 10_000;
-/** Time to connect: three attempts of TCP. On a LAN only a packet filter takes longer. */
-const connectMs = 3_500;
-/** Upper bound on a whole answer, however slowly it arrives: a 4 MiB chunk at 1.1 Mbit/s. */
-const answerMsMax = 30_000;
-/** Nonce of 12 bytes and tag of 16. */
-const sealBytes = 28;
 const pollAnswerBytesMax = 262_144;
-/** A packed manifest of 16 MiB, and its seal. */
+/** A packed manifest of 16 MiB, and what compression adds to one that it cannot shorten. */
 const manifestBytesMax = 17 * 1_048_576;
 
-/** @param packageKey 16 bytes */
-export function createExchangeClient(session: string, packageKey: Uint8Array): PeerConnection {
-  const seal = createExchangeSeal(packageKey);
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 4, timeout: timeoutMs });
+type Asking = Exclude<Asked, { kind: "probe" }>;
+type KnownAnswer = Exclude<Answer, { kind: "unknown" }>;
+
+/**
+ * @param options `keys`: of the package, the newest first; `device`: id of this device
+ */
+export function createExchangeClient(options: {
+  readonly keys: readonly PackageKey[];
+  readonly device: string;
+}): PeerConnection {
+  const { device } = options;
+  const keys = options.keys.map(({ session, key }) => ({ session, seal: createExchangeSeal(key) }));
+  const requesters = new Requesters();
+  /** Key that a device answered to last, by address: it may not know the newest one yet. */
+  const known = new Map<string, number>();
+
+  /** Asks under one key after the other, until the device knows one. */
+  async function ask(to: PeerAddress, asked: Asking, bytesMax: number): Promise<KnownAnswer> {
+    const name = `${to.address} ${to.lanPort}`;
+    const first = known.get(name) ?? 0;
+    for (let tried = 0; tried < keys.length; tried++) {
+      const index = (first + tried) % keys.length;
+      const request = { from: device, to: to.device, ...asked };
+      const answer = await requesters.ask(to, { ...keys[index]!, request, bytesMax });
+      if (answer.kind === "unknown") continue;
+      // A device that learns the newest key forgets the one before at some time.
+      if (answer.kind === "body" && index !== first) known.set(name, index);
+      return answer;
+    }
+    return { kind: "not-found" };
+  }
   return {
-    async poll(to, poll) {
-      const path = `/exchange/${session}/poll`;
-      const body = seal.seal(`${path} request`, encodePoll(poll));
-      const answer = await ask(
-        agent,
-        to,
-        { method: "POST", path, headers: { "content-length": body.length } },
-        body,
-        pollAnswerBytesMax,
-      );
-      if (answer.kind !== "body") return null;
-      const opened = seal.open(`${path} answer`, answer.bytes);
-      return opened && decodePollAnswer(opened);
+    poll: async (to, poll) => {
+      const bytes = bytesOf(await ask(to, { kind: "poll", poll }, pollAnswerBytesMax));
+      return bytes && decodePollAnswer(bytes);
     },
-    async chunk(from, chunk, lengthBytes) {
-      const path = `/exchange/${session}/chunk/${chunk}`;
-      const headers = { "x-flockcast-proof": seal.proof(path) };
-      const answer = await ask(agent, from, { method: "GET", path, headers }, null, lengthBytes + sealBytes);
-      if (answer.kind === "failed") return answer;
-      if (answer.kind === "status") {
-        if (answer.status === 404) return { kind: "not-found" };
-        if (answer.status === 503) return { kind: "busy" };
-        return { kind: "failed", reason: `answered ${answer.status}` };
-      }
-      const bytes = seal.open(`${path} answer`, answer.bytes);
-      freeBuffer(answer.bytes);
-      return bytes && bytes.length === lengthBytes ? { kind: "chunk", bytes } : { kind: "wrong" };
+    chunk: async (from, chunk, lengthBytes) => {
+      const answer = await ask(from, { kind: "chunk", chunk }, lengthBytes);
+      if (answer.kind !== "body") return answer;
+      return answer.bytes.length === lengthBytes ? { kind: "chunk", bytes: answer.bytes } : { kind: "wrong" };
     },
-    async manifest(from) {
-      const path = `/exchange/${session}/manifest`;
-      const headers = { "x-flockcast-proof": seal.proof(path) };
-      const answer = await ask(agent, from, { method: "GET", path, headers }, null, manifestBytesMax);
-      return answer.kind === "body" ? seal.open(`${path} answer`, answer.bytes) : null;
-    },
-    close: () => agent.destroy(),
+    manifest: async (from) => bytesOf(await ask(from, { kind: "manifest" }, manifestBytesMax)),
+    close: () => requesters.close(),
   };
 }
 
-type Answer =
-  | { kind: "body"; bytes: Uint8Array }
-  | { kind: "status"; status: number }
-  | { kind: "failed"; reason: string };
-
-/** Sends one request. Never rejects. */
-export function ask(
-  agent: http.Agent,
-  to: { address: string; lanPort: number },
-  request: { method: string; path: string; headers: Record<string, string | number> },
-  body: Uint8Array | null,
-  bytesMax: number,
-): Promise<Answer> {
-  return new Promise((settle) => {
-    const resolve = (answer: Answer): void => {
-      clearTimeout(limit);
-      settle(answer);
-    };
-    const fail = (reason: string): void => resolve({ kind: "failed", reason });
-    const limit = setTimeout(() => {
-      fail(`no whole answer within ${answerMsMax} ms`);
-      sent.destroy();
-    }, answerMsMax);
-    const sent = http.request(
-      { agent, host: to.address, port: to.lanPort, timeout: timeoutMs, ...request },
-      (response) => {
-        if (response.statusCode !== 200) {
-          response.resume();
-          return resolve({ kind: "status", status: response.statusCode ?? 0 });
-        }
-        const parts: Buffer[] = [];
-        let length = 0;
-        response.on("data", (part: Buffer) => {
-          length += part.length;
-          if (length <= bytesMax) return void parts.push(part);
-          fail("the answer is too long");
-          sent.destroy();
-        });
-        response.on("end", () => resolve({ kind: "body", bytes: Buffer.concat(parts) }));
-        response.on("error", (error) => fail(error.message));
-      },
-    );
-    sent.on("socket", (socket) => {
-      if (!socket.connecting) return;
-      const connecting = setTimeout(() => {
-        fail(`no connection within ${connectMs} ms`);
-        sent.destroy();
-      }, connectMs);
-      const stop = (): void => clearTimeout(connecting);
-      socket.once("connect", stop);
-      socket.once("close", stop);
-    });
-    sent.on("timeout", () => {
-      fail(`no answer for ${timeoutMs} ms`);
-      sent.destroy();
-    });
-    sent.on("error", (error) => fail(error.message));
-    sent.end(body ?? undefined);
-  });
-}
+const bytesOf = (answer: KnownAnswer): Uint8Array | null => (answer.kind === "body" ? answer.bytes : null);

@@ -1,9 +1,9 @@
 /**
- * Messages of the LAN exchange: msgpack, sealed by seal.ts.
+ * Messages of the LAN exchange: msgpack, sealed by seal.ts and framed by framing.ts.
  *
- *   POST /exchange/SESSION/poll      Poll, answered with PollAnswer
- *   GET  /exchange/SESSION/chunk/N   answered with one verified chunk
- *   GET  /exchange/SESSION/manifest  answered with the packed manifest (api/packed-manifest.ts)
+ *   request  [kind, from, to, ...]: the devices, and what the kind needs
+ *   answer   to a poll: PollAnswer; otherwise the bytes of one verified chunk, or the packed
+ *            manifest (api/packed-manifest.ts); to a probe: nothing
  *
  * Decoding uses the reader of LAN frames, which allocates only for bytes that are present. A
  * general decoder allocates an array of the claimed length for every three bytes of nested array
@@ -43,19 +43,58 @@ export type PollAnswer = {
   leads: number;
 };
 
-export const encodePoll = (poll: Poll): Uint8Array =>
-  encode([poll.device, poll.lanPort, poll.heldRanges, Number(poll.listens)]);
+export type Asked =
+  | { readonly kind: "poll"; readonly poll: Poll }
+  | { readonly kind: "chunk"; readonly chunk: number }
+  | { readonly kind: "manifest" }
+  | { readonly kind: "probe" };
+/** A request of one device to another, by their ids. */
+export type ExchangeRequest = { readonly from: string; readonly to: string } & Asked;
 
-/** Returns null for anything but one valid message. */
-export function decodePoll(bytes: Uint8Array): Poll | null {
+const kinds = { poll: 1, chunk: 2, manifest: 3, probe: 4 } as const;
+const kindsMax = 65_535;
+
+export function encodeRequest(request: ExchangeRequest): Uint8Array {
+  const head = [kinds[request.kind], request.from, request.to];
+  if (request.kind === "chunk") return encode([...head, request.chunk]);
+  if (request.kind !== "poll") return encode(head);
+  const { lanPort, heldRanges, listens } = request.poll;
+  return encode([...head, lanPort, heldRanges, Number(listens)]);
+}
+
+/** Returns null for anything but one valid request. */
+export function decodeRequest(bytes: Uint8Array): ExchangeRequest | null {
   const reader = new BodyReader(bytes);
-  const elements = reader.arrayLength(4 + limits.extraFieldsMax) ?? 0;
-  const device = readDevice(reader);
+  const elements = reader.arrayLength(6 + limits.extraFieldsMax) ?? 0;
+  const kind = reader.uint(kindsMax);
+  const from = readDevice(reader);
+  const to = readDevice(reader);
+  if (from === null || to === null) return null;
+  const ends = (known: number): boolean => elements >= known && isOver(reader, elements - known);
+  switch (kind) {
+    case kinds.poll: {
+      const poll = readPoll(reader, from);
+      return poll !== null && ends(6) ? { kind: "poll", from, to, poll } : null;
+    }
+    case kinds.chunk: {
+      const chunk = reader.uint(limits.counterMax);
+      return chunk !== null && ends(4) ? { kind: "chunk", from, to, chunk } : null;
+    }
+    case kinds.manifest:
+      return ends(3) ? { kind: "manifest", from, to } : null;
+    case kinds.probe:
+      return ends(3) ? { kind: "probe", from, to } : null;
+    default:
+      return null;
+  }
+}
+
+function readPoll(reader: BodyReader, device: string): Poll | null {
   const lanPort = reader.uint(limits.portMax);
   const heldRanges = readRanges(reader);
   const listens = reader.uint(1);
-  if (elements < 4 || device === null || !lanPort || heldRanges === null || listens === null) return null;
-  return isOver(reader, elements - 4) ? { device, lanPort, heldRanges, listens: listens === 1 } : null;
+  if (!lanPort || heldRanges === null || listens === null) return null;
+  return { device, lanPort, heldRanges, listens: listens === 1 };
 }
 
 export const encodePollAnswer = (answer: PollAnswer): Uint8Array =>

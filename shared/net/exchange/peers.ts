@@ -5,7 +5,15 @@
 import type { ChunkSet } from "../../model/chunk-set.ts";
 import type { Poll, PollAnswer } from "./messages.ts";
 
-export type PeerAddress = { readonly address: string; readonly lanPort: number };
+export type PeerAddress = {
+  /** Device id: only this device answers. */
+  readonly device: string;
+  readonly address: string;
+  readonly lanPort: number;
+};
+
+/** A key of a package, 16 bytes, with the session that is derived from it. */
+export type PackageKey = { readonly session: string; readonly key: Uint8Array };
 
 /** A package whose chunks other devices may request. */
 export type OfferedPackage = {
@@ -58,7 +66,7 @@ export type Peers = {
   bytesSentOf(session: string): number;
   /**
    * Returns a connection for requests about a package.
-   * @param packageKey 16 bytes
+   * @param keys the newest first; a device that does not know one is asked under the next
    */
-  connect(session: string, packageKey: Uint8Array): PeerConnection;
+  connect(keys: readonly PackageKey[]): PeerConnection;
 };

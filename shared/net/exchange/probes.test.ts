@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
+import { answerBytes, greetingOf } from "./framing.ts";
 import { LanProbes, type LanProbe } from "./probes.ts";
 import { ExchangeServer } from "./server.ts";
 
@@ -21,7 +22,7 @@ function openSide(device: string, isNear = true) {
   const exchange = new ExchangeServer({
     interfaceAddress: "127.0.0.1",
     device,
-    answerProbe: (...request) => probes.answer(...request),
+    probes,
     onError: () => {},
   });
   closing.push(async () => {
@@ -89,16 +90,19 @@ test("no device confirms with another secret, for another device, or from anothe
 test("an answer that repeats the request is not a proof", async () => {
   const [a] = sides();
   const asked = Promise.withResolvers<void>();
-  const mirror = Bun.serve({
+  const mirror = Bun.listen({
     hostname: "127.0.0.1",
     port: 0,
-    fetch: (request) => {
-      asked.resolve();
-      return new Response(request.headers.get("x-flockcast-proof"));
+    socket: {
+      open: (socket) => void socket.write(greetingOf(randomBytes(16))),
+      data(socket, request) {
+        asked.resolve();
+        socket.write(Buffer.concat([Uint8Array.of(answerBytes.sealed), request.subarray(12)]));
+      },
     },
   });
-  closing.push(() => mirror.stop(true));
-  a.probes.begin({ id, secret, deviceId: a.device, address: "127.0.0.1", lanPort: mirror.port! });
+  closing.push(async () => mirror.stop(true));
+  a.probes.begin({ id, secret, deviceId: a.device, address: "127.0.0.1", lanPort: mirror.port });
   await asked.promise;
   await Bun.sleep(50);
   expect(a.confirmed).toEqual([]);

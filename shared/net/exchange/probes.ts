@@ -1,21 +1,18 @@
 /**
  * Probes of the source: whether another device, which states another subnet, is on this LAN.
  *
- *   GET /probe/ID   with the asking device's proof, answered with the proof of the asked one
- *
- * The source gives both devices the same secret. Each device asks the other one until a request in
- * either direction succeeds. Then it confirms the probe: it received a proof of the secret from the
+ * The source gives both devices the same secret. Each device asks the other one over the LAN
+ * exchange, under the probe's id and sealed with the secret, until a request in either direction
+ * succeeds. Then it confirms the probe: it received a message sealed with the secret from the
  * address that the source named, inside its own network.
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
-import http from "node:http";
-import { ask } from "./client.ts";
+import { Requesters } from "./requester.ts";
+import { createExchangeSeal } from "./seal.ts";
 
 /** Time for a probe; the source forgets it then. */
 const probeMs = 60_000;
 /** The other device may not have received the probe yet. */
 const askEveryMs = 1_500;
-const proofLength = 64;
 /** Upper bound on open probes. */
 const openMax = 64;
 
@@ -43,7 +40,6 @@ type LanProbesOptions = {
 export class LanProbes {
   readonly #options: LanProbesOptions;
   readonly #open = new Map<string, Open>();
-  readonly #agent = new http.Agent({ keepAlive: false });
 
   constructor(options: LanProbesOptions) {
     this.#options = options;
@@ -59,13 +55,19 @@ export class LanProbes {
     this.#askUntilConfirmed(open).catch(this.#options.onError);
   }
 
-  /** Answers the request of another device: returns the proof of this one, or null to refuse. */
-  answer(id: string, proof: string, fromAddress: string): string | null {
+  /** Returns the secret of an open probe with the device at an address; null: there is none. */
+  secretOf(id: string, fromAddress: string): Uint8Array | null {
     this.#expire();
     const open = this.#open.get(id);
-    if (!open || fromAddress !== open.address || !isProof(open, "request", open.deviceId, proof)) return null;
+    return open && fromAddress === open.address ? open.secret : null;
+  }
+
+  /** Notes a request that was sealed with the secret. Returns whether the other device made it. */
+  onProved(id: string, device: string): boolean {
+    const open = this.#open.get(id);
+    if (!open || device !== open.deviceId) return false;
     this.#confirm(open);
-    return proofOf(open, "answer", this.#options.device);
+    return true;
   }
 
   /** Ends all probes: the device leaves its network. */
@@ -74,15 +76,16 @@ export class LanProbes {
   }
 
   async #askUntilConfirmed(open: Open): Promise<void> {
-    const path = `/probe/${open.id}`;
-    const headers = { "x-flockcast-proof": proofOf(open, "request", this.#options.device) };
-    while (this.#open.get(open.id) === open && !open.isConfirmed && performance.now() < open.untilMs) {
-      const answer = await ask(this.#agent, open, { method: "GET", path, headers }, null, proofLength);
-      const proof = answer.kind === "body" ? new TextDecoder().decode(answer.bytes) : "";
-      if (this.#open.get(open.id) !== open) return;
-      if (isProof(open, "answer", open.deviceId, proof)) return this.#confirm(open);
-      await Bun.sleep(askEveryMs);
+    const { id, secret, deviceId: to } = open;
+    const request = { kind: "probe", from: this.#options.device, to } as const;
+    const seal = createExchangeSeal(secret);
+    const requesters = new Requesters();
+    while (this.#open.get(id) === open && !open.isConfirmed && performance.now() < open.untilMs) {
+      const answer = await requesters.ask(open, { session: id, seal, request, bytesMax: 0 });
+      if (this.#open.get(id) === open && answer.kind === "body") this.#confirm(open);
+      else await Bun.sleep(askEveryMs);
     }
+    requesters.close();
   }
 
   #confirm(open: Open): void {
@@ -94,14 +97,4 @@ export class LanProbes {
   #expire(): void {
     for (const [id, { untilMs }] of this.#open) if (untilMs <= performance.now()) this.#open.delete(id);
   }
-}
-
-/** HMAC-SHA256 in hex over role and device, so that a proof cannot be sent back to its sender. */
-const proofOf = ({ id, secret }: LanProbe, role: "request" | "answer", device: string): string =>
-  createHmac("sha256", secret).update(`flockcast probe 1 ${role} ${id} ${device}`).digest("hex");
-
-function isProof(probe: LanProbe, role: "request" | "answer", device: string, given: string): boolean {
-  const right = Buffer.from(proofOf(probe, role, device));
-  const bytes = Buffer.from(given);
-  return bytes.length === right.length && timingSafeEqual(bytes, right);
 }

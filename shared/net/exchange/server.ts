@@ -1,24 +1,38 @@
 /**
- * The server of the LAN exchange: an HTTP server that serves verified chunks to other devices of
- * the subnet and answers polls. Answers are sealed with the package's key (seal.ts).
+ * The server of the LAN exchange: serves verified chunks and manifests to other devices of the
+ * subnet by TCP, and answers polls and probes. Requests prove the package's key for the connection
+ * they arrive on; answers are sealed with it (seal.ts).
  *
  * Only verified chunks are served. A chunk that `readChunk` cannot read counts as not held.
  */
-import { freeBuffer } from "../../model/free-buffer.ts";
 import { createExchangeClient } from "./client.ts";
-import { decodePoll, encodePollAnswer, heldRangesMax } from "./messages.ts";
-import type { OfferedPackage, PeerConnection, Peers } from "./peers.ts";
+import { ServerConnection, type ConnectionHooks, type Reply } from "./connection.ts";
+import { encodePollAnswer, heldRangesMax, type ExchangeRequest } from "./messages.ts";
+import type { OfferedPackage, PackageKey, PeerConnection, Peers } from "./peers.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
-import { Uploads } from "./uploads.ts";
+import { isLoopback, pollLimits, uploadLimits, Uploads } from "./uploads.ts";
 
 /** TCP port of the exchange without `--lan-port`: the same number as the UDP port of the group. */
 export const defaultLanPort = 7_067;
 
-/** Upper bound on a sealed poll; one with `heldRangesMax` ranges is smaller. */
-const pollBytesMax = 131_072;
+/** Upper bound on connections, in total and of one address. A device has four for a package. */
+const connectionsMax = 256;
+const connectionsOfAddressMax = 32;
+/** Upper bound on bytes of requests that have not arrived as a whole. */
+const requestBytesMax = 4 * 1_048_576;
+const checkEveryMs = 1_000;
 
-type ChunkRequest = { readonly chunk: number; readonly request: Request; readonly fromAddress: string };
 type Entry = OfferedPackage & { seal: ExchangeSeal; bytesSent: number };
+
+type SocketData = { readonly connection: ServerConnection | null };
+
+/** Probes of the source (probes.ts). */
+type ProbeHooks = {
+  /** Returns the secret of an open probe with a device at this address; null: there is none. */
+  readonly secretOf: (id: string, fromAddress: string) => Uint8Array | null;
+  /** Notes that a device has proved the secret. Returns whether it is the other device. */
+  readonly onProved: (id: string, device: string) => boolean;
+};
 
 type ExchangeOptions = {
   readonly interfaceAddress: string;
@@ -26,24 +40,33 @@ type ExchangeOptions = {
   readonly device: string;
   /** TCP port to listen on; 0, the default, takes any free one. */
   readonly lanPort?: number;
-  /** Answers a probe of the source (probes.ts); null refuses it. */
-  readonly answerProbe?: (id: string, proof: string, fromAddress: string) => string | null;
+  readonly probes?: ProbeHooks;
   readonly onError: (error: unknown) => void;
 };
 
 export class ExchangeServer implements Peers {
   readonly counters = { chunksSent: 0, bytesSent: 0, refused: 0 };
-  readonly #packages = new Map<string, Entry>();
   /** Why the server listens on another port than the one of the options; empty if on that one. */
   portProblem = "";
+  readonly #packages = new Map<string, Entry>();
   readonly #options: ExchangeOptions;
-  #server: Bun.Server<undefined>;
-  readonly #uploads = new Uploads();
+  #listener: Bun.TCPSocketListener<SocketData>;
+  readonly #uploads = new Uploads(uploadLimits);
+  readonly #polls = new Uploads(pollLimits);
+  /** Open connections, the oldest first. */
+  readonly #connections = new Set<ServerConnection>();
+  #requestBytes = 0;
+  readonly #timer: ReturnType<typeof setInterval>;
 
   /** Listens on any free port until the first `move`. */
   constructor(options: ExchangeOptions) {
     this.#options = options;
-    this.#server = this.#listen(options.interfaceAddress, 0);
+    this.#listener = this.#listen(options.interfaceAddress, 0);
+    this.#timer = setInterval(() => {
+      const nowMs = performance.now();
+      for (const connection of this.#connections) connection.checkTime(nowMs);
+    }, checkEveryMs);
+    this.#timer.unref();
   }
 
   /**
@@ -54,11 +77,11 @@ export class ExchangeServer implements Peers {
   async move(interfaceAddress: string): Promise<void> {
     const wanted = this.#options.lanPort ?? 0;
     const ports = [...new Set([wanted || this.lanPort, this.lanPort, 0])];
-    await this.#server.stop(true);
+    this.#stop();
     this.portProblem = "";
     for (const port of ports) {
       try {
-        this.#server = this.#listen(interfaceAddress, port);
+        this.#listener = this.#listen(interfaceAddress, port);
         return;
       } catch (error) {
         if (port === 0) throw error;
@@ -67,30 +90,63 @@ export class ExchangeServer implements Peers {
     }
   }
 
-  #listen(hostname: string, port: number): Bun.Server<undefined> {
-    return Bun.serve({
+  #listen(hostname: string, port: number): Bun.TCPSocketListener<SocketData> {
+    return Bun.listen<SocketData>({
       hostname,
       port,
-      maxRequestBodySize: pollBytesMax,
-      error: (error) => {
-        this.#options.onError(error);
-        return new Response(null, { status: 500 });
+      exclusive: true,
+      socket: {
+        open: (socket) => {
+          socket.setNoDelay(true);
+          socket.data = { connection: this.#admits(socket.remoteAddress) ? this.#open(socket) : null };
+          if (socket.data.connection === null) socket.terminate();
+        },
+        data: ({ data }, bytes) => data.connection?.onData(bytes),
+        drain: ({ data }) => data.connection?.onDrain(),
+        close: ({ data }) => this.#closed(data?.connection ?? null),
+        error: ({ data }) => this.#closed(data?.connection ?? null),
       },
-      fetch: (request, server) => this.#answer(request, server.requestIP(request)?.address ?? ""),
     });
   }
 
-  get lanPort(): number {
-    return this.#server.port!;
+  #open(socket: Bun.Socket<unknown>): ServerConnection {
+    const connection = new ServerConnection(socket, this.#hooks());
+    this.#connections.add(connection);
+    return connection;
   }
 
-  connect(session: string, packageKey: Uint8Array): PeerConnection {
-    return createExchangeClient(session, packageKey);
+  #closed(connection: ServerConnection | null): void {
+    if (connection === null) return;
+    this.#connections.delete(connection);
+    connection.close();
+  }
+
+  /** Whether there is room for a connection. One that has proved nothing makes room. */
+  #admits(address: string): boolean {
+    const ofAddress = [...this.#connections].filter((one) => one.address === address).length;
+    if (ofAddress >= connectionsOfAddressMax && !isLoopback(address)) return false;
+    if (this.#connections.size < connectionsMax) return true;
+    const unproved = this.#connections.values().find(({ isProved }) => !isProved);
+    if (unproved) this.#closed(unproved);
+    return unproved !== undefined;
+  }
+
+  get lanPort(): number {
+    return this.#listener.port;
+  }
+
+  connect(keys: readonly PackageKey[]): PeerConnection {
+    return createExchangeClient({ keys, device: this.#options.device });
   }
 
   /** Share of upload slots in use, 0 to 100. */
   get load(): number {
     return this.#uploads.load;
+  }
+
+  /** Number of open connections. */
+  get connections(): number {
+    return this.#connections.size;
   }
 
   /** Serves chunks of this package under its session name until `withdraw`. */
@@ -108,85 +164,91 @@ export class ExchangeServer implements Peers {
   }
 
   async close(): Promise<void> {
-    await this.#server.stop(true);
+    clearInterval(this.#timer);
+    this.#stop();
   }
 
-  #answer(request: Request, fromAddress: string): Promise<Response> | Response {
-    // Without a Host header the URL of a request is only its path.
-    const path = URL.parse(request.url, "http://exchange")?.pathname ?? "";
-    const probe = /^\/probe\/([0-9a-f]{16})$/.exec(path)?.[1];
-    if (probe !== undefined) return this.#probe(probe, request, fromAddress);
-    const match = /^\/exchange\/([0-9a-f]{16})\/(?:(poll)|chunk\/(\d{1,10})|(manifest))$/.exec(path);
-    const entry = match && this.#packages.get(match[1]!);
-    if (!match || !entry) return this.#refuse(404);
-    if (match[2] && request.method === "POST") return this.#poll(entry, path, request, fromAddress);
-    if (match[3] && request.method === "GET")
-      return this.#chunk(entry, path, { chunk: Number(match[3]), request, fromAddress });
-    if (match[4] && request.method === "GET") return this.#manifest(entry, path, request, fromAddress);
-    return this.#refuse(405);
+  #stop(): void {
+    this.#listener.stop(true);
+    for (const connection of this.#connections) this.#closed(connection);
   }
 
-  #probe(id: string, request: Request, fromAddress: string): Response {
-    const given = request.headers.get("x-flockcast-proof") ?? "";
-    const proof = this.#options.answerProbe?.(id, given, fromAddress) ?? null;
-    return proof === null ? this.#refuse(404) : new Response(proof);
+  #hooks(): ConnectionHooks {
+    const { device, probes, onError } = this.#options;
+    return {
+      device,
+      sealOf: (session, fromAddress) => {
+        const secret = probes?.secretOf(session, fromAddress);
+        return secret ? createExchangeSeal(secret) : (this.#packages.get(session)?.seal ?? null);
+      },
+      answer: (session, request, fromAddress) => this.#answer(session, request, fromAddress),
+      buffers: (bytes) => {
+        this.#requestBytes += bytes;
+        return this.#requestBytes <= requestBytesMax;
+      },
+      onRefused: () => this.counters.refused++,
+      onError,
+    };
   }
 
-  #refuse(status: number): Response {
-    this.counters.refused++;
-    return new Response(null, { status });
-  }
-
-  async #poll(entry: Entry, path: string, request: Request, fromAddress: string): Promise<Response> {
-    const length = Number(request.headers.get("content-length") ?? Number.NaN);
-    if (!(length <= pollBytesMax)) return this.#refuse(413);
-    const opened = entry.seal.open(`${path} request`, new Uint8Array(await request.arrayBuffer()));
-    const asked = opened && decodePoll(opened);
-    if (!asked) return this.#refuse(403);
-    const { peers, leads } = entry.onPoll?.(asked, fromAddress) ?? { peers: [], leads: 0 };
-    const heldRanges = entry.held().toRanges(heldRangesMax);
-    return this.#sealed(
-      entry,
-      path,
-      encodePollAnswer({ device: this.#options.device, heldRanges, load: this.load, peers, leads }),
-    );
-  }
-
-  async #chunk(entry: Entry, path: string, { chunk, request, fromAddress }: ChunkRequest): Promise<Response> {
-    if (!entry.seal.isProof(path, request.headers.get("x-flockcast-proof") ?? "")) return this.#refuse(403);
-    if (!entry.held().has(chunk)) return this.#refuse(404);
-    const upload = this.#uploads.begin(fromAddress, entry.chunkSizeBytes);
-    if (upload === null) return this.#refuse(503);
-    try {
-      const bytes = await entry.readChunk(chunk);
-      const sealed = entry.seal.seal(`${path} answer`, bytes);
-      const { length } = bytes;
-      freeBuffer(bytes);
-      const body = this.#uploads.body(upload, sealed, () => {
-        this.counters.chunksSent++;
-        this.counters.bytesSent += length;
-        entry.bytesSent += length;
-      });
-      return new Response(body);
-    } catch (error) {
-      this.#uploads.end(upload);
-      this.#options.onError(error);
-      return this.#refuse(404);
+  async #answer(session: string, request: ExchangeRequest, fromAddress: string): Promise<Reply> {
+    const entry = this.#packages.get(session);
+    if (request.kind === "probe")
+      return this.#options.probes?.onProved(session, request.from)
+        ? { status: "ok", bytes: new Uint8Array(0), isOwn: false }
+        : this.#withhold("notHeld");
+    if (!entry) return this.#withhold("notHeld");
+    switch (request.kind) {
+      case "poll":
+        return this.#poll(entry, request.poll, fromAddress);
+      case "chunk":
+        return this.#chunk(entry, request.chunk, fromAddress);
+      case "manifest":
+        return this.#manifest(entry, fromAddress);
     }
   }
 
-  async #manifest(entry: Entry, path: string, request: Request, fromAddress: string): Promise<Response> {
-    if (!entry.seal.isProof(path, request.headers.get("x-flockcast-proof") ?? "")) return this.#refuse(403);
-    const bytes = await entry.manifest();
-    if (bytes === null) return this.#refuse(404);
-    const upload = this.#uploads.begin(fromAddress, bytes.length);
-    if (upload === null) return this.#refuse(503);
-    const sealed = entry.seal.seal(`${path} answer`, bytes);
-    return new Response(this.#uploads.body(upload, sealed, () => {}));
+  #withhold(status: "notHeld" | "busy"): Reply {
+    this.counters.refused++;
+    return { status };
   }
 
-  #sealed(entry: Entry, path: string, bytes: Uint8Array): Response {
-    return new Response(entry.seal.seal(`${path} answer`, bytes) as Uint8Array<ArrayBuffer>);
+  #poll(entry: Entry, poll: Extract<ExchangeRequest, { kind: "poll" }>["poll"], fromAddress: string): Reply {
+    const { peers, leads } = entry.onPoll?.(poll, fromAddress) ?? { peers: [], leads: 0 };
+    const heldRanges = entry.held().toRanges(heldRangesMax);
+    const { device } = this.#options;
+    const bytes = encodePollAnswer({ device, heldRanges, load: this.load, peers, leads });
+    const upload = this.#polls.begin(fromAddress, bytes.length);
+    if (upload === null) return this.#withhold("busy");
+    return { status: "ok", bytes, isOwn: false, onEnded: () => this.#polls.end(upload) };
+  }
+
+  async #chunk(entry: Entry, chunk: number, fromAddress: string): Promise<Reply> {
+    if (!entry.held().has(chunk)) return this.#withhold("notHeld");
+    const upload = this.#uploads.begin(fromAddress, entry.chunkSizeBytes);
+    if (upload === null) return this.#withhold("busy");
+    try {
+      const bytes = await entry.readChunk(chunk);
+      const { length } = bytes;
+      const onSent = (): void => {
+        this.counters.chunksSent++;
+        this.counters.bytesSent += length;
+        entry.bytesSent += length;
+      };
+      return { status: "ok", bytes, isOwn: true, onSent, onEnded: () => this.#uploads.end(upload) };
+    } catch (error) {
+      this.#uploads.end(upload);
+      this.#options.onError(error);
+      return this.#withhold("notHeld");
+    }
+  }
+
+  async #manifest(entry: Entry, fromAddress: string): Promise<Reply> {
+    const bytes = await entry.manifest();
+    if (bytes === null) return this.#withhold("notHeld");
+    const upload = this.#uploads.begin(fromAddress, bytes.length);
+    if (upload === null) return this.#withhold("busy");
+    return { status: "ok", bytes, isOwn: false, onEnded: () => this.#uploads.end(upload) };
   }
 }
 

@@ -1,43 +1,49 @@
 /**
  * Bounds of what a device sends to others by unicast at the same time. An upload counts from before
- * its chunk is read until its last byte has left, so that a requester that does not read costs a
- * bounded amount of memory, for a bounded time.
+ * its bytes are read until the requester has acknowledged them, or the connection is closed. Bytes
+ * in buffers of the system are thereby counted too.
  */
 
-/** Uploads at the same time, over all packages. */
-export const uploadsMax = 32;
-/** Bytes of these uploads: 8 chunks of the largest size. */
-const uploadBytesMax = 8 * 4 * 1_048_576;
-/** Uploads to one address. A device has at most four for each package. */
-const uploadsOfAddressMax = 8;
-/** Time for a whole upload; the client waits as long (client.ts). */
-const uploadMsMax = 30_000;
-const pieceBytes = 65_536;
+type UploadLimits = {
+  /** At the same time, over all packages. */
+  readonly uploads: number;
+  readonly bytes: number;
+  /** Uploads to one address. */
+  readonly uploadsOfAddress: number;
+};
+/** Chunks and manifests: 8 chunks of the largest size; a device has four for each package. */
+export const uploadLimits: UploadLimits = { uploads: 32, bytes: 8 * 4 * 1_048_576, uploadsOfAddress: 8 };
+/** Answers to polls: apart, so that a device that is busy still answers. */
+export const pollLimits: UploadLimits = { uploads: 128, bytes: 4 * 1_048_576, uploadsOfAddress: 16 };
 
-type Upload = { readonly address: string; bytes: number; timer: ReturnType<typeof setTimeout> | null };
+export type Upload = { readonly address: string; readonly bytes: number };
 
 export class Uploads {
+  readonly #limits: UploadLimits;
   readonly #running = new Set<Upload>();
   #bytes = 0;
 
+  constructor(limits: UploadLimits) {
+    this.#limits = limits;
+  }
+
   /** Share of what may run at the same time, 0 to 100. */
   get load(): number {
-    return Math.min(
-      100,
-      Math.round(100 * Math.max(this.#running.size / uploadsMax, this.#bytes / uploadBytesMax)),
-    );
+    const { uploads, bytes } = this.#limits;
+    return Math.min(100, Math.round(100 * Math.max(this.#running.size / uploads, this.#bytes / bytes)));
   }
 
   /**
    * Reserves an upload, or returns null if there are too many.
-   * @param bytes of the chunk
+   * @param bytes in memory while it lasts
    */
   begin(address: string, bytes: number): Upload | null {
-    if (this.#running.size >= uploadsMax || this.#bytes + bytes > uploadBytesMax) return null;
+    const { uploads, bytes: bytesMax, uploadsOfAddress } = this.#limits;
+    if (this.#running.size >= uploads || this.#bytes + bytes > bytesMax) return null;
     let ofAddress = 0;
     for (const upload of this.#running) if (upload.address === address) ofAddress++;
-    if (ofAddress >= uploadsOfAddressMax && !isLoopback(address)) return null;
-    const upload: Upload = { address, bytes, timer: null };
+    if (ofAddress >= uploadsOfAddress && !isLoopback(address)) return null;
+    const upload: Upload = { address, bytes };
     this.#running.add(upload);
     this.#bytes += bytes;
     return upload;
@@ -45,40 +51,9 @@ export class Uploads {
 
   /** Ends the reservation; no effect the second time. */
   end(upload: Upload): void {
-    if (upload.timer) clearTimeout(upload.timer);
     if (this.#running.delete(upload)) this.#bytes -= upload.bytes;
-  }
-
-  /**
-   * Returns a body that ends the reservation when it has left, or was given up.
-   * @param onLastPiece called when all but the last 64 KiB were sent
-   */
-  body(upload: Upload, bytes: Uint8Array, onLastPiece: () => void): ReadableStream<Uint8Array> {
-    let at = 0;
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          upload.timer = setTimeout(() => {
-            controller.error(new Error("the requester reads too slowly"));
-            this.end(upload);
-          }, uploadMsMax);
-        },
-        pull: (controller) => {
-          if (at < bytes.length) {
-            const piece = bytes.subarray(at, at + pieceBytes);
-            at += piece.length;
-            if (at === bytes.length) onLastPiece();
-            return controller.enqueue(piece);
-          }
-          controller.close();
-          this.end(upload);
-        },
-        cancel: () => this.end(upload),
-      },
-      { highWaterMark: 0 },
-    );
   }
 }
 
 /** Devices of a test or a demo share an address. */
-const isLoopback = (address: string): boolean => address.startsWith("127.");
+export const isLoopback = (address: string): boolean => address.startsWith("127.");

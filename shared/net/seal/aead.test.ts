@@ -1,7 +1,7 @@
 /** Compares the ciphers with published test vectors. */
-import { createCipheriv } from "node:crypto";
+import { createCipheriv, createHmac } from "node:crypto";
 import { expect, test } from "bun:test";
-import { nodeCrypto } from "./aead.ts";
+import { createAead, nodeCrypto } from "./aead.ts";
 
 const hex = (text: string): Uint8Array => Uint8Array.fromHex(text);
 
@@ -34,7 +34,7 @@ test.each([1, 65_536, 65_537, 200_000])(
 );
 
 test("AES-128-GCM seals and opens test case 4 of the GCM specification", () => {
-  const aead = nodeCrypto.aead(hex("feffe9928665731c6d6a8f9467308308"));
+  const aead = createAead(hex("feffe9928665731c6d6a8f9467308308"));
   const nonce = hex("cafebabefacedbaddecaf888");
   const associated = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
   const plaintext = hex(
@@ -48,7 +48,7 @@ test("AES-128-GCM seals and opens test case 4 of the GCM specification", () => {
 });
 
 test("AES-128-GCM returns null for any change of text, nonce or associated data, without throwing", () => {
-  const aead = nodeCrypto.aead(new Uint8Array(16).fill(1));
+  const aead = createAead(new Uint8Array(16).fill(1));
   const nonce = new Uint8Array(12);
   const associated = hex("0102");
   const sealed = aead.seal(nonce, associated, hex("aabbcc"));
@@ -59,4 +59,46 @@ test("AES-128-GCM returns null for any change of text, nonce or associated data,
   for (let length = 0; length < sealed.length; length++)
     expect(aead.open(nonce, associated, sealed.subarray(0, length))).toBeNull();
   expect(aead.open(nonce, associated, sealed)?.toHex()).toBe("aabbcc");
+});
+
+const frameKey = new Uint8Array(48).map((_, i) => i);
+/** Seals as a device does. */
+function sealedFrame(associated: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const sealed = new Uint8Array(plaintext.length + 16);
+  nodeCrypto.frameSeal(frameKey).sealInto(associated, plaintext, sealed);
+  return sealed;
+}
+
+test("a control frame's tag is the HMAC of head and body, and the counter of its cipher", () => {
+  const [associated, plaintext] = [hex("0102030405"), new TextEncoder().encode("disk is at 99 %")];
+  const sealed = sealedFrame(associated, plaintext);
+  const mac = createHmac("sha256", frameKey.subarray(16)).update(associated).update(plaintext).digest();
+  expect(sealed.subarray(plaintext.length).toHex()).toBe(mac.toString("hex").slice(0, 32));
+  const cipher = createCipheriv("aes-128-ctr", frameKey.subarray(0, 16), mac.subarray(0, 16));
+  expect(sealed.subarray(0, plaintext.length).toHex()).toBe(cipher.update(plaintext).toString("hex"));
+  expect(nodeCrypto.frameSeal(frameKey).open(associated, sealed)).toEqual(Buffer.from(plaintext));
+});
+
+test("a control frame that was changed, or has another head, does not open", () => {
+  const seal = nodeCrypto.frameSeal(frameKey);
+  const sealed = sealedFrame(hex("0102"), hex("aabbcc"));
+  for (let at = 0; at < sealed.length; at++)
+    expect(seal.open(hex("0102"), sealed.with(at, sealed[at]! ^ 1))).toBeNull();
+  expect(seal.open(hex("0103"), sealed)).toBeNull();
+  expect(seal.open(hex("01"), sealed)).toBeNull();
+  for (let length = 0; length < sealed.length; length++)
+    expect(seal.open(hex("0102"), sealed.subarray(0, length))).toBeNull();
+  expect(nodeCrypto.frameSeal(frameKey.with(47, 0)).open(hex("0102"), sealed)).toBeNull();
+});
+
+test("two bodies under one head, as after a return to a snapshot, share no key stream", () => {
+  const head = hex("97".repeat(33));
+  const [one, two] = [
+    new TextEncoder().encode("disk is at 99 %"),
+    new TextEncoder().encode("disk is at 10 %"),
+  ];
+  const [a, b] = [sealedFrame(head, one), sealedFrame(head, two)];
+  const combined = a.map((byte, at) => byte ^ b[at]!).subarray(0, one.length);
+  expect(combined.toHex()).not.toBe(one.map((byte, at) => byte ^ two[at]!).toHex());
+  expect(sealedFrame(head, one)).toEqual(a);
 });

@@ -1,16 +1,31 @@
 /**
  * The ciphers for sealed frames and the LAN exchange: AES-128-GCM, AES-128-CTR and HKDF-SHA256 of
- * node:crypto, and the frame tags of frame-tag.ts.
+ * node:crypto, the seal of control frames of frame-seal.ts, and the frame tags of frame-tag.ts.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import { freeBuffer } from "../../model/free-buffer.ts";
+import { createFrameSeal } from "./frame-seal.ts";
 import { createFrameTag } from "./frame-tag.ts";
 import { tagBytes } from "../../wire/layout.ts";
-import type { Aead, Crypto } from "../../wire/seal.ts";
+import type { Crypto } from "../../wire/seal.ts";
 
 const algorithm = "aes-128-gcm";
 
-function createAead(key: Uint8Array): Aead {
+/**
+ * AES-128-GCM (NIST SP 800-38D) under one key. `sealed` is the ciphertext followed by its 16-byte
+ * tag.
+ */
+export interface Aead {
+  seal(nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array): Uint8Array;
+  /** Seals into `out`, which is 16 bytes longer than the plaintext. Saves a copy of the body. */
+  sealInto(nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void;
+  /**
+   * Returns the plaintext in memory of its own, or null when authentication fails. Never throws.
+   */
+  open(nonce: Uint8Array, associated: Uint8Array, sealed: Uint8Array): Uint8Array | null;
+}
+
+export function createAead(key: Uint8Array): Aead {
   const ownKey = Buffer.from(key);
   const sealInto: Aead["sealInto"] = (nonce, associated, plaintext, out) => {
     const cipher = createCipheriv(algorithm, ownKey, nonce);
@@ -60,7 +75,7 @@ function ctr(key: Uint8Array, counter: Uint8Array, bytes: Uint8Array): void {
 }
 
 export const nodeCrypto: Crypto = {
-  aead: createAead,
+  frameSeal: createFrameSeal,
   frameTag: createFrameTag,
   ctr,
   hkdf: (ikm, salt, info, lengthBytes) => new Uint8Array(hkdfSync("sha256", ikm, salt, info, lengthBytes)),

@@ -9,6 +9,7 @@
 import type { AuditStore } from "./audit-store.ts";
 import type { DeviceLifeStore } from "./device-life.ts";
 import type { DeviceRecord } from "./device-record.ts";
+import type { LanKeyStore } from "./lan-key-store.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { PackageUrl } from "../../model/package-url.ts";
@@ -61,7 +62,7 @@ export type SubnetMerge = {
 export type PackageRecord = Omit<PublishedPackage, "urls"> & {
   /** With secrets, in the order in which devices try them. */
   readonly urls: readonly PackageUrl[];
-  /** Key of 16 bytes for the devices that a task targets with this package. */
+  /** Key of 16 bytes for devices that a task targets with this package, in the current epoch. */
   readonly packageKey: Uint8Array;
 };
 export type SignedManifestBytes = {
@@ -376,6 +377,7 @@ export interface Catalog {
   readonly subnets: SubnetStore;
   readonly labels: LabelStore;
   readonly devicePackages: DevicePackageStore;
+  readonly lanKeys: LanKeyStore;
   readonly wan: WanAccount;
   readonly address: AddressStore;
   readonly trust: TrustStore;

@@ -14,6 +14,7 @@ export type {
 } from "./catalog.ts";
 export type { AuditFilter, AuditStore } from "./audit-store.ts";
 export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./device-life.ts";
+export type { PackageKeys } from "./lan-key-store.ts";
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export type { NewToken, TokenRecord, TokenStore } from "./token-store.ts";

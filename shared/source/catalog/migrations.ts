@@ -4,6 +4,7 @@
  */
 import type { Database } from "bun:sqlite";
 import { firstSteps } from "./first-migrations.ts";
+import { lanKeyStep } from "./sqlite-lan-keys.ts";
 import { usersStep } from "./users-step.ts";
 import { wanAccountStep } from "./wan-account-step.ts";
 
@@ -213,6 +214,7 @@ const steps: readonly string[] = [
     WHEN (old.removed_at_ms IS NULL) <> (new.removed_at_ms IS NULL)
     BEGIN UPDATE device_count SET devices = devices + iif(new.removed_at_ms IS NULL, 1, -1); END;
   `,
+  lanKeyStep,
 ];
 
 export const catalogVersion = steps.length;

@@ -18,6 +18,7 @@ import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
+import { sqliteLanKeys } from "./sqlite-lan-keys.ts";
 import { sqliteLeases } from "./sqlite-leases.ts";
 import { sqlitePackages } from "./sqlite-packages.ts";
 import { sqliteSessions } from "./sqlite-sessions.ts";
@@ -60,6 +61,8 @@ function open(path: string, checkedBytes: number): Database {
     // failure may lose the last moments, and agents then repeat their requests.
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
+    // Keys that were replaced or erased leave no bytes in unused parts of the file.
+    database.run("PRAGMA secure_delete = ON");
     if (statSync(path).size <= checkedBytes) {
       const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
       if (checked?.quick_check !== "ok") throw new Error(damaged(checked?.quick_check ?? "unreadable"));
@@ -144,6 +147,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     devices: sqliteDevices(database),
     leases: sqliteLeases(database),
     devicePackages: sqliteDevicePackages(database),
+    lanKeys: sqliteLanKeys(database),
     wan: sqliteWanAccount(database),
     audit,
     snapshot: async (path) => snapshot(database, path),

@@ -38,9 +38,9 @@ function insertPackage(database: Database): PackageStore["add"] {
     "DELETE FROM packages WHERE name = $name AND version = $version AND state = 'uploading'",
   );
   const insert = database.query(
-    `INSERT INTO packages (${columns}, manifest, signature, publisher_key)
+    `INSERT INTO packages (${columns}, key_began_ms, manifest, signature, publisher_key)
      VALUES ($id, $name, $version, $sizeBytes, $fileCount, $chunkSizeBytes, $commands, $state, $publishedAtMs,
-             $packageKey, $manifest, $signature, $publisherKey)`,
+             $packageKey, $publishedAtMs, $manifest, $signature, $publisherKey)`,
   );
   return async (record, signed) => {
     database.transaction(() => {

@@ -1,7 +1,9 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
+import { randomBytes } from "node:crypto";
 import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
 import { progressNotes } from "./sqlite-device-packages.ts";
+import { clearLog, lanKeyBytes } from "./sqlite-lan-keys.ts";
 import { wanReporter, type EarlierReport } from "./sqlite-wan-account.ts";
 import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
 
@@ -76,15 +78,29 @@ function createTask(database: Database, epoch: string): TaskStore["create"] {
   return async (task) => toTask(insert.get({ ...task, epoch, notWhile: JSON.stringify(task.notWhile) })!);
 }
 
+/** Erases the key of a task that has ended, and gives another one to a task that opens again. */
+function keyOfState(database: Database): (task: TaskRecord) => TaskRecord {
+  const write = database.query("UPDATE tasks SET task_key = $taskKey WHERE id = $id");
+  return (task) => {
+    const isOpen = task.state === "active" || task.state === "paused";
+    if (isOpen === task.taskKey.length > 0) return task;
+    const taskKey = isOpen ? randomBytes(lanKeyBytes) : new Uint8Array(0);
+    write.run({ id: task.id, taskKey });
+    return { ...task, taskKey };
+  };
+}
+
 function changeTask(database: Database): TaskStore["change"] {
+  const withKey = keyOfState(database);
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const write = database.query(
     `UPDATE tasks SET version = $version, target = $target, setting = $setting, start_at_ms = $startAtMs,
        start_is_local = $startIsLocal, deadline_at_ms = $deadlineAtMs, not_while_json = $notWhile, expires_at_ms = $expiresAtMs, kills = $kills, state = $state, ended_why = $endedWhy, ended_at_ms = $endedAtMs
      WHERE id = $id`,
   );
-  return async (id, decide) =>
-    database
+  return async (id, decide) => {
+    let erases = false;
+    const after = database
       .transaction(() => {
         const row = byId.get({ id });
         if (row === null) return null;
@@ -97,9 +113,14 @@ function changeTask(database: Database): TaskStore["change"] {
         const times = { startAtMs, startIsLocal, deadlineAtMs, expiresAtMs, endedAtMs };
         const notWhile = JSON.stringify(changed.notWhile);
         write.run({ id, version, target, setting, ...times, notWhile, kills, state, endedWhy });
-        return changed;
+        const keyed = withKey(changed);
+        erases = keyed.taskKey.length < changed.taskKey.length;
+        return keyed;
       })
       .immediate();
+    if (erases) clearLog(database);
+    return after;
+  };
 }
 
 function recordProgress(database: Database): TaskStore["recordProgress"] {

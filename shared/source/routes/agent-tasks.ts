@@ -1,6 +1,6 @@
 /** Assignment of tasks to devices, and the form of a task that a device receives. */
 import type * as v from "valibot";
-import type { Catalog, DeviceRecord, TaskRecord } from "../catalog/index.ts";
+import type { Catalog, DeviceRecord, PackageKeys, PackageRecord, TaskRecord } from "../catalog/index.ts";
 import type { AssignedTask, CheckInResponse, checkInRequestSchema } from "../../api/schema/agent.ts";
 import { successStates, type DeviceTaskState } from "../../api/schema/common.ts";
 import { resolveSetting, type SettingTree } from "../../model/setting-inheritance.ts";
@@ -55,6 +55,12 @@ async function settingOrders(orders: Orders, names: Iterable<string>): Promise<S
   return found.filter((signed) => signed !== null);
 }
 
+/** Returns the keys of a package that a device gets. */
+const keysOf = ({ packageKey }: PackageRecord, keys: PackageKeys | undefined) => ({
+  packageKey: base64(keys?.key ?? packageKey),
+  packageKeyBefore: keys?.keyBefore ? base64(keys.keyBefore) : null,
+});
+
 /** Returns the assignments of settings, if the device has older ones. */
 async function newerAssignments({ catalog }: SourceContext, known: number): Promise<Signed | null> {
   const stored = await catalog.trust.order("assignments", "");
@@ -87,6 +93,8 @@ export async function agentTasksOf(
   const open = current.filter((task) => targeting.isFor(task, device, reports.get(task.id)));
   const isWaiting = open.some((task) => task.action !== "pre-cache" && !hasCompleted(task));
   const others = isWaiting ? [...open, ...(await catalog.tasks.endedOn(device.id))] : open;
+  const given = await catalog.lanKeys.grant(device.id, [...new Set(open.map((task) => task.packageId))]);
+  const keys = new Map(given.map((one) => [one.packageId, one]));
   const tasks: AssignedTask[] = [];
   const settings = new Set(lineOf(tree, own));
   for (const task of open) {
@@ -109,7 +117,7 @@ export async function agentTasksOf(
       attempt: report?.attempt ?? 1,
       paused: task.state === "paused",
       taskKey: base64(task.taskKey),
-      packageKey: base64(published.packageKey),
+      ...keysOf(published, keys.get(task.packageId)),
     });
   }
   return {

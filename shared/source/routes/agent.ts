@@ -2,7 +2,14 @@
  * Routes for devices: check-in, event stream, leases, WAN fallback and progress reports.
  */
 import { Hono, type Context } from "hono";
-import { noLease, releaseLease, requestLease, spendByFallback, type DevicePlace } from "../catalog/index.ts";
+import {
+  noLease,
+  releaseLease,
+  requestLease,
+  spendByFallback,
+  type DevicePlace,
+  type PackageKeys,
+} from "../catalog/index.ts";
 import { leaseFailedMs } from "../../model/lease.ts";
 import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
 import { doneSchema } from "../../api/schema/admin.ts";
@@ -108,6 +115,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
           freshness: await context.orders.freshness(),
         },
         ...(await agentTasksOf(context, device, { serving, trust }, atMs)),
+        packageKeys: (await catalog.lanKeys.granted(id, packages)).map(statedKeys),
         killed: await catalog.tasks.killedOn(id),
         probes: context.probes
           .of(id, atMs)
@@ -152,6 +160,12 @@ function addStatements(routes: Hono<SourceEnv>, context: SourceContext): void {
     },
   );
 }
+
+const statedKeys = ({ packageId, key, keyBefore }: PackageKeys) => ({
+  packageId,
+  packageKey: base64(key),
+  packageKeyBefore: keyBefore && base64(keyBefore),
+});
 
 /** @throws ApiError 403 when several agents use the credential */
 async function noteInstance(
