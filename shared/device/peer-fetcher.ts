@@ -30,7 +30,8 @@ type PeerFetcherOptions = {
   readonly session: string;
   /** Key of the package, 16 bytes. */
   readonly packageKey: Uint8Array;
-  readonly onStored: (chunk: number) => void;
+  /** @param deviceId id that the device stated which sent the chunk */
+  readonly onStored: (chunk: number, deviceId: string) => void;
   /** Called when a device served wrong bytes. */
   readonly onBadChunk: (address: string, deviceId: string) => void;
   readonly onStep: (event: MemberEvent) => void;
@@ -180,7 +181,7 @@ export class PeerFetcher {
       this.counters.chunks++;
       this.counters.bytes += answer.bytes.length;
       freeBuffer(answer.bytes);
-      if (outcome === "stored") onStored(fetch.chunk);
+      if (outcome === "stored") onStored(fetch.chunk, fetch.holder.device);
     } catch (error) {
       ended("failed");
       throw error;

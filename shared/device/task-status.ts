@@ -167,6 +167,7 @@ export function progressOf(task: TaskView, nowMs: number, counted: Counted): Pro
     reasons: reasonsOf(task, nowMs),
     command: stage.kind === "running" ? null : row.command,
     follows: followedBy(task),
+    receivedFrom: session?.receptions.list(nowMs) ?? [],
     ...counted,
   };
 }

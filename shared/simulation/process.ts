@@ -18,7 +18,7 @@ import type { Context } from "./context.ts";
 import { dataFolder, deployment } from "./layout.ts";
 import type { Machine, ProcessClock, RunningProcess } from "./machine.ts";
 import { SimulatedPeers } from "./peers.ts";
-import { requestTimeoutMs } from "./source.ts";
+import { reportEveryMs, requestTimeoutMs } from "./source.ts";
 import { Datagrams, ObservedSessions, SendBuffer } from "./lan.ts";
 import { sizesOf } from "./sizes.ts";
 import { Transcript } from "./transcript.ts";
@@ -55,6 +55,8 @@ export class Process implements RunningProcess {
     verified: ChunkSet;
     origins: Record<ChunkOrigin, number>;
     atStart: Record<ChunkOrigin, number>;
+    /** World time of the last report. */
+    reportedAtMs: number;
   };
   #resume: (() => void) | null = null;
   isStopping = false;
@@ -90,7 +92,7 @@ export class Process implements RunningProcess {
     this.#parts = { clock, lan, group: this.#createGroup(), cache, place };
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
     const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };
-    this.#observed = { verified: machine.listedChunks, origins, atStart: { ...origins } };
+    this.#observed = { verified: machine.listedChunks, origins, atStart: { ...origins }, reportedAtMs: 0 };
     machine.ledger.onChunksListed = (id, rows) => observer.lists(machine, id, rows);
     machine.ledger.onStateSet = (id, state) => {
       if (state === "complete") observer.completes(machine, id);
@@ -227,6 +229,15 @@ export class Process implements RunningProcess {
     else this.downloadsSinceMs ??= this.#context.clock.nowMs;
     if (session?.member.role !== "peer") this.followsSinceMs = null;
     else this.followsSinceMs ??= this.#context.clock.nowMs;
+    if (session) this.#report(session);
+  }
+
+  /** Reports to the source, after an event: a report needs no timer of its own. */
+  #report({ receptions }: Session): void {
+    const { clock, source } = this.#context;
+    if (!this.knowsSubnet || clock.nowMs < this.#observed.reportedAtMs + reportEveryMs) return;
+    this.#observed.reportedAtMs = clock.nowMs;
+    source.report(this.#machine.id, this.#machine.subnet, () => receptions.list(this.#parts.clock.nowMs()));
   }
 
   #observeChunks(store: PackageStore): void {

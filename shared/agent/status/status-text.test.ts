@@ -47,6 +47,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   command: null,
   follows: null,
   wrongFrom: [],
+  receivedFrom: [],
   attempt: 1,
   epoch: "",
   createdAtMs: 0,

@@ -16,6 +16,13 @@ export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./devi
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
-export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
+export {
+  holderOf,
+  noLease,
+  releaseLease,
+  requestLease,
+  spendByFallback,
+  withoutFailures,
+} from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";

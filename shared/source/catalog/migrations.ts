@@ -140,6 +140,16 @@ const steps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX task_absentees_by_task ON task_absentees (task_id);
   `,
+  // Egresses of a subnet whose devices share one lease: the first one, and those that are proven.
+  `
+  ALTER TABLE devices ADD COLUMN egress TEXT;
+  CREATE TABLE subnet_egresses (
+    subnet_id TEXT NOT NULL,
+    egress TEXT NOT NULL,
+    joined_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (subnet_id, egress)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const catalogVersion = steps.length;
