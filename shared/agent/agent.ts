@@ -14,7 +14,7 @@ import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
 import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
-import { cidrContains } from "../model/subnet.ts";
+import { mayBeNeighbour } from "../model/neighbour.ts";
 import { deviceZone } from "../model/time-zone.ts";
 import { LanProbes } from "../net/exchange/probes.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
@@ -125,9 +125,10 @@ export class Agent {
       onAdvice: (advice) => log.warn(advice),
       onError,
     });
+    const isNeighbour = (address: string): boolean => mayBeNeighbour(this.#roaming.current, address);
     const probes = new LanProbes({
       device: identity.deviceId,
-      isNear: (address) => cidrContains(this.#roaming.current?.cidr ?? "", `${address}/32`),
+      isNear: isNeighbour,
       onConfirmed: (id) => this.#onNeighbour(id),
       onError,
     });
@@ -135,6 +136,7 @@ export class Agent {
       interfaceAddress: loopbackAddress,
       device: identity.deviceId,
       lanPort,
+      isNeighbour,
       answerProbe: (...request) => probes.answer(...request),
       onError,
     });

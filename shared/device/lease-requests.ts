@@ -96,7 +96,8 @@ export class LeaseRequests {
       if (answer.result === "term-too-high") return { result: "unreachable" };
       if (answer.result !== "granted") return answer;
       this.#spending.granted(answer, uselessBytes);
-      const { before, present } = answer;
+      const { present } = answer;
+      const before = answer.before && peers.isNeighbour(answer.before.address) ? answer.before : null;
       return {
         result: "granted",
         term: answer.term,

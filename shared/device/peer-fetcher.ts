@@ -146,7 +146,8 @@ export class PeerFetcher {
   }
 
   #addNamedPeer(peer: Holder): void {
-    if (peer.device === this.#options.ports.device) return;
+    const { device, peers } = this.#options.ports;
+    if (peer.device === device || !peers.isNeighbour(peer.address)) return;
     this.#namedPeers.set(peer.device, peer);
     if (this.#namedPeers.size > namedPeersMax) this.#namedPeers.delete(this.#namedPeers.keys().next().value!);
   }

@@ -19,15 +19,23 @@ const pollAnswerBytesMax = 262_144;
 /** A packed manifest of 16 MiB, and its seal. */
 const manifestBytesMax = 17 * 1_048_576;
 
-/** @param packageKey 16 bytes */
-export function createExchangeClient(session: string, packageKey: Uint8Array): PeerConnection {
+/**
+ * @param packageKey 16 bytes
+ * @param isNeighbour whether an address may be that of another device: other ones get no request
+ */
+export function createExchangeClient(
+  session: string,
+  packageKey: Uint8Array,
+  isNeighbour: (address: string) => boolean = () => true,
+): PeerConnection {
   const seal = createExchangeSeal(packageKey);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 4, timeout: timeoutMs });
+  const askNeighbour = askerOf(isNeighbour);
   return {
     async poll(to, poll) {
       const path = `/exchange/${session}/poll`;
       const body = seal.seal(`${path} request`, encodePoll(poll));
-      const answer = await ask(
+      const answer = await askNeighbour(
         agent,
         to,
         { method: "POST", path, headers: { "content-length": body.length } },
@@ -41,7 +49,13 @@ export function createExchangeClient(session: string, packageKey: Uint8Array): P
     async chunk(from, chunk, lengthBytes) {
       const path = `/exchange/${session}/chunk/${chunk}`;
       const headers = { "x-flockcast-proof": seal.proof(path) };
-      const answer = await ask(agent, from, { method: "GET", path, headers }, null, lengthBytes + sealBytes);
+      const answer = await askNeighbour(
+        agent,
+        from,
+        { method: "GET", path, headers },
+        null,
+        lengthBytes + sealBytes,
+      );
       if (answer.kind === "failed") return answer;
       if (answer.kind === "status") {
         if (answer.status === 404) return { kind: "not-found" };
@@ -55,7 +69,13 @@ export function createExchangeClient(session: string, packageKey: Uint8Array): P
     async manifest(from) {
       const path = `/exchange/${session}/manifest`;
       const headers = { "x-flockcast-proof": seal.proof(path) };
-      const answer = await ask(agent, from, { method: "GET", path, headers }, null, manifestBytesMax);
+      const answer = await askNeighbour(
+        agent,
+        from,
+        { method: "GET", path, headers },
+        null,
+        manifestBytesMax,
+      );
       return answer.kind === "body" ? seal.open(`${path} answer`, answer.bytes) : null;
     },
     close: () => agent.destroy(),
@@ -66,6 +86,14 @@ type Answer =
   | { kind: "body"; bytes: Uint8Array }
   | { kind: "status"; status: number }
   | { kind: "failed"; reason: string };
+
+/** Returns `ask` for neighbours only: other addresses get no request. */
+const askerOf =
+  (isNeighbour: (address: string) => boolean): typeof ask =>
+  async (agent, to, ...words) =>
+    isNeighbour(to.address)
+      ? ask(agent, to, ...words)
+      : { kind: "failed", reason: `${to.address} is not an address of this network` };
 
 /** Sends one request. Never rejects. */
 export function ask(

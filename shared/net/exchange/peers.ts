@@ -50,6 +50,8 @@ export type Peers = {
   readonly lanPort: number;
   /** Share of this device's upload slots in use, 0 to 100. */
   readonly load: number;
+  /** Whether an address may be that of another device: others get no requests. */
+  isNeighbour(address: string): boolean;
   /** Starts to serve a package under its session id. */
   offer(session: string, offered: OfferedPackage): void;
   /** Stops serving a package. */

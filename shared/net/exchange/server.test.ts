@@ -129,6 +129,35 @@ describe("the LAN exchange", () => {
     });
   });
 
+  test("sends no request to an address outside its network", async () => {
+    let requests = 0;
+    const victim = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => {
+        requests++;
+        return new Response(randomBytes(100));
+      },
+    });
+    const near = new ExchangeServer({
+      interfaceAddress: "127.0.0.1",
+      device,
+      isNeighbour: () => false,
+      onError: () => {},
+    });
+    const connection = near.connect(session, key);
+    const at = { address: "127.0.0.1", lanPort: victim.port! };
+    const poll = { device: asker, lanPort: 1, heldRanges: [], listens: false };
+    expect(await connection.chunk(at, 0, 10)).toEqual({
+      kind: "failed",
+      reason: "127.0.0.1 is not an address of this network",
+    });
+    expect([await connection.poll(at, poll), await connection.manifest(at)]).toEqual([null, null]);
+    expect(requests).toBe(0);
+    connection.close();
+    await Promise.all([near.close(), victim.stop(true)]);
+  });
+
   test("refuses malformed requests and counts them", async () => {
     const base = `http://127.0.0.1:${exchange.lanPort}`;
     const statuses = await Promise.all([

@@ -26,6 +26,8 @@ type ExchangeOptions = {
   readonly device: string;
   /** TCP port to listen on; 0, the default, takes any free one. */
   readonly lanPort?: number;
+  /** Whether an address may be that of another device of the subnet. Default: any. */
+  readonly isNeighbour?: (address: string) => boolean;
   /** Answers a probe of the source (probes.ts); null refuses it. */
   readonly answerProbe?: (id: string, proof: string, fromAddress: string) => string | null;
   readonly onError: (error: unknown) => void;
@@ -85,7 +87,11 @@ export class ExchangeServer implements Peers {
   }
 
   connect(session: string, packageKey: Uint8Array): PeerConnection {
-    return createExchangeClient(session, packageKey);
+    return createExchangeClient(session, packageKey, (address) => this.isNeighbour(address));
+  }
+
+  isNeighbour(address: string): boolean {
+    return this.#options.isNeighbour?.(address) ?? true;
   }
 
   /** Share of upload slots in use, 0 to 100. */
