@@ -20,8 +20,8 @@ export const leaseUnservedMs = 20_000;
 const contestGapMs = 20_000;
 /** Shortest interval at which evidence is stored. */
 const evidenceEveryMs = 3_000;
-/** Doublings of a holder's times by its losses: slow holders that reach nobody keep it longer. */
-const doublingsMax = 3;
+/** Upper bound on the doublings of a time by losses. */
+const doublingsMax = 4;
 const lossesMax = 32;
 const lossesForgottenMs = 24 * 3_600_000;
 
@@ -109,10 +109,10 @@ export function noteContest(
   return { ...state, contest: { ...contest, lastMs: nowMs } };
 }
 
-/** Whether the contested holder has served nobody for its time. */
+/** Whether the contested holder has served nobody for long enough to lose the lease to `by`. */
 export function isUnserved(
   state: LeaseService,
-  holderId: string,
+  { holderId, by }: { readonly holderId: string; readonly by: string },
   { startDelayMs, reportIntervalMs, isPaused }: ServiceTerms,
   nowMs: number,
 ): boolean {
@@ -128,7 +128,21 @@ export function isUnserved(
   const expectedFromMs = isPresent ? heldFromMs + startDelayMs : heldFromMs;
   const sinceMs = Math.max(contest.fromMs, servedAtMs, expectedFromMs);
   const timeMs = Math.max(isServed ? leaseIdleMs : leaseUnservedMs, 2 * reportIntervalMs);
-  return nowMs - sinceMs >= timeMs * doublings(lossesOf(state, holderId, nowMs));
+  return nowMs - sinceMs >= timeMs * 2 ** contestDoublings(state, { holderId, by }, nowMs);
+}
+
+/**
+ * Doublings of the time of a contest. A device that lost the lease more often than the holder needs
+ * longer. Of devices that take it from each other in turn, each keeps it longer and longer, so that
+ * a slow WAN is enough for a chunk.
+ */
+function contestDoublings(
+  state: LeaseService,
+  { holderId, by }: { readonly holderId: string; readonly by: string },
+  nowMs: number,
+): number {
+  const [own, others] = [lossesOf(state, by, nowMs), lossesOf(state, holderId, nowMs)];
+  return Math.min(doublingsMax, Math.max(0, own - others) + Math.floor(Math.min(own, others) / 2));
 }
 
 /** Notes that the holder lost the lease. */
@@ -145,15 +159,13 @@ export function mustWait(state: LeaseService, deviceId: string, nowMs: number): 
   if (losses === 0) return false;
   const { contest } = state;
   const waitsFromMs = contest?.against === null && contest.by === deviceId ? contest.fromMs : nowMs;
-  return nowMs - waitsFromMs < leaseUnservedMs * doublings(losses - 1);
+  return nowMs - waitsFromMs < leaseUnservedMs * 2 ** Math.min(doublingsMax, losses - 1);
 }
 
 const lossesOf = ({ losses }: LeaseService, id: string, nowMs: number): number => {
   const loss = losses.find(({ deviceId }) => deviceId === id);
   return loss && isWithin(loss.atMs, nowMs, lossesForgottenMs) ? loss.count : 0;
 };
-
-const doublings = (count: number): number => 2 ** Math.min(doublingsMax, count);
 
 /** False for a time ahead of the clock, which was set back then. */
 const isWithin = (atMs: number, nowMs: number, forMs: number): boolean =>

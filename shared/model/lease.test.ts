@@ -326,12 +326,23 @@ describe("a holder that other devices ask for", () => {
     for (let nowMs = 25_000; nowMs < 45_000; nowMs += 5_000)
       expect(lease.ask("a", nowMs, 5).result).toBe("refused");
     expect(lease.ask("a", 45_000, 5).result).toBe("granted");
-    // The second contest lasts twice as long, and so does the wait after it.
-    expect(contest(lease, "a", ["b"], { fromMs: 46_000 })).toEqual(["b", 46_000 + 2 * leaseUnservedMs]);
-    lease.release("b", 87_000);
-    for (let nowMs = 88_000; nowMs < 88_000 + 2 * leaseUnservedMs; nowMs += 5_000)
+    expect(contest(lease, "a", ["b"], { fromMs: 46_000 })).toEqual(["b", 46_000 + leaseUnservedMs]);
+    lease.release("b", 67_000);
+    for (let nowMs = 68_000; nowMs < 68_000 + 2 * leaseUnservedMs; nowMs += 5_000)
       expect(lease.ask("a", nowMs, 9).result).toBe("refused");
-    expect(lease.ask("a", 88_000 + 2 * leaseUnservedMs, 9).result).toBe("granted");
+    expect(lease.ask("a", 68_000 + 2 * leaseUnservedMs, 9).result).toBe("granted");
+  });
+
+  test("keeps it twice as long from a device that lost it before, and longer each time both lose it", () => {
+    const lease = story();
+    const times: number[] = [];
+    let [holder, other, fromMs] = ["a", "b", 0];
+    for (let turn = 0; turn < 7; turn++) {
+      const [, lostAtMs] = contest(lease, holder, [other], { fromMs, untilMs: 1_000_000 })!;
+      times.push((lostAtMs - fromMs) / 1_000);
+      [holder, other, fromMs] = [other, holder, lostAtMs];
+    }
+    expect(times).toEqual([20, 40, 20, 40, 40, 80, 40]);
   });
 
   test("cannot end a contest by releasing the lease and taking it again", () => {

@@ -260,7 +260,8 @@ export function requestLease(
     return grant(state, deviceId, request, terms, nowMs);
   }
   const contested = { ...state, service: noteContest(state.service, deviceId, current.deviceId, nowMs) };
-  if (!isUnserved(contested.service, current.deviceId, terms, nowMs)) return refusal(contested, nowMs);
+  if (!isUnserved(contested.service, { holderId: current.deviceId, by: deviceId }, terms, nowMs))
+    return refusal(contested, nowMs);
   const service = noteLoss(contested.service, current.deviceId, nowMs);
   const lost = { ...contested, service, expiresAtMs: 0 };
   const raised = { ...request, term: Math.max(request.term, current.term + 1) };
