@@ -26,6 +26,13 @@ export const mutations = {
       to: "return;",
     },
   ],
+  "keep-idle-holder": [
+    {
+      file: "shared/model/lease-service.ts",
+      from: "if (isPaused || contest?.against !== holderId) return false;",
+      to: "if (isPaused || contest?.against !== holderId || nowMs > 0) return false;",
+    },
+  ],
   "reuse-nonce": [
     {
       file: "shared/wire/frame-writer.ts",
