@@ -88,10 +88,17 @@ test("asks with a lower term when the source names the highest one, and keeps to
   const renewed = leases.lease({ term: 500, query: false, starting: false });
   answers[2]!({ ...granted, term: 17 });
   await renewed;
+  // Once it is refused, the next candidacy has to ask for more than the new holder has.
+  const lost = leases.lease({ term: 500, query: false, starting: false });
+  answers[3]!(refused);
+  await lost;
+  const again = leases.lease({ term: 500, query: false, starting: false });
+  answers[4]!(granted);
+  await again;
   const successor = leases.lease({ term: 501, query: false, starting: false });
-  answers[3]!(granted);
+  answers[5]!(granted);
   await successor;
-  expect(terms).toEqual([500, 17, 17, 501]);
+  expect(terms).toEqual([500, 17, 17, 17, 500, 501]);
 });
 
 test("ends with the local election when the source refuses every term", async () => {

@@ -33,8 +33,8 @@ export class LeaseRequests {
   #sent = 0;
   #answered = 0;
   /**
-   * Term that is stated for the term `from` of the LAN, which rose too far while the source did not
-   * answer.
+   * Term that was granted for the term `from` of the LAN, which rose too far while the source did
+   * not answer. A renewal states it again; a candidate asks for the highest possible one each time.
    */
   #lowered = { from: 0, to: 0 };
   /** Subnet of the granted fallback token; null: none was granted. */
@@ -76,13 +76,14 @@ export class LeaseRequests {
     const { subnetId, address } = place;
     if (subnetId === null) return { result: "unreachable" };
     const { uselessBytes } = this.#spending;
+    let stated = this.#lowered.from === term ? this.#lowered.to : term;
     const ask = (): Promise<LeaseResponse> =>
       source.lease({
         ...this.#task,
         subnetId,
         address,
         lanPort: peers.lanPort,
-        term: this.#lowered.from === term ? this.#lowered.to : term,
+        term: stated,
         ...(query ? { query } : {}),
         ...(starting ? { starting } : {}),
         uselessBytes,
@@ -90,9 +91,10 @@ export class LeaseRequests {
     try {
       let answer = await ask();
       for (let times = 0; answer.result === "term-too-high" && times < lowerMax; times++) {
-        this.#lowered = { from: term, to: answer.termMax };
+        stated = answer.termMax;
         answer = await ask();
       }
+      this.#lowered = { from: term, to: answer.result === "granted" ? stated : term };
       if (answer.result === "term-too-high") return { result: "unreachable" };
       if (answer.result !== "granted") return answer;
       this.#spending.granted(answer, uselessBytes);
