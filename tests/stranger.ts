@@ -66,6 +66,8 @@ async function attackOnce(
   if (task === undefined || subnetId === null) return;
   const { id: taskId, epoch } = task;
   const name = { taskId, epoch, subnetId };
+  // The source names the stranger to the others as one that has the manifest.
+  await client.manifest({ ...name, address: "127.0.0.1", lanPort: deadPort, attempt: 0 }).catch(() => {});
   if (attack === "token") {
     const { result } = await client.fallback({ ...name, uselessBytes: 0 });
     return note(`token: ${result}`);

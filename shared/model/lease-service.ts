@@ -133,8 +133,8 @@ export function isUnserved(
 
 /**
  * Doublings of the time of a contest. A device that lost the lease more often than the holder needs
- * longer. Of devices that take it from each other in turn, each keeps it longer and longer, so that
- * a slow WAN is enough for a chunk.
+ * four times as long, which is enough for a download of a minute. Of devices that take it from each
+ * other in turn, each keeps it longer and longer, so that a slow WAN is enough for a chunk.
  */
 function contestDoublings(
   state: LeaseService,
@@ -142,7 +142,8 @@ function contestDoublings(
   nowMs: number,
 ): number {
   const [own, others] = [lossesOf(state, by, nowMs), lossesOf(state, holderId, nowMs)];
-  return Math.min(doublingsMax, Math.max(0, own - others) + Math.floor(Math.min(own, others) / 2));
+  const turns = Math.floor(Math.min(own, others) / 2);
+  return Math.min(doublingsMax, 2 * Math.max(0, own - others) + turns);
 }
 
 /** Notes that the holder lost the lease. */

@@ -333,7 +333,7 @@ describe("a holder that other devices ask for", () => {
     expect(lease.ask("a", 68_000 + 2 * leaseUnservedMs, 9).result).toBe("granted");
   });
 
-  test("keeps it twice as long from a device that lost it before, and longer each time both lose it", () => {
+  test("keeps it four times as long from a device that lost it before, and longer each time both lose it", () => {
     const lease = story();
     const times: number[] = [];
     let [holder, other, fromMs] = ["a", "b", 0];
@@ -342,7 +342,7 @@ describe("a holder that other devices ask for", () => {
       times.push((lostAtMs - fromMs) / 1_000);
       [holder, other, fromMs] = [other, holder, lostAtMs];
     }
-    expect(times).toEqual([20, 40, 20, 40, 40, 80, 40]);
+    expect(times).toEqual([20, 80, 20, 80, 40, 160, 40]);
   });
 
   test("cannot end a contest by releasing the lease and taking it again", () => {

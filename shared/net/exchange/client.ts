@@ -76,6 +76,7 @@ export function createExchangeClient(
         null,
         manifestBytesMax,
       );
+      if (answer.kind === "failed") return "unreachable";
       return answer.kind === "body" ? seal.open(`${path} answer`, answer.bytes) : null;
     },
     close: () => agent.destroy(),

@@ -40,8 +40,8 @@ export type PeerConnection = {
   poll(to: PeerAddress, poll: Poll): Promise<PollAnswer | null>;
   /** Requests a chunk. A failure is an answer of kind `failed`. */
   chunk(from: PeerAddress, chunk: number, lengthBytes: number): Promise<ChunkAnswer>;
-  /** Requests the packed manifest; null without one. */
-  manifest(from: PeerAddress): Promise<Uint8Array | null>;
+  /** Requests the packed manifest; null if the device answers without one. */
+  manifest(from: PeerAddress): Promise<Uint8Array | "unreachable" | null>;
   close(): void;
 };
 

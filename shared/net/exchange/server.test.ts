@@ -42,7 +42,7 @@ describe("the LAN exchange", () => {
     const stranger = createExchangeClient(session, Buffer.alloc(16, 9));
     expect(await stranger.manifest(to())).toBeNull();
     stranger.close();
-    expect(await client.manifest({ address: "127.0.0.1", lanPort: 1 })).toBeNull();
+    expect(await client.manifest({ address: "127.0.0.1", lanPort: 1 })).toBe("unreachable");
   });
 
   test("listens on its port, or on another one while that is taken", async () => {
@@ -152,7 +152,7 @@ describe("the LAN exchange", () => {
       kind: "failed",
       reason: "127.0.0.1 is not an address of this network",
     });
-    expect([await connection.poll(at, poll), await connection.manifest(at)]).toEqual([null, null]);
+    expect([await connection.poll(at, poll), await connection.manifest(at)]).toEqual([null, "unreachable"]);
     expect(requests).toBe(0);
     connection.close();
     await Promise.all([near.close(), victim.stop(true)]);
