@@ -15,8 +15,8 @@ export const mutations = {
   "skip-lease": [
     {
       file: "shared/device/lease-requests.ts",
-      from: `if (subnetId === null) return { result: "unreachable" };\n    const { uselessBytes } = this.#spending;\n    const ask =`,
-      to: `if (!query) return { result: "granted", term, before: null };\n    const { uselessBytes } = this.#spending;\n    const ask =`,
+      from: `if (subnetId === null) return { result: "unreachable" };\n    const { uselessBytes } = this.#spending;\n    let stated =`,
+      to: `if (!query) return { result: "granted", term, before: null };\n    const { uselessBytes } = this.#spending;\n    let stated =`,
     },
   ],
   "keep-lease": [
