@@ -381,6 +381,7 @@ async function agent(hostname: string, group = "watched") {
         command: null,
         follows: null,
         wrongFrom: [],
+        receivedFrom: [],
         attempt: 1,
         epoch: "",
         createdAtMs: 0,

@@ -96,7 +96,7 @@ test("refuses a source without TLS on another machine, also of an enrolled devic
 
 test("exits with what to do when the token is invalid or of another source", async () => {
   await expectError(1, /enroll\.token/, ...runWith({ enroll: "nonsense" }));
-  const other = `fc2.${"A".repeat(43)}.${"0".repeat(64)}`;
+  const other = `fc_e${"A".repeat(43)}.${"0".repeat(64)}`;
   await expectError(1, /Cannot enrol at http.*Another source answers/, ...runWith({ enroll: other }));
   const bare = runWith({});
   bare.splice(bare.indexOf("--enroll"), 2);
@@ -113,7 +113,7 @@ test("takes the token from the standard input, and refuses a file that other use
   const [run, ...words] = runWith({ "enroll-file": "-" }).filter(
     (word) => word !== "--enroll" && word !== enrollToken,
   );
-  const other = `fc2.${"A".repeat(43)}.${"0".repeat(64)}`;
+  const other = `fc_e${"A".repeat(43)}.${"0".repeat(64)}`;
   const child = Bun.spawn([...programsFromSource.commandOf("peer"), run!, ...words], {
     stdin: new Blob([other]),
     stdout: "ignore",

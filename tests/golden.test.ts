@@ -104,6 +104,7 @@ test("migrates a catalog of version 1 with every row except leases, which last s
     bytesVerified: 2_500,
     reasons: [{ code: "problem", detail: "complete" }],
     wrongFrom: [],
+    receivedFrom: [],
   });
   catalog.close();
   expect(versionOf(file)).toBe(catalogVersion);

@@ -46,7 +46,11 @@ async function distributeUnderAttack(): Promise<void> {
   const names = reporters.flatMap(({ wrongFrom }) => wrongFrom.map(({ deviceId }) => deviceId));
   expect(new Set(names)).toEqual(new Set([insider.deviceId]));
   const shown = await harness.tryAdmin("task", "show", String(taskId));
-  expect(shown.stdout).toMatch(new RegExp(`WRONG CHUNKS FROM[^]*127\\.0\\.0\\.1 +${insider.deviceId} +\\d+`));
+  expect(shown.stdout).toMatch(
+    new RegExp(
+      `WRONG CHUNKS FROM[^]*127\\.0\\.0\\.1 +${insider.deviceId} +\\d+ .* ${reporters.length} of 3 devices`,
+    ),
+  );
   const seenBy = peers.find(({ id }) => reporters.some(({ deviceId }) => deviceId === id))!;
   const status = await harness.run("peer", "status", "--data", seenBy.data);
   expect(status.stdout).toMatch(

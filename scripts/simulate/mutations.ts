@@ -15,8 +15,8 @@ export const mutations = {
   "skip-lease": [
     {
       file: "shared/device/lease-requests.ts",
-      from: `if (subnetId === null) return { result: "unreachable" };\n    const task = this.#task;\n    const { uselessBytes } = this.#spending;\n    try {\n      const answer = await source.lease(`,
-      to: `if (!query) return { result: "granted", term, before: null };\n    const task = this.#task;\n    const { uselessBytes } = this.#spending;\n    try {\n      const answer = await source.lease(`,
+      from: `if (subnetId === null) return { result: "unreachable" };\n    const { uselessBytes } = this.#spending;\n    let stated =`,
+      to: `if (!query) return { result: "granted", term, before: null };\n    const { uselessBytes } = this.#spending;\n    let stated =`,
     },
   ],
   "keep-lease": [
@@ -24,6 +24,13 @@ export const mutations = {
       file: "shared/device/session.ts",
       from: "return this.#run(this.#requests.release(effect.failure));",
       to: "return;",
+    },
+  ],
+  "keep-idle-holder": [
+    {
+      file: "shared/model/lease-service.ts",
+      from: "if (isPaused || contest?.against !== holderId) return false;",
+      to: "if (isPaused || contest?.against !== holderId || nowMs > 0) return false;",
     },
   ],
   "reuse-nonce": [
@@ -114,8 +121,8 @@ export const mutations = {
   "never-step-down": [
     {
       file: "shared/device/session.ts",
-      from: "this.#senders.update(sender, address, frame.device);",
-      to: `this.#senders.update(sender, address, frame.device);
+      from: "this.receptions.senders.update(sender, address, frame.device);",
+      to: `this.receptions.senders.update(sender, address, frame.device);
     if (this.member.role === "representative" && (frame.type === "announce" || frame.type === "claim")) return;`,
     },
     {

@@ -13,7 +13,7 @@ import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
 import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
-import { cidrContains } from "../model/subnet.ts";
+import { mayBeNeighbour } from "../model/neighbour.ts";
 import { deviceZone } from "../model/time-zone.ts";
 import { LanProbes } from "../net/exchange/probes.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
@@ -30,7 +30,7 @@ import { GcTrigger } from "./gc-trigger.ts";
 import { Home } from "./home.ts";
 import { readInventory, statedPackages } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
-import { endStates, type Progress } from "../api/schema/common.ts";
+import { endStates } from "../api/schema/common.ts";
 import { OwnSetting, versionOf } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
@@ -38,7 +38,7 @@ import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
 import { AgentMetrics } from "./status/metrics.ts";
 import { serveMetrics } from "./status/metrics-server.ts";
-import { StatusServer, type AgentStatus } from "./status/status-server.ts";
+import { StatusServer, withoutOutput, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
 import { TrustedAnswers } from "./trusted-answers.ts";
@@ -133,9 +133,10 @@ export class Agent {
       onAdvice: (advice) => log.warn(advice),
       onError,
     });
+    const isNeighbour = (address: string): boolean => mayBeNeighbour(this.#roaming.current, address);
     const probes = new LanProbes({
       device: identity.deviceId,
-      isNear: (address) => cidrContains(this.#roaming.current?.cidr ?? "", `${address}/32`),
+      isNear: isNeighbour,
       onConfirmed: (id) => this.#onNeighbour(id),
       onError,
     });
@@ -143,6 +144,7 @@ export class Agent {
       interfaceAddress: loopbackAddress,
       device: identity.deviceId,
       lanPort,
+      isNeighbour,
       probes,
       onError,
     });
@@ -378,9 +380,3 @@ export class Agent {
     this.#options.onCheckIn();
   }
 }
-
-/** The output of a command is in `tasks/ID.log`, and at the source. */
-const withoutOutput = ({ command, ...progress }: Progress): Progress => ({
-  ...progress,
-  command: command && { ...command, outputTail: "" },
-});

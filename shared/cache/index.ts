@@ -6,5 +6,6 @@ export { lockFolder } from "./disk/folder-lock.ts";
 export { openLedgerReadOnly } from "./disk/ledger-sqlite.ts";
 export { openCache, prepareDataFolder } from "./disk/open-cache.ts";
 export { DistributionCache } from "./distribution-cache.ts";
+export { noBytes } from "./ledger.ts";
 export type { ChunkOrigin, ChunkRow, Identity, Ledger, LedgerPackage, PackageHead } from "./ledger.ts";
 export { PackageStore } from "./package-store.ts";

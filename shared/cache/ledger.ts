@@ -13,6 +13,7 @@ import { packageNameProblem, versionProblem } from "../model/package-path.ts";
 const chunkOrigins = ["wan", "multicast", "peers", "cache"] as const;
 export type ChunkOrigin = (typeof chunkOrigins)[number];
 export type OriginBytes = Record<ChunkOrigin, number>;
+export const noBytes: Readonly<OriginBytes> = { wan: 0, multicast: 0, peers: 0, cache: 0 };
 export type PackageState = "partial" | "complete";
 
 export type LedgerPackage = {

@@ -18,7 +18,8 @@ type ChunkReceiverOptions = {
   readonly symbolSizeBytes: number;
   /** Decrypts chunks: symbols are parts of the encrypted chunk. */
   readonly cipher: ChunkCipher;
-  readonly onStored: (chunk: number) => void;
+  /** @param sender null: its symbols came from several senders */
+  readonly onStored: (chunk: number, sender: string | null) => void;
   /**
    * Called for a chunk with a wrong digest.
    * @param sender null: its symbols came from several senders
@@ -164,7 +165,7 @@ export class ChunkReceiver {
       if (this.#store.verified.has(chunk)) return;
       const bytes = this.#options.cipher(chunk, encrypted);
       const outcome = await this.#store.writeChunk(chunk, bytes, "multicast");
-      if (outcome === "stored") this.#options.onStored(chunk);
+      if (outcome === "stored") this.#options.onStored(chunk, sender);
       else if (outcome === "wrong-digest") this.#onWrongDigest(chunk, sender);
     } finally {
       this.#writingBytes -= encrypted.length;

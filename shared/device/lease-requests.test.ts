@@ -22,22 +22,24 @@ const refused: LeaseResponse = { result: "refused", holder, retryAfterMs: 0 };
 /** Returns requests to a source, and functions that answer them one by one. */
 function requests() {
   const answers: ((answer: LeaseResponse | Error) => void)[] = [];
+  const terms: number[] = [];
   const source = {
-    lease: () =>
-      new Promise<LeaseResponse>((resolve, reject) =>
-        answers.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer))),
-      ),
+    lease: ({ term }: { term: number }) =>
+      new Promise<LeaseResponse>((resolve, reject) => {
+        terms.push(term);
+        answers.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer)));
+      }),
   };
   const ports = {
     source,
     clock: systemClock,
     place: { address: "10.0.0.1", subnetId: "s" },
-    peers: { lanPort: 7_000 },
+    peers: { lanPort: 7_000, isNeighbour: (address: string) => address.startsWith("10.") },
     log: { info() {}, warn() {}, error() {} },
   } as unknown as DevicePorts;
   const spending = new WanSpending(newTaskRow(taskForTest()));
   const leases = new LeaseRequests(ports, taskForTest(), spending, () => true);
-  return { leases, answers, spending };
+  return { leases, answers, terms, spending };
 }
 
 test("drops an answer that arrives after the answer of a later request", async () => {
@@ -71,4 +73,50 @@ test("returns an answer if the later request was not answered", async () => {
   expect(await second).toEqual({ result: "unreachable" });
   answers[0]!(granted);
   expect(await first).toMatchObject({ result: "granted" });
+});
+
+/** Answers of the source that arrive while a request runs. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("asks with a lower term when the source names the highest one, and keeps to it", async () => {
+  const { leases, answers, terms } = requests();
+  const asked = leases.lease({ term: 500, query: false, starting: false });
+  answers[0]!({ result: "term-too-high", termMax: 17 });
+  await settled();
+  answers[1]!({ ...granted, term: 17 });
+  expect(await asked).toMatchObject({ result: "granted", term: 17 });
+  const renewed = leases.lease({ term: 500, query: false, starting: false });
+  answers[2]!({ ...granted, term: 17 });
+  await renewed;
+  // Once it is refused, the next candidacy has to ask for more than the new holder has.
+  const lost = leases.lease({ term: 500, query: false, starting: false });
+  answers[3]!(refused);
+  await lost;
+  const again = leases.lease({ term: 500, query: false, starting: false });
+  answers[4]!(granted);
+  await again;
+  const successor = leases.lease({ term: 501, query: false, starting: false });
+  answers[5]!(granted);
+  await successor;
+  expect(terms).toEqual([500, 17, 17, 17, 500, 501]);
+});
+
+test("ends with the local election when the source refuses every term", async () => {
+  const { leases, answers } = requests();
+  const asked = leases.lease({ term: 500, query: false, starting: false });
+  for (let at = 0; at < 4; at++) {
+    answers[at]!({ result: "term-too-high", termMax: 1 });
+    await settled();
+  }
+  expect(await asked).toEqual({ result: "unreachable" });
+});
+
+test("asks no former holder outside the network", async () => {
+  const { leases, answers } = requests();
+  for (const address of ["10.0.0.2", "8.8.8.8"]) {
+    const asked = leases.lease({ term: 1, query: false, starting: false });
+    answers.at(-1)!({ ...granted, before: { ...holder, address } });
+    const device = address === "8.8.8.8" ? null : { device: holder.deviceId, address, lanPort: 7_000 };
+    expect(await asked).toMatchObject({ before: device });
+  }
 });

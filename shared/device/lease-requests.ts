@@ -3,7 +3,7 @@
  * fallback. Every request ends with an answer; a source that does not respond gives the answer
  * "unreachable".
  */
-import type { AgentTask } from "../api/schema/agent.ts";
+import type { AgentTask, LeaseResponse } from "../api/schema/agent.ts";
 import type { FallbackAnswer, LeaseAnswer } from "../core/events.ts";
 import { timing } from "../core/timing.ts";
 import { sleep } from "../model/clock.ts";
@@ -18,6 +18,9 @@ const subnetPollMs = 50;
 /** Upper bound of the API on the reason of a failure, in characters. */
 const failureLengthMax = 1_000;
 
+/** Requests with a lower term, after an answer that named the highest one. */
+const lowerMax = 3;
+
 type LeaseQuestion = { readonly term: number; readonly query: boolean; readonly starting: boolean };
 
 export class LeaseRequests {
@@ -29,6 +32,11 @@ export class LeaseRequests {
   /** Numbers of the last lease request sent, and of the last one that the source answered. */
   #sent = 0;
   #answered = 0;
+  /**
+   * Term that was granted for the term `from` of the LAN, which rose too far while the source did
+   * not answer. A renewal states it again; a candidate asks for the highest possible one each time.
+   */
+  #lowered = { from: 0, to: 0 };
   /** Subnet of the granted fallback token; null: none was granted. */
   #fallbackSubnetId: string | null = null;
 
@@ -67,30 +75,42 @@ export class LeaseRequests {
       await sleep(clock, subnetPollMs);
     const { subnetId, address } = place;
     if (subnetId === null) return { result: "unreachable" };
-    const task = this.#task;
     const { uselessBytes } = this.#spending;
-    try {
-      const answer = await source.lease({
-        ...task,
+    let stated = this.#lowered.from === term ? this.#lowered.to : term;
+    const ask = (): Promise<LeaseResponse> =>
+      source.lease({
+        ...this.#task,
         subnetId,
         address,
         lanPort: peers.lanPort,
-        term,
+        term: stated,
         ...(query ? { query } : {}),
         ...(starting ? { starting } : {}),
         uselessBytes,
       });
+    try {
+      let answer = await ask();
+      for (let times = 0; answer.result === "term-too-high" && times < lowerMax; times++) {
+        stated = answer.termMax;
+        answer = await ask();
+      }
+      this.#lowered = { from: term, to: answer.result === "granted" ? stated : term };
+      if (answer.result === "term-too-high") return { result: "unreachable" };
       if (answer.result !== "granted") return answer;
-      const { before, term: granted } = answer;
       this.#spending.granted(answer, uselessBytes);
+      const { present } = answer;
+      const before = answer.before && peers.isNeighbour(answer.before.address) ? answer.before : null;
       return {
         result: "granted",
-        term: granted,
-        ...(answer.present === undefined ? {} : { present: answer.present }),
+        term: answer.term,
+        ...(present === undefined ? {} : { present }),
         before: before && { device: before.deviceId, address: before.address, lanPort: before.lanPort },
       };
     } catch (error) {
-      log.warn({ taskId: task.taskId, error: String(error) }, "the source did not answer about the lease");
+      log.warn(
+        { taskId: this.#task.taskId, error: String(error) },
+        "the source did not answer about the lease",
+      );
       return { result: "unreachable" };
     }
   }

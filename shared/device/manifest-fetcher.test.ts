@@ -18,7 +18,7 @@ const elsewhere: ManifestAnswer = {
 /** Fetches with a clock that does not wait. @param held what the holder sends, null: nothing */
 function fetchWith(
   manifest: (request: ManifestRequest, count: number) => ManifestAnswer,
-  held: () => Uint8Array | null | Promise<Uint8Array>,
+  held: () => Uint8Array | "unreachable" | null | Promise<Uint8Array>,
 ) {
   const asked: number[] = [];
   const ports = {
@@ -82,4 +82,17 @@ test("takes no manifest of another package from a holder", async () => {
     () => otherPacked,
   );
   expect(await fetched).toEqual(published.signed);
+});
+
+test("gets the manifest from the source at once when no named holder can be reached", async () => {
+  let rounds = 0;
+  const { asked, fetched } = fetchWith(
+    ({ attempt }) => (attempt < 3 ? elsewhere : { result: "granted", signed: published.signed }),
+    () => {
+      rounds++;
+      return "unreachable";
+    },
+  );
+  expect(await fetched).toEqual(published.signed);
+  expect([asked, rounds]).toEqual([[0, 3], 1]);
 });

@@ -23,6 +23,12 @@ import type { DevicePorts } from "./ports.ts";
  */
 const roundWaitsMs = [100, 200, 400, 800, 1_600];
 const checkInPollMs = 50;
+/**
+ * Attempts for which one counts that reached no holder, and the wait after it. The holders may be
+ * strangers that only claim to be on this subnet.
+ */
+const unreachableAttempts = 3;
+const unreachableWaitMs = 1_600;
 
 /** @throws SourceError; the signal's reason when it is aborted */
 export async function fetchManifest(
@@ -61,13 +67,16 @@ export async function fetchManifest(
       });
       if (answer.result === "granted") return answer.signed;
       holders = answer.holders;
+      let counts = 1;
       for (const waitMs of roundWaitsMs) {
         const found = await askHolders(ports, task, connection, holders);
-        if (found !== null) return found;
-        await sleep(clock, waitMs * (0.75 + 0.5 * random()), signal);
+        if (found instanceof Object) return found;
+        if (found === "unreachable") counts = unreachableAttempts;
+        await sleep(clock, (found ? unreachableWaitMs : waitMs) * (0.75 + 0.5 * random()), signal);
+        if (found === "unreachable") break;
       }
       // Without the source the next attempt is with the same holders.
-      if (answer.holders !== known) attempt = Math.min(attempt + 1, manifestAttemptsMax);
+      if (answer.holders !== known) attempt = Math.min(attempt + counts, manifestAttemptsMax);
     }
   } finally {
     connection.close();
@@ -75,20 +84,24 @@ export async function fetchManifest(
 }
 
 /** Returns the manifest of the first holder that has it; null if none does. */
-const askHolders = (
+async function askHolders(
   ports: DevicePorts,
   task: AgentTask,
   connection: PeerConnection,
   holders: readonly PeerAddress[],
-): Promise<SignedManifest | null> =>
-  Promise.any(
+): Promise<SignedManifest | "unreachable" | null> {
+  let answered = 0;
+  const found = await Promise.any(
     holders.map(async (holder) => {
       const packed = await connection.manifest(holder);
-      const signed = packed && (await unpackManifest(packed));
+      if (packed !== "unreachable") answered++;
+      const signed = packed instanceof Uint8Array ? await unpackManifest(packed) : null;
       if (signed === null || !isManifestOf(signed, task, ports)) throw new Error("it is not there");
       return signed;
     }),
   ).catch(() => null);
+  return found ?? (answered === 0 ? "unreachable" : null);
+}
 
 function isManifestOf(signed: SignedManifest, task: AgentTask, { publisherKeys }: DevicePorts): boolean {
   if (packageId(signed.manifest) !== task.packageId) return false;

@@ -28,7 +28,8 @@ type PeerFetcherOptions = {
   readonly member: Member;
   /** Keys of the package, the newest first. */
   readonly keys: readonly PackageKey[];
-  readonly onStored: (chunk: number) => void;
+  /** @param deviceId id that the device stated which sent the chunk */
+  readonly onStored: (chunk: number, deviceId: string) => void;
   /** Called when a device served wrong bytes. */
   readonly onBadChunk: (address: string, deviceId: string) => void;
   readonly onStep: (event: MemberEvent) => void;
@@ -143,7 +144,8 @@ export class PeerFetcher {
   }
 
   #addNamedPeer(peer: Holder): void {
-    if (peer.device === this.#options.ports.device) return;
+    const { device, peers } = this.#options.ports;
+    if (peer.device === device || !peers.isNeighbour(peer.address)) return;
     this.#namedPeers.set(peer.device, peer);
     if (this.#namedPeers.size > namedPeersMax) this.#namedPeers.delete(this.#namedPeers.keys().next().value!);
   }
@@ -178,7 +180,7 @@ export class PeerFetcher {
       this.counters.chunks++;
       this.counters.bytes += answer.bytes.length;
       freeBuffer(answer.bytes);
-      if (outcome === "stored") onStored(fetch.chunk);
+      if (outcome === "stored") onStored(fetch.chunk, fetch.holder.device);
     } catch (error) {
       ended("failed");
       throw error;

@@ -10,10 +10,8 @@ import type { AgentTask } from "../api/schema/agent.ts";
 import { Member } from "../core/member.ts";
 import type { Effect, MemberEvent } from "../core/events.ts";
 import { unicastReasonOf } from "../core/delivery/delivery-mode.ts";
-import { SenderDirectory } from "../core/peers/sender-directory.ts";
 import { step, wakeAtMs } from "../core/step.ts";
-import { timing } from "../core/timing.ts";
-import type { Clock } from "../model/clock.ts";
+import { chunkLength } from "../model/manifest.ts";
 import type { Reason } from "../model/reason.ts";
 import type { ChunkCipher, ControlFrame, ReceivedSymbol } from "../wire/index.ts";
 import { ChunkReceiver } from "./chunk-receiver.ts";
@@ -23,7 +21,9 @@ import { LeaseRequests } from "./lease-requests.ts";
 import { keysOf } from "./package-keys.ts";
 import { PeerFetcher } from "./peer-fetcher.ts";
 import type { DevicePorts, PackageKey } from "./ports.ts";
+import { Receptions } from "./receptions.ts";
 import { Representative } from "./representative.ts";
+import { StepTimer } from "./step-timer.ts";
 import type { WanSpending } from "./wan-spending.ts";
 
 /** Interval at which the number of received symbols is passed to the member. */
@@ -63,7 +63,7 @@ export class Session {
   readonly fetcher: PeerFetcher;
   readonly #options: SessionOptions;
   readonly #links: SessionLinks;
-  readonly #senders = new SenderDirectory();
+  readonly receptions = new Receptions();
   readonly #requests: LeaseRequests;
   readonly #timer: StepTimer;
   readonly #symbols = { count: 0, reportedAtMs: Number.NEGATIVE_INFINITY };
@@ -86,7 +86,8 @@ export class Session {
       cipher,
       sizes: ports.sizes,
       symbolSizeBytes: ports.lan.symbolMaxBytes,
-      onStored: (chunk) => this.#onStored(chunk),
+      onStored: (chunk, sender) =>
+        this.#onReceived(chunk, sender === null ? null : this.receptions.senders.lookUp(sender).deviceId),
       onBadChunk: (chunk, sender) => this.#onBadChunk(chunk, sender),
       onError: hooks.onError,
     });
@@ -114,9 +115,13 @@ export class Session {
       store,
       member: this.member,
       keys: packageKeys,
-      onStored: (chunk) => this.#onStored(chunk),
+      onStored: (chunk, deviceId) => this.#onReceived(chunk, deviceId),
       onBadChunk: hooks.onBadChunk,
-      onStep: (event) => this.step(event),
+      onStep: (event) => {
+        if (event.type === "ExchangeAnswered" && event.ok)
+          this.receptions.sign(event.device, ports.clock.nowMs());
+        this.step(event);
+      },
       onError: hooks.onError,
     });
   }
@@ -233,7 +238,7 @@ export class Session {
     if (this.#state === "closed") return;
     // Another device of the subnet may have a setting with multicast.
     if (!this.#options.task().setting.values.useMulticast) return;
-    this.#senders.update(symbol.sender, address, null);
+    this.receptions.senders.update(symbol.sender, address, null);
     // A symbol dropped because the disk is behind counts as lost, so that rate control slows down
     // for a slow disk too.
     if (this.receiver.accept(symbol)) this.#symbols.count++;
@@ -249,7 +254,8 @@ export class Session {
   }
 
   #onControl(frame: ControlFrame, address: string, sender: string): void {
-    this.#senders.update(sender, address, frame.device);
+    this.receptions.senders.update(sender, address, frame.device);
+    if (frame.type === "announce") this.receptions.sign(frame.device, this.#options.ports.clock.nowMs());
     // The member computes the loss of a pass when the END arrives.
     if (frame.type === "end") this.#reportSymbols();
     this.step({ type: "FrameReceived", frame, from: { address, sender } });
@@ -268,7 +274,7 @@ export class Session {
         "a chunk from several senders' symbols has a wrong digest: only the representative's symbols of it are accepted now";
       return ports.log.warn({ taskId, chunk }, advice);
     }
-    const { address, deviceId } = this.#senders.lookUp(sender);
+    const { address, deviceId } = this.receptions.senders.lookUp(sender);
     ports.log.warn(
       { taskId, chunk, address, device: deviceId, sender },
       "a device multicast a chunk with a wrong digest: its symbols of that chunk are no longer accepted",
@@ -276,6 +282,14 @@ export class Session {
     ports.metrics.wrongChunk("multicast");
     hooks.onBadChunk(address, deviceId);
     if (deviceId !== null) this.step({ type: "BadChunkReceived", device: deviceId });
+  }
+
+  /** @param deviceId device that sent the chunk; null: not known */
+  #onReceived(chunk: number, deviceId: string | null): void {
+    const { ports, store } = this.#options;
+    if (deviceId !== null)
+      this.receptions.bytes(deviceId, chunkLength(store.manifest, chunk), ports.clock.nowMs());
+    this.#onStored(chunk);
   }
 
   #onStored(chunk: number): void {
@@ -383,47 +397,5 @@ class SessionLinks {
   leave(): void {
     this.#lan.leave(this.taskSession, this.#taskListener);
     for (const { session } of this.packageKeys) this.#lan.leave(session, this.#packageListener);
-  }
-}
-
-/**
- * Timer of a session. It measures how late it fires, so that the silence of others during a stall
- * of this device is not taken for their failure.
- */
-class StepTimer {
-  readonly #clock: Clock;
-  readonly #run: () => void;
-  #dueAtMs = Number.POSITIVE_INFINITY;
-  #cancel: (() => void) | null = null;
-
-  constructor(clock: Clock, run: () => void) {
-    this.#clock = clock;
-    this.#run = run;
-  }
-
-  /** @param dueAtMs infinite: no timer */
-  schedule(dueAtMs: number, nowMs: number): void {
-    // Most frames do not change the time of the next step.
-    if (this.#cancel && dueAtMs === this.#dueAtMs) return;
-    this.stop();
-    this.#dueAtMs = dueAtMs;
-    if (!Number.isFinite(dueAtMs)) return;
-    this.#cancel = this.#clock.after(dueAtMs - nowMs, () => {
-      this.#cancel = null;
-      this.#run();
-    });
-  }
-
-  /** Returns how late the timer is, once per stall; 0 up to `timing.stallMs`. */
-  takeStallMs(nowMs: number): number {
-    const stalledMs = Math.round(nowMs - this.#dueAtMs);
-    if (stalledMs <= timing.stallMs) return 0;
-    this.#dueAtMs = Number.POSITIVE_INFINITY;
-    return stalledMs;
-  }
-
-  stop(): void {
-    this.#cancel?.();
-    this.#cancel = null;
   }
 }

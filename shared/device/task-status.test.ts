@@ -168,6 +168,8 @@ type Parts = {
   readonly useMulticast?: boolean;
 };
 
+const received = [{ deviceId: leader, bytes: 4, signAgoMs: 5, bytesAgoMs: 6 }];
+
 /** A task whose session has this member; null: it has no session. */
 function taskWith(member: Member | null, parts: Parts = {}): TaskView {
   const { stage = session, life = "open", reason = null, way = null, note = "" } = parts;
@@ -175,7 +177,12 @@ function taskWith(member: Member | null, parts: Parts = {}): TaskView {
   return {
     row: { ...newTaskRow(taskForTest({ useMulticast: parts.useMulticast ?? true })), life, reason, way },
     stage,
-    session: member && { member, representative: { note }, unicastReason: reasonOf("wireless") },
+    session: member && {
+      member,
+      representative: { note },
+      unicastReason: reasonOf("wireless"),
+      receptions: { list: () => received },
+    },
     store,
   };
 }
@@ -415,6 +422,7 @@ describe("the report of a task", () => {
       way: "unicast",
       reasons: [reasonOf("repairs")],
       command: null,
+      receivedFrom: received,
       ...counted,
     });
     expect(parse(progressSchema, report)).toEqual(report);

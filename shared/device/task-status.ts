@@ -166,6 +166,7 @@ export const refusedProgress = (taskId: number, code: TrustErrorCode, detail: st
   command: null,
   follows: null,
   wrongFrom: [],
+  receivedFrom: [],
 });
 
 /** Counters of a report that the view does not contain. */
@@ -190,6 +191,7 @@ export function progressOf(task: TaskView, nowMs: number, counted: Counted): Pro
     reasons: reasonsOf(task, nowMs),
     command: stage.kind === "running" ? null : row.command,
     follows: followedBy(task),
+    receivedFrom: session?.receptions.list(nowMs) ?? [],
     ...counted,
   };
 }

@@ -2,6 +2,7 @@
 import type { PackageStore } from "../cache/index.ts";
 import type { Member } from "../core/member.ts";
 import type { Reason } from "../model/reason.ts";
+import type { Receptions } from "./receptions.ts";
 import type { TaskRow } from "./task-record.ts";
 import type { TaskStage } from "./task-stage.ts";
 
@@ -11,6 +12,7 @@ type SessionView = {
   readonly representative: { readonly note: string };
   /** Why chunks currently come by unicast; null: they do not. */
   readonly unicastReason: Reason | null;
+  readonly receptions: Pick<Receptions, "list">;
 };
 
 export type TaskView = {

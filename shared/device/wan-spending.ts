@@ -3,7 +3,7 @@
  * verified for the first time. The rest is useless: the source grants a budget of it for the subnet.
  */
 import { formatSize } from "../model/quantity.ts";
-import { uselessBytesMax } from "../model/lease.ts";
+import { uselessBytesMax } from "../model/wan-budget.ts";
 import type { ContentPlaces, DownloadGrant } from "./content-sites.ts";
 import type { TaskRow } from "./task-record.ts";
 

@@ -59,6 +59,7 @@ export const faults = {
   "source-errors": "The source answers with errors.",
   "source-clock": "The clock of the source is set.",
   "source-restart": "The source is killed, and started again.",
+  "idle-holder": "A device that is not on the LAN asks for the lease of a subnet, and serves nobody.",
   "line-cut": "The WAN line of a subnet is down for a time.",
   "web-down": "The web site does not answer.",
   "web-slow": "The web site sends at a fraction of its rate.",

@@ -3,15 +3,30 @@
  *
  * A lease runs for 15 s and its holder renews it every 3 s. Another device gets it when it expires.
  * A device elected for a later term gets it sooner, once the source has not received a renewal for
- * `leaseSilentMs` either. When several devices failed, further attempts would only cost WAN bytes:
- * the source refuses every device for a rest, then forgets the failures. The rest is five minutes,
- * and doubles each time.
+ * `leaseSilentMs` either. A holder that serves nobody loses it to a device that asks
+ * (lease-service.ts). When several devices failed, further attempts would only cost WAN bytes: the
+ * source refuses every device for a rest, then forgets the failures. The rest is five minutes, and
+ * doubles each time. What one device states never begins a rest for other devices.
  *
- * The subnet has a budget of useless bytes: WAN bytes that made no chunk verified on the device
- * that fetched them. Useful bytes have no limit, because isolated devices need a copy each.
+ * The subnet has a budget of useless bytes (wan-budget.ts): WAN bytes that made no chunk verified
+ * on the device that fetched them.
  *
  * Pure: state and time in, result and next state out.
  */
+import {
+  isUnserved,
+  mustWait,
+  noService,
+  noteContest,
+  noteEvidence,
+  noteGrant,
+  noteLoss,
+  type LeaseService,
+  type ServiceEvidence,
+  type ServiceTerms,
+} from "./lease-service.ts";
+import { addUseless, forgive, noUselessBytes, uselessBytesLeft, type UselessBytes } from "./wan-budget.ts";
+
 export const leaseDurationMs = 15_000;
 /** One and a half renewal periods. */
 export const leaseSilentMs = 4_500;
@@ -20,6 +35,8 @@ export const leaseSilentMs = 4_500;
  * themselves.
  */
 const leaseFailuresMax = 3;
+/** Upper bound on the failures that are kept, each of another device. */
+const failuresKept = 64;
 /** First time for which the lease is refused to every device; it doubles up to the last one. */
 export const leaseFailedMs = 300_000;
 const leaseFailedMsMax = 6 * 3_600_000;
@@ -27,15 +44,11 @@ const leaseFailedMsMax = 6 * 3_600_000;
 const restsForgottenMs = 24 * 3_600_000;
 /** Upper bound on the delay until a refused device asks again: somebody may end the rest. */
 const failedRetryMsMax = leaseFailedMs;
-/** Budget of a small package: room for a few interruptions. */
-const uselessBytesMin = 1_048_576;
-
-/** Returns the useless bytes that a subnet may spend on a package before its first rest. */
-export const uselessBytesMax = (packageBytes: number): number => Math.max(uselessBytesMin, 2 * packageBytes);
-
-/** Returns the budget; after a rest it is enough to see whether the web site was repaired. */
-const budgetOf = (state: LeaseState, packageBytes: number): number =>
-  state.rests === 0 ? uselessBytesMax(packageBytes) : Math.max(uselessBytesMin, Math.floor(packageBytes / 4));
+/**
+ * Upper bound on the rise of the term in one request. An election adds one; a device that states
+ * more is told the highest term that it may state, and keeps its own one on the LAN.
+ */
+export const termStepMax = 16;
 
 export type LeaseRequest = {
   /** Address of the asking device for its peers: LAN address and TCP port of its exchange. */
@@ -62,33 +75,49 @@ type LeaseResult =
   /** Answer to a query while no device holds the lease. */
   | { result: "free"; retryAfterMs: number }
   /** Answer after `leaseFailuresMax` devices failed. */
-  | { result: "failed"; reason: string; retryAfterMs: number };
+  | { result: "failed"; reason: string; retryAfterMs: number }
+  /** The term is too far above the known one: ask again with at most `termMax`. */
+  | { result: "term-too-high"; termMax: number };
 
 type Holder = { readonly deviceId: string; readonly address: string; readonly lanPort: number };
+type LeaseFailure = {
+  readonly deviceId: string;
+  readonly reason: string;
+  /** Whether the device has completed something before. */
+  readonly isKnown: boolean;
+};
+/** Facts about package, subnet and setting that a decision needs. */
+export type LeaseTerms = ServiceTerms & {
+  readonly packageBytes: number;
+  /** Whether the subnet has several devices. */
+  readonly hasOthers: boolean;
+};
 export type LeaseState = {
   /** The last device that was granted the lease; the lease is current until `expiresAtMs`. */
   readonly holder: LeaseHolder | null;
   /** Useless bytes that the holder stated last. */
   readonly statedBytes: number;
   readonly expiresAtMs: number;
-  readonly failures: readonly { readonly deviceId: string; readonly reason: string }[];
+  readonly service: LeaseService;
+  readonly failures: readonly LeaseFailure[];
   /** Time until which every request is refused; 0 when the failures are below the limit. */
   readonly failedUntilMs: number;
   /** Rests so far, the end of the last one, and useless bytes since then. */
   readonly rests: number;
   readonly restedUntilMs: number;
-  readonly uselessBytes: number;
+  readonly useless: UselessBytes;
 };
 
 export const noLease: LeaseState = {
   holder: null,
   statedBytes: 0,
   expiresAtMs: 0,
+  service: noService,
   failures: [],
   failedUntilMs: 0,
   rests: 0,
   restedUntilMs: 0,
-  uselessBytes: 0,
+  useless: noUselessBytes,
 };
 
 /** Forgets failures, rests and spent bytes: an administrator has changed something. */
@@ -97,44 +126,62 @@ export const withoutFailures = (state: LeaseState): LeaseState => ({
   failures: [],
   failedUntilMs: 0,
   rests: 0,
-  uselessBytes: 0,
+  useless: noUselessBytes,
 });
 
-const addUseless = (state: LeaseState, bytes: number): LeaseState =>
-  bytes > 0 ? { ...state, uselessBytes: state.uselessBytes + bytes } : state;
-
 /**
- * Adds useless bytes of a device that downloads with a fallback token, and returns what is left. A
- * spent budget begins a rest.
+ * Adds useless bytes of a device that downloads with a fallback token, and returns what is left for
+ * that device. A spent budget begins a rest.
  */
 export function spendByFallback(
   state: LeaseState,
   deviceId: string,
   bytes: number,
-  packageBytes: number,
+  terms: Pick<LeaseTerms, "packageBytes" | "hasOthers">,
   nowMs: number,
 ): Decision<number> {
   if (isResting(state, nowMs)) return { next: state, result: 0 };
-  const next = addUseless(state, bytes);
-  const result = uselessBytesLeft(next, packageBytes);
-  if (result > 0) return { next, result };
-  return { next: atRest({ ...next, failures: failuresOf(next, deviceId) }, nowMs), result };
+  const next = withUseless(state, deviceId, bytes, terms, nowMs);
+  const left = leftOf(next, deviceId, terms);
+  if (left.ofSubnet > 0) return { next, result: left.ofDevice };
+  return { next: atRest({ ...next, failures: failuresOf(next, deviceId) }, nowMs), result: 0 };
 }
 
-/** Returns the useless bytes that are left on the subnet. */
-const uselessBytesLeft = (state: LeaseState, packageBytes: number): number =>
-  Math.max(0, budgetOf(state, packageBytes) - state.uselessBytes);
+type Spenders = Pick<LeaseTerms, "packageBytes" | "hasOthers">;
+
+/** Returns the useless bytes that are left to the subnet, and to one of its devices. */
+const leftOf = ({ useless, rests }: LeaseState, deviceId: string, { packageBytes, hasOthers }: Spenders) =>
+  uselessBytesLeft(useless, deviceId, { packageBytes, hasOthers, rests });
+
+function withUseless(
+  state: LeaseState,
+  deviceId: string,
+  bytes: number,
+  { packageBytes, hasOthers }: Spenders,
+  nowMs: number,
+): LeaseState {
+  const budget = { packageBytes, hasOthers, rests: state.rests };
+  const before = forgive(state.useless, deviceId, budget, nowMs);
+  const useless = addUseless(before, deviceId, bytes, budget, nowMs);
+  return useless === state.useless ? state : { ...state, useless };
+}
 
 /** Adds what the holder spent since it stated its useless bytes last. */
-const afterSpending = (state: LeaseState, deviceId: string, statedBytes: number): LeaseState =>
+const afterSpending = (
+  state: LeaseState,
+  deviceId: string,
+  statedBytes: number,
+  spenders: Spenders,
+  nowMs: number,
+): LeaseState =>
   state.holder?.deviceId === deviceId
-    ? addUseless({ ...state, statedBytes }, statedBytes - state.statedBytes)
+    ? withUseless({ ...state, statedBytes }, deviceId, statedBytes - state.statedBytes, spenders, nowMs)
     : state;
 
 const budgetReason =
   "too many bytes were fetched from the web site in vain: check that it serves ranges, and that no program changes the files on the devices";
 const failuresOf = ({ failures }: LeaseState, deviceId: string): LeaseState["failures"] =>
-  failures.length > 0 ? failures : [{ deviceId, reason: budgetReason }];
+  failures.length > 0 ? failures : [{ deviceId, reason: budgetReason, isKnown: false }];
 
 /** Returns the length of a rest, by the number of those before it. */
 const restMs = (rests: number): number =>
@@ -151,7 +198,7 @@ const atRest = (state: LeaseState, nowMs: number): LeaseState => ({
   failedUntilMs: nowMs + restMs(state.rests),
   restedUntilMs: nowMs + restMs(state.rests),
   rests: state.rests + 1,
-  uselessBytes: 0,
+  useless: noUselessBytes,
 });
 
 /**
@@ -186,48 +233,103 @@ export const mergeLeases = (into: LeaseState, other: LeaseState, nowMs: number):
   holderOf(into, nowMs) === null && holderOf(other, nowMs) !== null ? other : into;
 
 /**
- * Grants, renews or refuses the lease, or answers a query.
- *
- * @param packageBytes size of the package, which gives the budget
+ * Grants, renews or refuses the lease, or answers a query. Takes it away from a holder that serves
+ * nobody.
  */
 export function requestLease(
   before: LeaseState,
   deviceId: string,
   request: LeaseRequest,
-  packageBytes: number,
+  terms: LeaseTerms,
   nowMs: number,
 ): Decision<LeaseResult> {
   if (isResting(before, nowMs)) return { next: before, result: failedAnswer(before, nowMs) };
   const state = afterRest(before, nowMs);
-  const silentMs = nowMs - (state.expiresAtMs - leaseDurationMs);
-  const isTakeover = state.holder !== null && request.term > state.holder.term && silentMs >= leaseSilentMs;
+  const termMax = (state.holder?.term ?? 0) + termStepMax;
   const current = holderOf(state, nowMs);
-  const isHeld = current !== null && !isTakeover;
-  if (isHeld && current.deviceId !== deviceId) {
-    const retryAfterMs = state.expiresAtMs - nowMs;
-    return { next: before, result: { result: "refused", holder: current, retryAfterMs } };
+  if (request.query === true) return { next: before, result: queryAnswer(state, deviceId, nowMs) };
+  if (request.term > termMax) return { next: before, result: { result: "term-too-high", termMax } };
+  if (current?.deviceId === deviceId) return grant(state, deviceId, request, terms, nowMs);
+  const silentMs = nowMs - (state.expiresAtMs - leaseDurationMs);
+  const isTakeover = current !== null && request.term > current.term && silentMs >= leaseSilentMs;
+  if (current === null || isTakeover) {
+    const isOther = state.holder !== null && state.holder.deviceId !== deviceId;
+    if (!isOther) return grant(state, deviceId, request, terms, nowMs);
+    const waiting = { ...state, service: noteContest(state.service, deviceId, null, nowMs) };
+    if (mustWait(waiting.service, deviceId, nowMs)) return refusal(waiting, nowMs);
+    return grant(state, deviceId, request, terms, nowMs);
   }
-  if (request.query === true)
-    return { next: before, result: { result: "free", retryAfterMs: leaseSilentMs } };
+  const contested = { ...state, service: noteContest(state.service, deviceId, current.deviceId, nowMs) };
+  if (!isUnserved(contested.service, { holderId: current.deviceId, by: deviceId }, terms, nowMs))
+    return refusal(contested, nowMs);
+  const service = noteLoss(contested.service, current.deviceId, nowMs);
+  const lost = { ...contested, service, expiresAtMs: 0 };
+  const raised = { ...request, term: Math.max(request.term, current.term + 1) };
+  const { next, result } = grant(lost, deviceId, raised, terms, nowMs);
+  // No device receives the former holder: the new one must not wait for its copy.
+  return { next, result: result.result === "granted" ? { ...result, before: null } : result };
+}
+
+/** Names the last holder, also if it is current no more: the device has to wait for others. */
+function refusal(state: LeaseState, nowMs: number): Decision<LeaseResult> {
+  const retryAfterMs = Math.max(leaseSilentMs, state.expiresAtMs - nowMs);
+  return { next: state, result: { result: "refused", holder: state.holder!, retryAfterMs } };
+}
+
+function queryAnswer(state: LeaseState, deviceId: string, nowMs: number): LeaseResult {
+  const current = holderOf(state, nowMs);
+  return current === null || current.deviceId === deviceId
+    ? { result: "free", retryAfterMs: leaseSilentMs }
+    : { result: "refused", holder: current, retryAfterMs: state.expiresAtMs - nowMs };
+}
+
+/** Grants or renews the lease, unless the device or the subnet has spent its useless bytes. */
+function grant(
+  state: LeaseState,
+  deviceId: string,
+  request: LeaseRequest,
+  terms: LeaseTerms,
+  nowMs: number,
+): Decision<LeaseResult> {
+  const isHeld = holderOf(state, nowMs)?.deviceId === deviceId;
   const isSameSession = isHeld || state.holder?.term === request.term;
-  const spent = isSameSession ? afterSpending(state, deviceId, request.uselessBytes) : state;
-  if (!isHeld && uselessBytesLeft(spent, packageBytes) === 0) {
+  const spent = isSameSession
+    ? afterSpending(state, deviceId, request.uselessBytes, terms, nowMs)
+    : withUseless(state, deviceId, 0, terms, nowMs);
+  const left = leftOf(spent, deviceId, terms);
+  if (!isHeld && left.ofSubnet === 0) {
     const next = atRest({ ...spent, failures: failuresOf(spent, deviceId) }, nowMs);
     return { next, result: failedAnswer(next, nowMs) };
   }
-  const term = isHeld ? Math.max(current.term, request.term) : request.term;
+  if (!isHeld && left.ofDevice === 0)
+    return { next: spent, result: { result: "failed", reason: budgetReason, retryAfterMs: leaseFailedMs } };
+  const isSameDevice = state.holder?.deviceId === deviceId;
+  const term = isHeld ? Math.max(state.holder!.term, request.term) : request.term;
   const holder = { deviceId, address: request.address, lanPort: request.lanPort, term };
-  const previous = state.holder === null || state.holder.deviceId === deviceId ? null : state.holder;
+  const service = noteGrant(state.service, isSameDevice, nowMs);
+  const statedBytes = request.uselessBytes;
   return {
-    next: { ...spent, holder, statedBytes: request.uselessBytes, expiresAtMs: nowMs + leaseDurationMs },
+    next: { ...spent, holder, service, statedBytes, expiresAtMs: nowMs + leaseDurationMs },
     result: {
       result: "granted",
       expiresInMs: leaseDurationMs,
       term,
-      before: previous,
-      uselessBytesLeft: uselessBytesLeft(spent, packageBytes),
+      before: isSameDevice ? null : state.holder,
+      uselessBytesLeft: left.ofDevice,
     },
   };
+}
+
+/** Notes what another device than the holder reports about it. */
+export function noteService(
+  state: LeaseState,
+  holderId: string,
+  evidence: ServiceEvidence,
+  nowMs: number,
+): LeaseState {
+  if (state.holder?.deviceId !== holderId) return state;
+  const service = noteEvidence(state.service, holderId, evidence, nowMs);
+  return service === state.service ? state : { ...state, service };
 }
 
 /** Forgets the failures once the rest is over, and the rests after a day. */
@@ -246,27 +348,38 @@ type LeaseRelease = {
   readonly uselessBytes: number;
 };
 
+/** Facts about the devices of a subnet that decide whether a failure ends the attempts. */
+export type ReleaseTerms = Spenders & {
+  /** Devices of the task on this subnet. */
+  readonly deviceCount: number;
+  /** Whether the releasing device has completed something before. */
+  readonly isKnown: boolean;
+};
+
 /**
- * Ends the lease of `deviceId` and records a failure. A spent budget begins a rest at once.
- *
- * @param deviceCount devices of the task on this subnet; with fewer than three, all of them must
- * fail
+ * Ends the lease of `deviceId` and records a failure, once per device. A rest begins when three
+ * devices failed that have completed something before, or when all devices of the subnet failed. A
+ * spent budget begins one at once.
  */
 export function releaseLease(
   before: LeaseState,
   deviceId: string,
   { failure, uselessBytes }: LeaseRelease,
-  { deviceCount, packageBytes }: { readonly deviceCount: number; readonly packageBytes: number },
+  terms: ReleaseTerms,
   nowMs: number,
 ): Decision<"released" | "not-held"> {
   if (before.holder?.deviceId !== deviceId || before.expiresAtMs === 0) {
     return { next: before, result: "not-held" };
   }
-  const state = { ...afterSpending(before, deviceId, uselessBytes), expiresAtMs: 0 };
+  const state = { ...afterSpending(before, deviceId, uselessBytes, terms, nowMs), expiresAtMs: 0 };
   if (failure === null) return { next: state, result: "released" };
   const others = state.failures.filter((one) => one.deviceId !== deviceId);
-  const failed = { ...state, failures: [...others, { deviceId, reason: failure }] };
-  const failuresMax = Math.max(1, Math.min(leaseFailuresMax, deviceCount));
-  const isOver = failed.failures.length >= failuresMax || uselessBytesLeft(failed, packageBytes) === 0;
+  const failures = [...others, { deviceId, reason: failure, isKnown: terms.isKnown }].slice(-failuresKept);
+  const failed = { ...state, failures };
+  const known = failures.filter(({ isKnown }) => isKnown).length;
+  const isOver =
+    known >= leaseFailuresMax ||
+    failures.length >= Math.max(1, terms.deviceCount) ||
+    leftOf(failed, deviceId, terms).ofSubnet === 0;
   return { next: isOver ? atRest(failed, nowMs) : failed, result: "released" };
 }

@@ -78,6 +78,21 @@ function web(plan: Plan, state: WebState): void {
   plan.at(untilMs, (world) => world.setWeb("up"));
 }
 
+/** Time of a stranger that outlasts all other faults; devices are complete before it ends. */
+const idleHolderMs = 600_000;
+const idlyEveryMs = 1_000;
+/** Identity and address of a device that is on no simulated network. */
+const stranger = { deviceId: "00000000000000ff", address: "10.99.99.99", lanPort: 9 };
+
+/** Asks for the lease as a stranger does, with the highest term that the source takes. */
+function askIdly(world: World, subnet: number, untilMs: number): void {
+  const { deviceId, ...place } = stranger;
+  const request = { taskId: 1, epoch: "", subnetId: String(subnet), uselessBytes: 0, ...place };
+  const answer = world.source.lease(deviceId, { ...request, term: limits.counterMax });
+  if (answer.result === "term-too-high") world.source.lease(deviceId, { ...request, term: answer.termMax });
+  if (world.nowMs < untilMs) world.at(world.nowMs + idlyEveryMs, () => askIdly(world, subnet, untilMs));
+}
+
 export const faults = {
   loss: (plan) => {
     const stays = plan.random.chance(0.5);
@@ -265,6 +280,14 @@ export const faults = {
     // Devices check in one after the other.
     for (const name of plan.devices)
       plan.at(fromMs + plan.random.between(0, 3_000), (world) => world.wake(name));
+  },
+  "idle-holder": (plan) => {
+    const subnet = anySubnet(plan);
+    const { fromMs, untilMs } = drawInterval(plan, 1_000, 60_000);
+    // In half of the worlds, devices have to be complete although the stranger continues.
+    const isLasting = plan.random.chance(0.5);
+    plan.at(fromMs, (world) => askIdly(world, subnet, isLasting ? fromMs + idleHolderMs : untilMs));
+    if (!isLasting) plan.at(untilMs, () => {});
   },
   "line-cut": (plan) => {
     const subnet = anySubnet(plan);

@@ -43,6 +43,10 @@ export class SimulatedPeers implements Peers, ExchangeServer {
     return 0;
   }
 
+  isNeighbour(): boolean {
+    return true;
+  }
+
   offer(session: string, offered: OfferedPackage): void {
     this.#offered.set(session, { ...offered, bytesSent: 0 });
   }

@@ -9,7 +9,13 @@ import type { Group } from "../device/group.ts";
 import type { Session } from "../device/session.ts";
 import type { Task } from "../device/task.ts";
 import { addressOf } from "../api/agent-client.ts";
-import { CacheError, DistributionCache, type ChunkOrigin, type PackageStore } from "../cache/index.ts";
+import {
+  CacheError,
+  DistributionCache,
+  noBytes,
+  type ChunkOrigin,
+  type PackageStore,
+} from "../cache/index.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import { symbolOverheadBytes } from "../wire/index.ts";
 import { SimulatedActivity } from "./activity.ts";
@@ -19,7 +25,8 @@ import { dataFolder, deployment } from "./layout.ts";
 import type { Machine, ProcessClock, RunningProcess } from "./machine.ts";
 import { Random } from "./random.ts";
 import { SimulatedPeers } from "./peers.ts";
-import { requestTimeoutMs } from "./source.ts";
+import { reportEveryMs } from "./source.ts";
+import { requestTo } from "./source-request.ts";
 import { Datagrams, ObservedSessions, SendBuffer } from "./lan.ts";
 import { sizesOf } from "./sizes.ts";
 import { Transcript } from "./transcript.ts";
@@ -56,6 +63,8 @@ export class Process implements RunningProcess {
     verified: ChunkSet;
     origins: Record<ChunkOrigin, number>;
     atStart: Record<ChunkOrigin, number>;
+    /** World time of the last report. */
+    reportedAtMs: number;
   };
   #resume: (() => void) | null = null;
   isStopping = false;
@@ -94,7 +103,7 @@ export class Process implements RunningProcess {
     this.#parts = { clock, lan, group: this.#createGroup(), cache, place };
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
     const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };
-    this.#observed = { verified: machine.listedChunks, origins, atStart: { ...origins } };
+    this.#observed = { verified: machine.listedChunks, origins, atStart: { ...origins }, reportedAtMs: 0 };
     machine.ledger.onChunksListed = (id, rows) => observer.lists(machine, id, rows);
     machine.ledger.onStateSet = (id, state) => {
       if (state === "complete") observer.completes(machine, id);
@@ -236,6 +245,15 @@ export class Process implements RunningProcess {
     else this.downloadsSinceMs ??= this.#context.clock.nowMs;
     if (session?.member.role !== "peer") this.followsSinceMs = null;
     else this.followsSinceMs ??= this.#context.clock.nowMs;
+    if (session) this.#report(session);
+  }
+
+  /** Reports to the source, after an event: a report needs no timer of its own. */
+  #report({ receptions }: Session): void {
+    const { clock, source } = this.#context;
+    if (!this.knowsSubnet || clock.nowMs < this.#observed.reportedAtMs + reportEveryMs) return;
+    this.#observed.reportedAtMs = clock.nowMs;
+    source.report(this.#machine.id, this.#machine.subnet, () => receptions.list(this.#parts.clock.nowMs()));
   }
 
   #observeChunks(store: PackageStore): void {
@@ -374,29 +392,7 @@ export class Process implements RunningProcess {
     };
   }
 
-  /** Sends a request to the source. Rejects when the source does not answer, or with an error. */
   #request<T>(serve: () => T): Promise<T> {
-    const machine = this.#machine;
-    const { source, clock } = this.#context;
-    const { subnet } = machine;
-    const delayMs = source.answerMs(subnet);
-    return new Promise((resolve, reject) => {
-      if (delayMs === null) {
-        // A refused connection fails at once, a silent one after the client's time-out.
-        const waitMs = machine.random.chance(0.7) ? 30 : requestTimeoutMs;
-        return void machine.after(waitMs, () => reject(new Error("the source cannot be reached")));
-      }
-      let answer: { value: T } | null = null;
-      clock.at(delayMs / 2, () => {
-        // A request in flight reaches the source even when its sender has crashed.
-        if (source.state !== "errors") answer = { value: serve() };
-      });
-      machine.after(delayMs, () => {
-        if (answer && machine.subnet === subnet) resolve(answer.value);
-        else reject(new Error("the source answered 500"));
-      });
-    });
+    return requestTo(this.#context, this.#machine, serve);
   }
 }
-
-const noBytes: Readonly<Record<ChunkOrigin, number>> = { wan: 0, multicast: 0, peers: 0, cache: 0 };

@@ -12,6 +12,7 @@ const foundBy: Record<Mutation, string> = {
   "accept-unverified": "wrong bytes",
   "skip-lease": "lease",
   "keep-lease": "lease",
+  "keep-idle-holder": "all complete",
   "reuse-nonce": "nonce",
   "keep-sender": "nonce",
   "forget-ledger": "complete",
@@ -105,6 +106,7 @@ const faultsOf: Partial<Record<Mutation, string>> = {
   "offer-corrupt": "bit-flip",
   "trust-read-back": "file-change",
   "never-step-down": "partition,line-cut",
+  "keep-idle-holder": "idle-holder",
 };
 
 describe("the checkers detect the mutation", () => {

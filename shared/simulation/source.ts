@@ -15,12 +15,14 @@ import {
   holderOf,
   leaseFailedMs,
   noLease,
+  noteService,
   releaseLease,
   requestLease,
   spendByFallback,
   withoutFailures,
   type LeaseState,
 } from "../model/lease.ts";
+import type { ReceivedFrom } from "../api/schema/common.ts";
 import { FallbackTokens } from "../source/fallback-tokens.ts";
 import { ManifestGrants } from "../source/manifest-grants.ts";
 import type { VirtualClock } from "./clock.ts";
@@ -44,8 +46,12 @@ export type SourceOptions = {
   /** Devices plugged into a subnet; `process` is null while the agent does not run. */
   readonly devicesOn: (subnet: number) => readonly PluggedDevice[];
   readonly package: { readonly sizeBytes: number };
+  /** Setting of the task, which may change. */
+  readonly setting: { readonly startDelayMs: number; readonly pausesDownloads: boolean };
   readonly hasGoneUrl?: boolean;
 };
+/** Interval of the devices' reports. */
+export const reportEveryMs = 2_000;
 
 export class Source {
   /** World time until which answers of an earlier slow state may still arrive. */
@@ -106,8 +112,13 @@ export class Source {
   lease(deviceId: string, { subnetId, ...request }: LeaseRequest): LeaseResponse {
     const subnet = Number(subnetId);
     const state = this.#leases.get(subnet) ?? noLease;
-    const packageBytes = this.#options.package.sizeBytes;
-    const { next, result } = requestLease(state, deviceId, request, packageBytes, this.nowMs);
+    const terms = {
+      ...this.#spendersOn(subnet),
+      startDelayMs: this.#options.setting.startDelayMs,
+      reportIntervalMs: reportEveryMs,
+      isPaused: this.#options.setting.pausesDownloads,
+    };
+    const { next, result } = requestLease(state, deviceId, request, terms, this.nowMs);
     this.#leases.set(subnet, next);
     if (result.result !== "granted") return result;
     const present = request.starting ? { present: this.#presentOn(subnet, deviceId) } : {};
@@ -117,12 +128,26 @@ export class Source {
   release(deviceId: string, { subnetId, ...release }: LeaseRelease): void {
     const subnet = Number(subnetId);
     const state = this.#leases.get(subnet) ?? noLease;
-    const of = {
-      deviceCount: this.#options.devicesOn(subnet).length,
-      packageBytes: this.#options.package.sizeBytes,
-    };
+    const deviceCount = this.#options.devicesOn(subnet).length;
+    const of = { ...this.#spendersOn(subnet), deviceCount, isKnown: true };
     const { next } = releaseLease(state, deviceId, release, of, this.nowMs);
     this.#leases.set(subnet, next);
+  }
+
+  #spendersOn(subnet: number): { packageBytes: number; hasOthers: boolean } {
+    const { devicesOn, package: published } = this.#options;
+    return { packageBytes: published.sizeBytes, hasOthers: devicesOn(subnet).length > 1 };
+  }
+
+  /** Takes the part of a device's report that states from which devices it received. */
+  report(deviceId: string, subnet: number, receivedFrom: () => readonly ReceivedFrom[]): void {
+    if (subnet === 0 || this.cutOff.has(subnet) || this.state === "down" || this.state === "errors") return;
+    const state = this.#leases.get(subnet);
+    const holderId = state?.holder?.deviceId;
+    const received = receivedFrom().find((one) => one.deviceId === holderId);
+    if (!state || holderId === undefined || holderId === deviceId || !received) return;
+    const evidence = { presentAgoMs: received.signAgoMs, servedAgoMs: received.bytesAgoMs };
+    this.#leases.set(subnet, noteService(state, holderId, evidence, this.nowMs));
   }
 
   #presentOn(subnet: number, deviceId: string): number {
@@ -143,7 +168,7 @@ export class Source {
   /** Grants, refuses or takes back a fallback token. Returns null for an error. */
   fallback(deviceId: string, { subnetId, release, uselessBytes }: FallbackRequest): FallbackResponse | null {
     if (!this.answersFallback) return null;
-    const key = { packageId: "", subnetId, deviceId };
+    const key = { packageId: "", share: subnetId, deviceId };
     if (!release) {
       const left = this.#spendByFallback(deviceId, Number(subnetId), this.#tokens.spend(key, uselessBytes));
       if (left === 0) return { result: "refused", retryAfterMs: leaseFailedMs };
@@ -156,13 +181,7 @@ export class Source {
 
   #spendByFallback(deviceId: string, subnet: number, bytes: number): number {
     const state = this.#leases.get(subnet) ?? noLease;
-    const { next, result } = spendByFallback(
-      state,
-      deviceId,
-      bytes,
-      this.#options.package.sizeBytes,
-      this.nowMs,
-    );
+    const { next, result } = spendByFallback(state, deviceId, bytes, this.#spendersOn(subnet), this.nowMs);
     this.#leases.set(subnet, next);
     return result;
   }

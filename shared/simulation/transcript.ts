@@ -133,6 +133,8 @@ function leaseText(answer: LeaseResponse): string {
       return `failed: ${answer.reason}`;
     case "free":
       return "free: no device holds it";
+    case "term-too-high":
+      return `the term is too high: at most ${answer.termMax}`;
   }
 }
 

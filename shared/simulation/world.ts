@@ -97,7 +97,7 @@ export class World {
       clock,
       history,
       network: new Network({ subnets, clock, random: new Random(seed, "network"), history }),
-      source: new Source({ ...options, clock, devicesOn, package: published }),
+      source: new Source({ ...options, clock, devicesOn, package: published, setting: options }),
       package: published,
       crypto: createSharedCrypto(),
       machines,

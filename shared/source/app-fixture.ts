@@ -90,7 +90,7 @@ export const reportOf = (taskId: number, state: Progress["state"], more: Partial
 });
 
 export type Answer<T> = { status: number; body: T; headers: Headers };
-export type TestDevice = { id: string; credential: string; subnetId: string };
+export type TestDevice = { id: string; credential: string; subnetId: string; address: string };
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
@@ -295,7 +295,7 @@ export async function openFixture(given: Partial<Switches> = {}) {
       const init = { credential: null, json };
       const { body } = await call<EnrollResponse>("POST", "/v1/agent/enroll", init);
       const checkedIn = await checkIn(body, inventoryOf(hostname, address, groups), remote);
-      return { id: body.deviceId, credential: body.credential, subnetId: checkedIn.body.subnetId! };
+      return { id: body.deviceId, credential: body.credential, subnetId: checkedIn.body.subnetId!, address };
     },
     signedPackage: (path: string, options: DigestOptions, keyFile = join(folder, "publisher.key")) =>
       signedPackage(path, options, keyFile),

@@ -32,3 +32,19 @@ test("spreads connected devices so that at most 250 a second check in", async ()
   hub.notify(devices);
   expect(await next()).toBe('event: wake\ndata: {"spreadMs":4000}\n\n');
 });
+
+test("keeps the two newest streams of a device, and ends older ones", async () => {
+  const hub = newHub(0);
+  const readers = Array.from({ length: 400 }, () => hub.open("a").getReader());
+  hub.notify(["a"]);
+  /** Events that a stream has, and whether it ended. */
+  const stateOf = async (reader: (typeof readers)[number]): Promise<string> => {
+    await reader.read();
+    const next = await reader.read();
+    return next.done ? "ended" : new TextDecoder().decode(next.value).split("\n")[0]!;
+  };
+  const states = await Promise.all(readers.map(stateOf));
+  expect(states.slice(0, -2).every((state) => state === "ended")).toBe(true);
+  expect(states.slice(-2)).toEqual(["event: wake", "event: wake"]);
+  expect(hub.connectedIds).toEqual(["a"]);
+});

@@ -26,6 +26,9 @@ const heartbeat = encoder.encode(": heartbeat\n\n");
  */
 const unreadMax = 64;
 
+/** Streams of one device: one that it lost may seem open for minutes. The newest ones stay. */
+const streamsPerDeviceMax = 2;
+
 export class ChangeHub {
   readonly #streams = new Map<string, Set<Stream>>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -54,6 +57,10 @@ export class ChangeHub {
         start: (controller) => {
           own = controller;
           const streams = this.#streams.get(deviceId) ?? new Set();
+          for (const oldest of [...streams].slice(0, 1 - streamsPerDeviceMax + streams.size)) {
+            streams.delete(oldest);
+            oldest.close();
+          }
           this.#streams.set(deviceId, streams.add(controller));
           // Names the spread of the reconnections after a loss of the source.
           controller.enqueue(eventOf("hello", Math.max(this.#enrolledAtStart, this.#streams.size)));

@@ -110,6 +110,7 @@ const report = (credential: string, taskId: number, state = "complete") =>
           command: null,
           follows: null,
           wrongFrom: [],
+          receivedFrom: [],
           attempt: 1,
         },
       ],

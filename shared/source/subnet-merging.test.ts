@@ -96,7 +96,7 @@ test("a device that waits for an approval is nobody's neighbour, and asks about 
     "/v1/agent/enroll",
     init,
   );
-  const waiting = { id: body.deviceId, credential: body.credential, subnetId: "" };
+  const waiting = { id: body.deviceId, credential: body.credential, subnetId: "", address: "192.168.1.10" };
   const place = { ...east, address: "192.168.1.10" };
   fixture.changeHub.open(waiting.id);
   await checkIn(waiting, place);
@@ -204,12 +204,13 @@ test("devices of another CIDR or group are not probed, nor those of many sites w
   const south = { gatewayMac: "a4:2b:b0:00:00:09", remote: "203.0.113.9", address: "192.168.1.14" };
   const far = await joined(south);
   const { credential } = far;
-  const json = { reports: [{ ...report, follows: a!.id }] };
+  const json = { reports: [{ ...report, taskId: await createTask(), follows: a!.id }] };
   expect((await fixture.call("POST", "/v1/agent/progress", { credential, json })).status).toBe(200);
   const { probes } = await checkIn(far, south);
   expect(probes).toMatchObject([{ deviceId: a!.id, address: "192.168.1.10", lanPort: 7_067 }]);
-  // One public address singles a site out.
-  expect((await joined({ ...west, remote: east.remote, address: "192.168.1.13" })).probes).toHaveLength(1);
+  // One public address singles a site out, and is another one than that of the device's subnet.
+  const { probes: both } = await joined({ ...west, remote: east.remote, address: "192.168.1.13" });
+  expect(new Set(both.map(({ address }) => address))).toEqual(new Set(["192.168.1.10", "192.168.1.12"]));
 });
 
 test("an administrator splits a merged subnet", async () => {

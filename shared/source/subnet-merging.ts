@@ -15,8 +15,8 @@ import type { SourceContext } from "./context.ts";
 const probesPerCheckIn = 4;
 
 /**
- * Opens probes between a device and connected devices of other subnets of its CIDR, and wakes those
- * devices.
+ * Opens probes between a device and connected devices of other subnets of its CIDR, or of its own
+ * one if it has another egress, and wakes those devices.
  */
 export async function proposeProbes(
   context: SourceContext,
@@ -28,6 +28,8 @@ export async function proposeProbes(
   const connected = (await catalog.subnets.candidates(device, place)).filter(({ deviceId }) =>
     changeHub.isConnected(deviceId),
   );
+  const near = device.share === device.subnet.id ? [] : await catalog.subnets.sharers(device.subnet.id);
+  connected.push(...near.filter(({ deviceId }) => changeHub.isConnected(deviceId)));
   const byPair = new Map(shuffle(connected, Math.random).map((one) => [pairOf(device, one), one]));
   const own = { deviceId: device.id, address: place.address, lanPort: place.lanPort };
   const woken: string[] = [];
@@ -49,6 +51,14 @@ export async function onRepresentativeReceived(
   representativeId: string,
 ): Promise<void> {
   const { catalog, changeHub, probes, nowMs } = context;
+  if (device.subnet !== null && device.share !== device.subnet.id) {
+    const sharing = await catalog.subnets.sharers(device.subnet.id);
+    const leader = sharing.find(({ deviceId }) => deviceId === representativeId);
+    const own = leader && (await catalog.subnets.sideOf(device.id));
+    if (leader && own && probes.open(pairOf(device, leader), [sideOf(own), sideOf(leader)], nowMs()))
+      changeHub.notify([own.deviceId, leader.deviceId]);
+    return;
+  }
   const other = await catalog.subnets.candidate(device.id, representativeId);
   const own = other && (await catalog.subnets.candidate(representativeId, device.id));
   if (!own || device.ownSubnet === null) return;
@@ -59,7 +69,9 @@ export async function onRepresentativeReceived(
 const sideOf = ({ deviceId, address, lanPort }: NeighbourCandidate) => ({ deviceId, address, lanPort });
 
 /** Names what a probe merges: two subnets, or a device with a transient identity and a subnet. */
-function pairOf({ id, subnet, ownSubnet }: DeviceRecord, other: NeighbourCandidate): string {
+function pairOf(device: DeviceRecord, other: NeighbourCandidate): string {
+  const { id, subnet, ownSubnet } = device;
+  if (subnet!.id === other.subnetId) return `${subnet!.id} ${device.egress}`;
   const own = isTransient(ownSubnet!) ? `device ${id}` : subnet!.id;
   const name = other.isTransient ? `device ${other.deviceId}` : other.subnetId;
   return [own, name].toSorted().join(" ");
@@ -71,6 +83,8 @@ export async function confirmProbe(context: SourceContext, probeId: string, devi
   const both = probes.confirm(probeId, deviceId, nowMs());
   if (both === null) return;
   const [one, other] = await Promise.all(both.map((id) => catalog.devices.byId(id)));
+  if (one && other && one.subnet !== null && one.subnet.id === other.subnet?.id)
+    return shareLease(context, one, other);
   const merge = one && other && (await mergeOf(context, one, other));
   if (!merge) return;
   const isWhole = merge.deviceId === null;
@@ -83,6 +97,20 @@ export async function confirmProbe(context: SourceContext, probeId: string, devi
     isWhole ? "two subnets are one LAN: merged" : "a device is on the LAN of another subnet: merged",
   );
   changeHub.notify(moved);
+}
+
+/** Two devices of one subnet met: if one shares its lease, the other one does so from now on. */
+async function shareLease(
+  { catalog, log, nowMs }: SourceContext,
+  one: DeviceRecord,
+  other: DeviceRecord,
+): Promise<void> {
+  const subnetId = one.subnet!.id;
+  const newcomer = [one, other].find(({ share }) => share !== subnetId);
+  if (newcomer === undefined || one.share === other.share) return;
+  await catalog.subnets.joinEgress(subnetId, newcomer.id, nowMs());
+  const { egress } = newcomer;
+  log.info({ subnetId, egress, confirmedBy: [one.id, other.id] }, "a subnet has another egress");
 }
 
 /**

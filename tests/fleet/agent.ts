@@ -283,6 +283,7 @@ export class FleetAgent {
       command: life === "running" ? null : command,
       follows: null,
       wrongFrom: [],
+      receivedFrom: [],
     };
   }
 

@@ -9,7 +9,7 @@ import http from "node:http";
 import { join } from "node:path";
 import * as v from "valibot";
 import { contactProblems } from "../../api/source-error.ts";
-import { progressSchema } from "../../api/schema/common.ts";
+import { progressSchema, type Progress } from "../../api/schema/common.ts";
 import { trustErrorCodes } from "../../model/trust/index.ts";
 import { platform } from "../../platform/index.ts";
 import { AccessError, assertReadable, writePrivateFile } from "../../platform/private-files.ts";
@@ -214,3 +214,9 @@ function get(options: http.RequestOptions): Promise<string> {
     request.on("error", reject);
   });
 }
+
+/** The output of a command is in `tasks/ID.log`, and at the source. */
+export const withoutOutput = ({ command, ...progress }: Progress): Progress => ({
+  ...progress,
+  command: command && { ...command, outputTail: "" },
+});

@@ -55,6 +55,7 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
   command: null,
   follows: null,
   wrongFrom: [],
+  receivedFrom: [],
   attempt: 1,
   epoch: "",
   createdAtMs: 0,

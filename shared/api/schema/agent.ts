@@ -283,6 +283,8 @@ export const leaseResponseSchema = v.variant("result", [
   v.object({ result: v.literal("free"), retryAfterMs: waitMs }),
   /** Too many devices of the subnet failed as representative; do not ask before `retryAfterMs`. */
   v.object({ result: v.literal("failed"), reason: text(1_024), retryAfterMs: waitMs }),
+  /** The term is too far above the one that the source knows: ask again with at most `termMax`. */
+  v.object({ result: v.literal("term-too-high"), termMax: counter }),
 ]);
 export const leaseReleaseSchema = v.object({
   taskId: taskIdSchema,
@@ -315,6 +317,7 @@ export type Probe = v.InferOutput<typeof probeSchema>;
 export type CheckInRequest = v.InferInput<typeof checkInRequestSchema>;
 export type CheckInResponse = v.InferOutput<typeof checkInResponseSchema>;
 export type ManifestRequest = v.InferOutput<typeof manifestRequestSchema>;
+export type ManifestAnswer = v.InferOutput<typeof manifestAnswerSchema>;
 export type LeaseRequest = v.InferOutput<typeof leaseRequestSchema>;
 export type LeaseResponse = v.InferOutput<typeof leaseResponseSchema>;
 export type LeaseRelease = v.InferOutput<typeof leaseReleaseSchema>;

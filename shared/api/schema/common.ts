@@ -186,6 +186,18 @@ const wrongSenderSchema = v.object({
   chunks: counter,
 });
 export type WrongSender = v.InferOutput<typeof wrongSenderSchema>;
+/** Upper bound on devices in one progress report from which the device received. */
+export const receivedFromMax = 8;
+/** A device that this one received in the session, and ages of the last sign and the last bytes. */
+const receivedFromSchema = v.object({
+  deviceId: deviceIdSchema,
+  /** Verified bytes, by multicast and by unicast. */
+  bytes: bytesCount,
+  signAgoMs: timeMs,
+  /** Null: no bytes. */
+  bytesAgoMs: v.nullable(timeMs),
+});
+export type ReceivedFrom = v.InferOutput<typeof receivedFromSchema>;
 export const progressSchema = v.object({
   taskId: taskIdSchema,
   state: deviceTaskStateSchema,
@@ -212,6 +224,8 @@ export const progressSchema = v.object({
   /** Representative that the device receives by multicast; null without one. */
   follows: v.optional(v.nullable(deviceIdSchema), null),
   wrongFrom: v.optional(v.pipe(v.array(wrongSenderSchema), v.maxLength(wrongSendersMax)), []),
+  /** The devices received last. A holder of a lease that nobody receives loses it. */
+  receivedFrom: v.optional(v.pipe(v.array(receivedFromSchema), v.maxLength(receivedFromMax)), []),
 });
 export type Inventory = v.InferOutput<typeof inventorySchema>;
 export type OriginBytes = v.InferOutput<typeof originBytesSchema>;

@@ -267,6 +267,8 @@ describe("the WAN fallback", () => {
     const subnet = isolated({ seed: 1, devices: 4, wanMsPerChunk: 20_000, wanFallback: "never" });
     subnet.start();
     subnet.run(600_000, () => false);
-    expect(subnet.devices.filter(({ held }) => held.count > 0)).toHaveLength(1);
+    // The lease goes around, because its holder serves no other device.
+    expect(subnet.wanChunks).toBeGreaterThan(0);
+    expect(subnet.tokens.max).toBe(0);
   });
 });

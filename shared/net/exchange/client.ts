@@ -12,13 +12,15 @@ type Asking = Exclude<Asked, { kind: "probe" }>;
 type KnownAnswer = Exclude<Answer, { kind: "unknown" }>;
 
 /**
- * @param options `keys`: of the package, the newest first; `device`: id of this device
+ * @param options `keys`: of the package, the newest first; `device`: id of this device;
+ *   `isNeighbour`: whether an address may be that of another device, others get no request
  */
 export function createExchangeClient(options: {
   readonly keys: readonly PackageKey[];
   readonly device: string;
+  readonly isNeighbour?: (address: string) => boolean;
 }): PeerConnection {
-  const { device } = options;
+  const { device, isNeighbour = () => true } = options;
   const keys = options.keys.map(({ session, key }) => ({ session, seal: createExchangeSeal(key) }));
   const requesters = new Requesters();
   /** Key that a device answered to last, by address: it may not know the newest one yet. */
@@ -26,6 +28,8 @@ export function createExchangeClient(options: {
 
   /** Asks under one key after the other, until the device knows one. */
   async function ask(to: PeerAddress, asked: Asking, bytesMax: number): Promise<KnownAnswer> {
+    if (!isNeighbour(to.address))
+      return { kind: "failed", reason: `${to.address} is not an address of this network` };
     const name = `${to.address} ${to.lanPort}`;
     const first = known.get(name) ?? 0;
     for (let tried = 0; tried < keys.length; tried++) {
@@ -49,7 +53,10 @@ export function createExchangeClient(options: {
       if (answer.kind !== "body") return answer;
       return answer.bytes.length === lengthBytes ? { kind: "chunk", bytes: answer.bytes } : { kind: "wrong" };
     },
-    manifest: async (from) => bytesOf(await ask(from, { kind: "manifest" }, manifestBytesMax)),
+    manifest: async (from) => {
+      const answer = await ask(from, { kind: "manifest" }, manifestBytesMax);
+      return answer.kind === "failed" ? "unreachable" : bytesOf(answer);
+    },
     close: () => requesters.close(),
   };
 }

@@ -48,8 +48,8 @@ export type PeerConnection = {
   poll(to: PeerAddress, poll: Poll): Promise<PollAnswer | null>;
   /** Requests a chunk. A failure is an answer of kind `failed`. */
   chunk(from: PeerAddress, chunk: number, lengthBytes: number): Promise<ChunkAnswer>;
-  /** Requests the packed manifest; null without one. */
-  manifest(from: PeerAddress): Promise<Uint8Array | null>;
+  /** Requests the packed manifest; null if the device answers without one. */
+  manifest(from: PeerAddress): Promise<Uint8Array | "unreachable" | null>;
   close(): void;
 };
 
@@ -58,6 +58,8 @@ export type Peers = {
   readonly lanPort: number;
   /** Share of this device's upload slots in use, 0 to 100. */
   readonly load: number;
+  /** Whether an address may be that of another device: others get no requests. */
+  isNeighbour(address: string): boolean;
   /** Starts to serve a package under its session id. */
   offer(session: string, offered: OfferedPackage): void;
   /** Stops serving a package. */

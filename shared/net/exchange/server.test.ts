@@ -56,9 +56,9 @@ describe("the LAN exchange", () => {
   test("serves the manifest to devices that have the package's key", async () => {
     expect(await client.manifest(to())).toEqual(Buffer.from(manifest));
     const stranger = createExchangeClient({ keys: [{ session, key: Buffer.alloc(16, 9) }], device: asker });
-    expect(await stranger.manifest(to())).toBeNull();
+    expect(await stranger.manifest(to())).toBe("unreachable");
     stranger.close();
-    expect(await client.manifest({ ...to(), lanPort: 1 })).toBeNull();
+    expect(await client.manifest({ ...to(), lanPort: 1 })).toBe("unreachable");
   });
 
   test("listens on its port, or on another one while that is taken", async () => {
@@ -162,6 +162,33 @@ describe("the LAN exchange", () => {
     expect(await client.chunk(address, 0, 300_000)).toMatchObject({
       kind: "failed",
     });
+  });
+
+  test("sends no request to an address outside its network", async () => {
+    let connections = 0;
+    const victim = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { open: () => void connections++, data: () => {} },
+    });
+    const near = new ExchangeServer({
+      interfaceAddress: "127.0.0.1",
+      device,
+      isNeighbour: () => false,
+      onError: () => {},
+    });
+    const connection = near.connect([{ session, key }]);
+    const at = { device: asker, address: "127.0.0.1", lanPort: victim.port };
+    const poll = { device: asker, lanPort: 1, heldRanges: [], listens: false };
+    expect(await connection.chunk(at, 0, 10)).toEqual({
+      kind: "failed",
+      reason: "127.0.0.1 is not an address of this network",
+    });
+    expect([await connection.poll(at, poll), await connection.manifest(at)]).toEqual([null, "unreachable"]);
+    expect(connections).toBe(0);
+    connection.close();
+    victim.stop(true);
+    await near.close();
   });
 
   test("refuses malformed requests, says why, and closes the connection", async () => {

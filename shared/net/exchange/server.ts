@@ -40,6 +40,8 @@ type ExchangeOptions = {
   readonly device: string;
   /** TCP port to listen on; 0, the default, takes any free one. */
   readonly lanPort?: number;
+  /** Whether an address may be that of another device of the subnet. Default: any. */
+  readonly isNeighbour?: (address: string) => boolean;
   readonly probes?: ProbeHooks;
   readonly onError: (error: unknown) => void;
 };
@@ -136,7 +138,12 @@ export class ExchangeServer implements Peers {
   }
 
   connect(keys: readonly PackageKey[]): PeerConnection {
-    return createExchangeClient({ keys, device: this.#options.device });
+    const isNeighbour = (address: string): boolean => this.isNeighbour(address);
+    return createExchangeClient({ keys, device: this.#options.device, isNeighbour });
+  }
+
+  isNeighbour(address: string): boolean {
+    return this.#options.isNeighbour?.(address) ?? true;
   }
 
   /** Share of upload slots in use, 0 to 100. */

@@ -118,6 +118,12 @@ const subnetsTable: AuditTable<Stores["subnets"]> = {
   candidates: "unaudited",
   candidate: "unaudited",
   deviceCount: "unaudited",
+  sideOf: "unaudited",
+  sharers: "unaudited",
+  joinEgress: {
+    object: ([id]) => `subnet ${id}`,
+    after: ([, deviceId]) => ({ sharesLease: deviceId }),
+  },
   merge: {
     object: ([{ from }]) => `subnet ${from.id}`,
     after: ([{ into, deviceId, confirmedBy }]) => ({ into: into.id, deviceId, confirmedBy }),

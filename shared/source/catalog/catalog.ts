@@ -235,15 +235,19 @@ export interface TaskStore {
   reportsBy(deviceId: string): Promise<Map<number, TaskReport>>;
 }
 
+/** Leases by package and `DeviceRecord.share`. */
 export interface LeaseStore {
   /**
    * Reads, decides and writes in one transaction, so that a lease is never granted to two devices.
    */
   update<T>(
     packageId: string,
-    subnetId: string,
+    share: string,
     decide: (state: LeaseState | null) => { next: LeaseState; result: T },
   ): Promise<T>;
+  read(packageId: string, share: string): Promise<LeaseState | null>;
+  /** Ends the leases that a device holds under this name. */
+  giveUp(share: string, deviceId: string): Promise<void>;
   ofPackage(packageId: string): Promise<Map<string, LeaseState>>;
   /** Removes the leases of packages that no task names. */
   removeWithoutTask(): Promise<void>;
@@ -260,6 +264,12 @@ export interface SubnetStore {
   candidates(device: DeviceRecord, place: DevicePlace): Promise<NeighbourCandidate[]>;
   /** Returns the other device if it is on another subnet of the same CIDR and group. */
   candidate(deviceId: string, otherId: string): Promise<NeighbourCandidate | null>;
+  /** Returns a device as a candidate; null if it serves nothing. */
+  sideOf(deviceId: string): Promise<NeighbourCandidate | null>;
+  /** Returns devices that share the lease of this subnet. */
+  sharers(subnetId: string): Promise<NeighbourCandidate[]>;
+  /** Lets the devices with the egress of this one share the lease of the subnet. */
+  joinEgress(subnetId: string, deviceId: string, atMs: number): Promise<void>;
   deviceCount(subnetId: string): Promise<number>;
   /**
    * Merges a subnet, or one device of it, into another one: devices, leases and WAN account.

@@ -28,6 +28,16 @@ export type DeviceRecord = {
   readonly subnet: SubnetIdentity | null;
   /** Identity of the device alone, before merges. */
   readonly ownSubnet: SubnetIdentity | null;
+  /**
+   * Name of the devices that share the lease, the tokens and the manifest: the id of the subnet, or
+   * a name of its own for devices with an egress that is not proven to be of the subnet. Null on no
+   * subnet.
+   */
+  readonly share: string | null;
+  /** Egress at the last check-in (model/egress.ts); null: not known. */
+  readonly egress: string | null;
+  /** LAN address at the last check-in. */
+  readonly lanAddress: string | null;
   readonly os: string;
   readonly arch: string;
   readonly agentVersion: string;

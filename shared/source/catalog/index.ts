@@ -20,7 +20,14 @@ export { reportOf } from "./catalog.ts";
 export type { NewToken, TokenRecord, TokenStore } from "./token-store.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
 export type { GroupRole, SessionRecord, SingleSignOn, UserRecord } from "./user-store.ts";
-export { noLease, releaseLease, requestLease, spendByFallback, withoutFailures } from "../../model/lease.ts";
 export type { OrderRecord } from "./trust-store.ts";
+export {
+  holderOf,
+  noLease,
+  releaseLease,
+  requestLease,
+  spendByFallback,
+  withoutFailures,
+} from "../../model/lease.ts";
 export type { LeaseState } from "../../model/lease.ts";
 export { openSqliteCatalog } from "./sqlite-catalog.ts";

@@ -215,6 +215,16 @@ const steps: readonly string[] = [
     BEGIN UPDATE device_count SET devices = devices + iif(new.removed_at_ms IS NULL, 1, -1); END;
   `,
   lanKeyStep,
+  // Egresses of a subnet whose devices share one lease: the first one, and those that are proven.
+  `
+  ALTER TABLE devices ADD COLUMN egress TEXT;
+  CREATE TABLE subnet_egresses (
+    subnet_id TEXT NOT NULL,
+    egress TEXT NOT NULL,
+    joined_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (subnet_id, egress)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const catalogVersion = steps.length;

@@ -16,6 +16,9 @@ export type DeviceRow = {
   subnet_site: string | null;
   own_subnet_id: string | null;
   own_subnet_site: string | null;
+  lan_address: string | null;
+  egress: string | null;
+  shares_lease: number;
   facts_json: string;
   tags_json: string;
   groups_json: string;
@@ -31,12 +34,18 @@ export type DeviceRow = {
 };
 /** Devices with the names of their subnet and site. */
 export const selectDevices = `SELECT devices.id, hostname, os, arch, agent_version, enrolled_at_ms, last_seen_at_ms,
-    devices.subnet_id, subnet_cidr, subnet_site, own_subnet_id, own_subnet_site, facts_json, tags_json, groups_json,
+    devices.subnet_id, subnet_cidr, subnet_site, own_subnet_id, own_subnet_site, lan_address, egress, facts_json, tags_json, groups_json,
+    egress IS NULL OR EXISTS (SELECT 1 FROM subnet_egresses
+      WHERE subnet_egresses.subnet_id = devices.subnet_id AND subnet_egresses.egress = devices.egress) AS shares_lease,
     display_name, suspended_at_ms, taken_over_at_ms, removed_at_ms, removed_why, awaits_approval, enrolled_with,
     subnet_labels.name AS subnet_name, sites.name AS site_name
   FROM devices
   LEFT JOIN subnet_labels ON subnet_labels.subnet_id = devices.subnet_id
   LEFT JOIN sites ON sites.id = subnet_labels.site_id`;
+
+/** Returns the name under which the device shares lease, tokens and manifest with others. */
+const shareOf = ({ subnet_id: id, egress, shares_lease: shares }: DeviceRow): string | null =>
+  id === null || shares === 1 ? id : `${id}~${egress}`;
 
 const toSubnet = (id: string | null, cidr: string | null, site: string | null): SubnetIdentity | null =>
   id === null ? null : { id, cidr: cidr ?? "", site: site ?? "" };
@@ -58,6 +67,9 @@ export const toDevice = (row: DeviceRow): DeviceRecord => ({
   lastSeenAtMs: row.last_seen_at_ms,
   subnet: toSubnet(row.subnet_id, row.subnet_cidr, row.subnet_site),
   ownSubnet: toSubnet(row.own_subnet_id, row.subnet_cidr, row.own_subnet_site),
+  share: shareOf(row),
+  egress: row.egress,
+  lanAddress: row.lan_address,
   os: row.os,
   arch: row.arch,
   agentVersion: row.agent_version,

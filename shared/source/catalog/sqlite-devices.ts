@@ -1,6 +1,7 @@
 /** Store of devices, their inventory and the digests of their credentials in SQLite. */
 import type { Database } from "bun:sqlite";
 import type { Inventory } from "../../api/schema/common.ts";
+import { egressOf } from "../../model/egress.ts";
 import type { DeliveryCount, DeviceStore } from "./catalog.ts";
 import type { DeviceFacts } from "./device-record.ts";
 import { selectDevices as select, toDevice, type DeviceRow as Row } from "./sqlite-device-row.ts";
@@ -26,7 +27,7 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
     `UPDATE devices SET hostname = $hostname, os = $os, arch = $arch, agent_version = $agentVersion,
        last_seen_at_ms = $atMs, subnet_id = $subnetId, subnet_cidr = $cidr, subnet_site = $site,
        own_subnet_id = $ownId, own_subnet_site = $ownSite, subnet_group = $group,
-       remote_address = $remote, lan_address = $lanAddress, lan_port = $lanPort,
+       remote_address = $remote, egress = $egress, lan_address = $lanAddress, lan_port = $lanPort,
        groups_json = $groups, facts_json = $facts, inventory_json = $inventory, packages_json = $packages,
        checked_in_at_ms = $atMs, unused_instance = NULL
      WHERE id = $id`,
@@ -39,11 +40,18 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
     `SELECT into_id, into_site FROM subnet_merges
      WHERE device_id IN ('', $id) AND subnet_id = $ownId ORDER BY device_id DESC LIMIT 1`,
   );
+  // The first egress of a subnet only gives the name: devices of another one have a lease too.
+  const foundEgress = database.query(
+    `INSERT INTO subnet_egresses (subnet_id, egress, joined_at_ms) SELECT $subnetId, $egress, $atMs
+     WHERE NOT EXISTS (SELECT 1 FROM subnet_egresses WHERE subnet_id = $subnetId)`,
+  );
   const record = database.transaction((id: string, { inventory, packages, place, atMs }: CheckIn) => {
     const own = place?.ownSubnet ?? null;
     forget.run({ id, ownId: own?.id ?? null });
     const row = own && merged.get({ id, ownId: own.id });
     const subnet = row && own ? { id: row.into_id, cidr: own.cidr, site: row.into_site } : own;
+    const egress = place === null ? null : egressOf(place.ownSubnet.cidr, place.remoteAddress);
+    if (subnet !== null) foundEgress.run({ subnetId: subnet.id, egress, atMs });
     update.run({
       id,
       hostname: inventory.hostname,
@@ -62,6 +70,7 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
       ownSite: own?.site ?? null,
       group: place?.group ?? null,
       remote: place?.remoteAddress ?? null,
+      egress,
       lanAddress: place?.address ?? null,
       lanPort: place?.lanPort ?? 0,
     });

@@ -20,9 +20,27 @@ export function sqliteLeases(database: Database): LeaseStore {
   const ofPackage = database.query<{ subnet_id: string; state_json: string }, { packageId: string }>(
     "SELECT subnet_id, state_json FROM leases WHERE package_id = $packageId",
   );
+  const ofShare = database.query<{ package_id: string; state_json: string }, { subnetId: string }>(
+    "SELECT package_id, state_json FROM leases WHERE subnet_id = $subnetId",
+  );
   const statesOf = (packageId: string) =>
     ofPackage.all({ packageId }).map((row) => [row.subnet_id, parseLease(row.state_json)] as const);
   return {
+    async read(packageId, subnetId) {
+      const row = read.get({ packageId, subnetId });
+      return row && parseLease(row.state_json);
+    },
+    async giveUp(subnetId, deviceId) {
+      database
+        .transaction(() => {
+          for (const { package_id: packageId, state_json: text } of ofShare.all({ subnetId })) {
+            const state = parseLease(text);
+            if (state.holder?.deviceId !== deviceId || state.expiresAtMs === 0) continue;
+            write.run({ packageId, subnetId, state: JSON.stringify({ ...state, expiresAtMs: 0 }) });
+          }
+        })
+        .immediate();
+    },
     async update(packageId, subnetId, decide) {
       return database
         .transaction(() => {

@@ -115,6 +115,37 @@ function accountMover(database: Database): (names: { from: string; into: string 
   };
 }
 
+/** Egresses of one subnet that are kept; the oldest is dropped. */
+const egressesMax = 32;
+
+/** Adds the egress of a device to those of a subnet. */
+function joinEgress(database: Database): (subnetId: string, deviceId: string, atMs: number) => void {
+  const put = database.query(
+    `INSERT OR IGNORE INTO subnet_egresses (subnet_id, egress, joined_at_ms)
+     SELECT $subnetId, egress, $atMs FROM devices WHERE id = $deviceId AND egress IS NOT NULL`,
+  );
+  const drop = database.query(
+    `DELETE FROM subnet_egresses WHERE subnet_id = $subnetId AND egress NOT IN (
+       SELECT egress FROM subnet_egresses WHERE subnet_id = $subnetId
+       ORDER BY joined_at_ms DESC, egress LIMIT ${egressesMax})`,
+  );
+  return (subnetId, deviceId, atMs) => {
+    put.run({ subnetId, deviceId, atMs });
+    drop.run({ subnetId });
+  };
+}
+
+/** Devices of the same subnet that share its lease, as candidates for one that does not. */
+function sharers(database: Database): SubnetStore["sharers"] {
+  const find = database.query<Row, { subnetId: string }>(
+    `SELECT ${columns} FROM devices
+     WHERE subnet_id = $subnetId AND removed_at_ms IS NULL AND lan_port > 0 AND egress IN (
+       SELECT egress FROM subnet_egresses WHERE subnet_id = $subnetId)
+     ORDER BY last_seen_at_ms DESC LIMIT ${candidatesMax}`,
+  );
+  return async (subnetId) => find.all({ subnetId }).map(toCandidate);
+}
+
 function merge(database: Database): SubnetStore["merge"] {
   const put = database.query(
     `INSERT INTO subnet_merges (device_id, subnet_id, into_id, into_site, confirmed_by_json, merged_at_ms)
@@ -138,11 +169,18 @@ function merge(database: Database): SubnetStore["merge"] {
      SELECT $into, name, site_id FROM subnet_labels WHERE subnet_id = $from
      ON CONFLICT DO UPDATE SET name = coalesce(name, excluded.name), site_id = coalesce(site_id, excluded.site_id)`,
   );
+  const joinAll = database.query(
+    `INSERT OR IGNORE INTO subnet_egresses (subnet_id, egress, joined_at_ms)
+     SELECT $into, egress, $atMs FROM subnet_egresses WHERE subnet_id = $from`,
+  );
+  const join = joinEgress(database);
   const run = database.transaction((one: Parameters<SubnetStore["merge"]>[0], nowMs: number) => {
     const { deviceId, atMs } = one;
     const [from, into, site] = [one.from.id, one.into.id, one.into.site];
     const confirmedBy = JSON.stringify(one.confirmedBy);
     put.run({ deviceId: deviceId ?? "", from, into, site, confirmedBy, atMs });
+    for (const each of one.confirmedBy) join(into, each, atMs);
+    if (deviceId === null) joinAll.run({ from, into, atMs });
     if (deviceId !== null) return moveOne.all({ deviceId, into, site });
     forward.run({ from, into, site });
     moveAccount({ from, into }, nowMs);
@@ -169,9 +207,21 @@ export function sqliteSubnets(database: Database): SubnetStore {
   const count = database.query<{ devices: number }, { subnetId: string }>(
     "SELECT count(*) AS devices FROM devices WHERE subnet_id = $subnetId AND removed_at_ms IS NULL AND awaits_approval = 0",
   );
+  const join = joinEgress(database);
+  const side = database.query<Row, { id: string }>(
+    `SELECT ${columns} FROM devices WHERE id = $id AND subnet_id IS NOT NULL AND lan_port > 0 AND removed_at_ms IS NULL`,
+  );
   return {
     candidates: candidates(database),
     candidate: candidate(database),
+    async sideOf(deviceId) {
+      const row = side.get({ id: deviceId });
+      return row && toCandidate(row);
+    },
+    sharers: sharers(database),
+    async joinEgress(subnetId, deviceId, atMs) {
+      join(subnetId, deviceId, atMs);
+    },
     async deviceCount(subnetId) {
       return count.get({ subnetId })!.devices;
     },

@@ -43,8 +43,8 @@ async function createTask(name = "tool"): Promise<number> {
 const fetchFrom = async ({ credential }: TestDevice, id = packageId, range = "bytes=0-999") =>
   (await fixture.raw("GET", `/v1/packages/${id}/content`, { credential, headers: { range } })).bytes();
 
-async function lease({ credential, subnetId }: TestDevice, taskId: number): Promise<void> {
-  const json = { taskId, subnetId, address: "10.0.0.5", lanPort: 5, term: 1 };
+async function lease({ credential, subnetId, address }: TestDevice, taskId: number): Promise<void> {
+  const json = { taskId, subnetId, address, lanPort: 5, term: 1 };
   await fixture.call("POST", "/v1/agent/lease", { credential, json });
 }
 
@@ -182,6 +182,7 @@ test("what would have crossed counts a package once per device, whatever the num
 describe("a report", () => {
   test("has the hours of its time, by site, subnet, package and month of a time zone", async () => {
     const [a, , c] = devices;
+    await createTask();
     // Midnight of 1 March in Berlin.
     fixture.clock.nowMs = Date.UTC(2027, 1, 28, 23);
     await fetchFrom(a!, packageId, "bytes=0-99");

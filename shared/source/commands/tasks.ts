@@ -289,11 +289,18 @@ const withSentences = (task: TaskDetail) => ({
 });
 
 function printWrongSenders({ deviceList }: TaskDetail): void {
-  const rows = deviceList.flatMap(({ hostname, wrongFrom }) =>
-    wrongFrom.map(({ address, deviceId, chunks }) => [address, deviceId ?? "-", String(chunks), hostname]),
+  const accused = deviceList.flatMap(({ hostname, wrongFrom }) =>
+    wrongFrom.map((sender) => Object.assign({}, sender, { hostname })),
   );
-  if (rows.length === 0) return;
-  printTable(["WRONG CHUNKS FROM", "DEVICE", "CHUNKS", "SEEN BY"], rows);
+  if (accused.length === 0) return;
+  const received = deviceList.filter(({ bytesVerified }) => bytesVerified > 0).length;
+  const bySender = Map.groupBy(accused, ({ address, deviceId }) => `${address} ${deviceId}`);
+  const rows = accused.map(({ address, deviceId, chunks, hostname }) => {
+    // One device may accuse another one wrongly.
+    const agree = bySender.get(`${address} ${deviceId}`)!.length;
+    return [address, deviceId ?? "-", String(chunks), hostname, `${agree} of ${received} devices`];
+  });
+  printTable(["WRONG CHUNKS FROM", "DEVICE", "CHUNKS", "SEEN BY", "STATED BY"], rows);
   print("");
 }
 

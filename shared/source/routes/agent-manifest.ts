@@ -8,7 +8,7 @@ import { allow } from "../auth.ts";
 import type { SignedManifestBytes } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
-import { participation } from "./participation.ts";
+import { checkAddress, participation } from "./participation.ts";
 
 /** Answers kept in memory: the subnets of one task ask for the same one. */
 const answersMax = 8;
@@ -52,12 +52,13 @@ export function addManifests(routes: Hono<SourceEnv>, context: SourceContext): v
     async (c) => {
       const { address, lanPort, attempt, ...request } = c.req.valid("json");
       const { device } = c.var;
-      const { packageId, subnetId } = await participation(context, device, request);
+      const { packageId, share } = await participation(context, device, request);
+      checkAddress(device, address);
       const granted = await answerOf(packageId);
       const holder = { deviceId: device.id, address, lanPort, attempt };
-      if (subnetId !== null) {
+      if (share !== null) {
         const sentBytes = granted.compressed.length;
-        const answer = context.manifests.ask(packageId, subnetId, holder, sentBytes, context.nowMs());
+        const answer = context.manifests.ask(packageId, share, holder, sentBytes, context.nowMs());
         if (answer.result === "elsewhere") return c.json(answer);
       }
       const type = { "content-type": "application/json" };

@@ -2,37 +2,25 @@
  * Routes for devices: check-in, event stream, leases, WAN fallback and progress reports.
  */
 import { Hono, type Context } from "hono";
-import {
-  noLease,
-  releaseLease,
-  requestLease,
-  spendByFallback,
-  type DevicePlace,
-  type PackageKeys,
-} from "../catalog/index.ts";
-import { leaseFailedMs } from "../../model/lease.ts";
+import type { DevicePlace, DeviceRecord, PackageKeys } from "../catalog/index.ts";
+import { noteService } from "../../model/lease.ts";
 import { canonicalAddress, subnetIdentity } from "../../model/subnet.ts";
 import { doneSchema } from "../../api/schema/admin.ts";
-import { endStates, type Inventory } from "../../api/schema/common.ts";
+import { endStates, type Inventory, type Progress } from "../../api/schema/common.ts";
 import {
   checkInRequestSchema,
   checkInResponseSchema,
   handBackSchema,
-  fallbackRequestSchema,
-  fallbackResponseSchema,
-  leaseReleaseSchema,
-  leaseRequestSchema,
-  leaseResponseSchema,
   neighbourSchema,
   progressRequestSchema,
   type CheckInResponse,
 } from "../../api/schema/agent.ts";
 import { targetsOf } from "../setting-reach.ts";
 import { dependsOnResults, openTargeting } from "../targeting.ts";
-import { agentTasksOf, targetedDevices, taskById, taskNamed } from "./agent-tasks.ts";
+import { agentTasksOf } from "./agent-tasks.ts";
 import { addManifests } from "./agent-manifest.ts";
 import { enrolmentRoutes } from "./enrolment.ts";
-import { currentSubnetId, participation } from "./participation.ts";
+import { giveUpShare, leaseRoutes } from "./leases.ts";
 import { allow, countRefusal } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { barredError } from "../barred-credential.ts";
@@ -51,8 +39,7 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   addCheckIn(routes, context);
   addStatements(routes, context);
   addManifests(routes, context);
-  addLeases(routes, context);
-  addFallback(routes, context);
+  routes.route("/", leaseRoutes(context));
   addEvents(routes, context);
   routes.post(
     "/progress",
@@ -61,19 +48,59 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
     limitBody(),
     jsonBody(progressRequestSchema),
     async (c) => {
-      const { reports } = c.req.valid("json");
+      const { device } = c.var;
+      const reports = await ownReports(context, device, c.req.valid("json").reports);
       // Reports of web bytes are compared with what the source has sent.
       if (reports.some(({ wanBytesFetched }) => wanBytesFetched > 0)) await context.wan.flush();
       await context.catalog.tasks.recordProgress(c.var.device.id, reports, context.nowMs());
       for (const { state, taskId } of reports)
         if (state === "complete" || state === "superseded") context.noted.add(taskId);
       for (const follows of new Set(reports.map((one) => one.follows)))
-        if (follows !== null) await onRepresentativeReceived(context, c.var.device, follows);
+        if (follows !== null) await onRepresentativeReceived(context, device, follows);
+      for (const report of reports) await noteReceptions(context, device, report);
       if (reports.some(({ state }) => endStates.has(state))) await announceResults(context, c.var.device.id);
       return c.json(done);
     },
   );
   return routes;
+}
+
+/** Leaves out reports of tasks that were never for the device. */
+async function ownReports(
+  context: SourceContext,
+  device: DeviceRecord,
+  reports: readonly Progress[],
+): Promise<Progress[]> {
+  const { tasks } = context.catalog;
+  const known = await tasks.reportsBy(device.id);
+  const kept: Progress[] = [];
+  for (const report of reports) {
+    const task = known.has(report.taskId) ? null : await tasks.byId(report.taskId);
+    const targeting = task && (await openTargeting(context, [task.target], device.id));
+    if (known.has(report.taskId) || targeting?.matches(task!.target, device)) kept.push(report);
+  }
+  return kept;
+}
+
+/** Notes at the lease of the package that the device received its holder. */
+async function noteReceptions(
+  { catalog, nowMs }: SourceContext,
+  { id, share }: DeviceRecord,
+  { taskId, receivedFrom }: Progress,
+): Promise<void> {
+  if (share === null || receivedFrom.length === 0) return;
+  const task = await catalog.tasks.byId(taskId);
+  if (task === null) return;
+  const lease = await catalog.leases.read(task.packageId, share);
+  const holderId = lease?.holder?.deviceId;
+  const received = receivedFrom.find(({ deviceId }) => deviceId === holderId);
+  if (lease === null || holderId === undefined || holderId === id || received === undefined) return;
+  const evidence = { presentAgoMs: received.signAgoMs, servedAgoMs: received.bytesAgoMs };
+  if (noteService(lease, holderId, evidence, nowMs()) === lease) return;
+  await catalog.leases.update(task.packageId, share, (state) => ({
+    next: noteService(state ?? lease, holderId, evidence, nowMs()),
+    result: null,
+  }));
 }
 
 /** Wakes a device whose results may have changed which tasks are for it, or its own setting. */
@@ -103,6 +130,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         await noteInstance(context, c, { instance, address: place?.address ?? "none" });
       const subnet = await catalog.devices.recordCheckIn(id, { inventory, packages, place, atMs });
       const device = (await catalog.devices.byId(id)) ?? c.var.device;
+      if (c.var.device.share !== device.share) await giveUpShare(context, c.var.device);
       context.liveness.noteCheckIn(id);
       await openEndedWithout(context, device);
       if (place !== null && device.life.state !== "waiting") await proposeProbes(context, device, place);
@@ -215,123 +243,6 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
         // Tells a reverse proxy not to buffer events.
         "x-accel-buffering": "no",
       });
-    },
-  );
-}
-
-/** Returns where a device that may download finds the package, and its size. */
-async function placesOf({ catalog, content }: SourceContext, packageId: string) {
-  const { urls, sizeBytes } = (await catalog.packages.byId(packageId))!;
-  return { urls: [...urls], atSource: await content.has(packageId, sizeBytes), packageBytes: sizeBytes };
-}
-
-function addFallback(routes: Hono<SourceEnv>, context: SourceContext): void {
-  routes.post(
-    "/fallback",
-    documented({
-      summary:
-        "Request or return a token for WAN fallback, for a device that cannot reach its representative",
-      audience: ["device"],
-      answer: fallbackResponseSchema,
-    }),
-    allow(context),
-    limitBody(16_384),
-    jsonBody(fallbackRequestSchema),
-    async (c) => {
-      const { release, uselessBytes, ...request } = c.req.valid("json");
-      const { packageId, subnetId } = await participation(context, c.var.device, request);
-      const token = { packageId, subnetId, deviceId: c.var.device.id };
-      const { packageBytes, ...places } = await placesOf(context, packageId);
-      const spentBytes = context.fallback.spend(token, uselessBytes);
-      const uselessBytesLeft = await context.catalog.leases.update(packageId, subnetId, (state) =>
-        spendByFallback(state ?? noLease, c.var.device.id, spentBytes, packageBytes, context.nowMs()),
-      );
-      if (release === true || uselessBytesLeft === 0) context.fallback.giveBack(token);
-      if (release === true) return c.json({ result: "refused" as const, retryAfterMs: 0 });
-      const answer =
-        uselessBytesLeft === 0
-          ? { result: "refused" as const, retryAfterMs: leaseFailedMs }
-          : context.fallback.ask(token, context.nowMs(), uselessBytes);
-      context.metrics.fallbacks.inc({ result: answer.result });
-      if (answer.result === "granted") context.wan.granted(packageId, token.deviceId, request.taskId);
-      return c.json(answer.result === "granted" ? { ...answer, ...places, uselessBytesLeft } : answer);
-    },
-  );
-}
-
-/** Returns the number of other connected devices that the session of a subnet is for. */
-async function presentOn(
-  context: SourceContext,
-  taskId: number,
-  subnetId: string,
-  deviceId: string,
-): Promise<number> {
-  const { catalog, changeHub } = context;
-  const { target } = await taskById(catalog, taskId);
-  const targeting = await openTargeting(context, [target]);
-  const devices = (await catalog.devices.withoutEnd(taskId, subnetId)).filter(
-    ({ id }) => id !== deviceId && changeHub.isConnected(id),
-  );
-  return devices
-    .filter(({ life }) => life.state !== "waiting")
-    .filter((one) => targeting.matches(target, one)).length;
-}
-
-function addLeases(routes: Hono<SourceEnv>, context: SourceContext): void {
-  const { catalog, nowMs, metrics, log } = context;
-  routes.post(
-    "/lease",
-    documented({
-      summary: "Request or renew the lease: the right to spend WAN bytes for a task's package on a subnet",
-      audience: ["device"],
-      answer: leaseResponseSchema,
-    }),
-    allow(context),
-    limitBody(16_384),
-    jsonBody(leaseRequestSchema),
-    async (c) => {
-      const request = c.req.valid("json");
-      const { packageId, subnetId } = await participation(context, c.var.device, request);
-      const { packageBytes, ...places } = await placesOf(context, packageId);
-      const answer = await catalog.leases.update(packageId, subnetId, (state) =>
-        requestLease(state ?? noLease, c.var.device.id, request, packageBytes, nowMs()),
-      );
-      metrics.leases.inc({ result: answer.result });
-      if (answer.result !== "granted") return c.json(answer);
-      context.wan.granted(packageId, c.var.device.id, request.taskId);
-      const present =
-        request.starting === true
-          ? { present: await presentOn(context, request.taskId, subnetId, c.var.device.id) }
-          : {};
-      return c.json({ ...answer, ...places, ...present });
-    },
-  );
-  routes.post(
-    "/lease/release",
-    documented({
-      summary: "Release the lease, with the reason when the download failed",
-      audience: ["device"],
-      answer: doneSchema,
-    }),
-    allow(context),
-    limitBody(16_384),
-    jsonBody(leaseReleaseSchema),
-    async (c) => {
-      const { taskId, epoch, failure, uselessBytes, ...request } = c.req.valid("json");
-      const subnetId = currentSubnetId(c.var.device, request.subnetId);
-      // The holder may release the lease even after it moved to another subnet.
-      const task = await taskNamed(catalog, { taskId, epoch });
-      const all = failure === null ? [] : await targetedDevices(context, task);
-      const deviceCount = all.filter((one) => one.subnet?.id === subnetId).length;
-      const subnet = { deviceCount, packageBytes: task.packageBytes };
-      if ((await catalog.packages.byId(task.packageId)) === null) return c.json(done);
-      await catalog.leases.update(task.packageId, subnetId, (state) =>
-        releaseLease(state ?? noLease, c.var.device.id, { failure, uselessBytes }, subnet, nowMs()),
-      );
-      if (failure !== null) {
-        log.warn({ device: c.var.device.id, taskId, subnetId, failure }, "representative failed");
-      }
-      return c.json(done);
     },
   );
 }

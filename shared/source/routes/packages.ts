@@ -4,7 +4,7 @@
  */
 import { Hono, type Context } from "hono";
 import * as v from "valibot";
-import type { PackageRecord } from "../catalog/index.ts";
+import type { DeviceRecord, PackageRecord } from "../catalog/index.ts";
 import { type Manifest } from "../../model/manifest.ts";
 import { decodeManifestInTurns } from "../../model/manifest-codec.ts";
 import { ManifestError } from "../../model/manifest-error.ts";
@@ -29,8 +29,10 @@ import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { wantedBytes } from "../range.ts";
 import { keepNewest, removePackage } from "../package-removal.ts";
+import { mayDownload } from "./leases.ts";
 import { packageNamed } from "./named-package.ts";
 import { packageDeviceRoutes } from "./package-devices.ts";
+import { needsPackage } from "./participation.ts";
 import { checkUrls, namePathSchema, packageUrlRoutes, redacted } from "./package-urls.ts";
 
 /** Upper bound on a publish request: a packed manifest of 16 MiB in base64, and URLs. */
@@ -245,11 +247,24 @@ function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context),
     pathParameters(packagePathSchema),
     async (c) => {
-      if (c.var.caller.kind === "device" && c.var.device.life.state === "waiting")
-        throw new ApiError(403, "This device waits for an approval", "device approve lets it get packages");
-      return contentResponse(context, c, await packageById(context, c.req.valid("param").id));
+      const published = await packageById(context, c.req.valid("param").id);
+      if (c.var.caller.kind === "device") await checkDownload(context, c.var.device, published);
+      return contentResponse(context, c, published);
     },
   );
+}
+
+/** @throws ApiError 403 for a device without the right to download the package */
+async function checkDownload(
+  context: SourceContext,
+  device: DeviceRecord,
+  { id, name, version }: PackageRecord,
+): Promise<void> {
+  if (!(await needsPackage(context, device, id)))
+    throw new ApiError(403, `No open task for this device needs ${name} ${version}`, "check in again");
+  if (await mayDownload(context, device, id)) return;
+  const what = `Another device of this subnet has the lease of ${name} ${version}`;
+  throw new ApiError(403, what, "get the package from that device, or ask for a fallback token");
 }
 
 function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {

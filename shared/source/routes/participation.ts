@@ -1,4 +1,6 @@
-/** The task and the subnet that a request of a device is about. */
+/** Task, subnet and address that a request of a device is about. */
+import { mayBeNeighbour } from "../../model/neighbour.ts";
+import { canonicalAddress } from "../../model/subnet.ts";
 import type { DeviceRecord } from "../catalog/index.ts";
 import { ApiError } from "../api-error.ts";
 import type { SourceContext } from "../context.ts";
@@ -12,7 +14,8 @@ export const currentSubnetId = <S extends string | null>(
 ): S | string => (subnet !== null && ownSubnet?.id === subnetId ? subnet.id : subnetId);
 
 /**
- * Returns the package and subnet of a request.
+ * Returns the package and subnet of a request, and the name under which the device shares lease,
+ * tokens and manifest with others.
  *
  * @throws ApiError 404 or 409 unless this device, on this subnet, takes part in this very task
  */
@@ -20,7 +23,7 @@ export async function participation<S extends string | null>(
   context: SourceContext,
   device: DeviceRecord,
   request: { readonly taskId: number; readonly epoch: string; readonly subnetId: S },
-): Promise<{ packageId: string; subnetId: S | string }> {
+): Promise<{ packageId: string; subnetId: S | string; share: S | string }> {
   const { tasks } = context.catalog;
   const task = await taskNamed(context.catalog, request);
   if (task.state !== "active") throw new ApiError(409, `Task ${task.id} is ${task.state}`, "check in again");
@@ -34,5 +37,37 @@ export async function participation<S extends string | null>(
   if (!isTargeted) {
     throw new ApiError(409, `Task ${task.id} no longer targets this device`, "check in again");
   }
-  return { packageId: task.packageId, subnetId };
+  // A device on no subnet has no share either.
+  return { packageId: task.packageId, subnetId, share: device.share ?? subnetId };
+}
+
+/**
+ * Checks the address that a request names for the device's neighbours: the one of its check-in.
+ *
+ * @throws ApiError 409 for another address
+ */
+export function checkAddress({ lanAddress, subnet }: DeviceRecord, address: string): void {
+  if (subnet === null || lanAddress === null) return;
+  const isOwn = canonicalAddress(address) === canonicalAddress(lanAddress);
+  if (isOwn && mayBeNeighbour({ address: "", cidr: subnet.cidr }, address)) return;
+  const what = `${address} is not the address of this device's interface in ${subnet.cidr}`;
+  throw new ApiError(409, what, "check in again");
+}
+
+/**
+ * Returns whether an open task of the package is for the device.
+ */
+export async function needsPackage(
+  context: Pick<SourceContext, "catalog" | "acceptsWishes">,
+  device: DeviceRecord,
+  packageId: string,
+): Promise<boolean> {
+  if (device.life.state === "waiting") return false;
+  const { tasks } = context.catalog;
+  const open = (await tasks.open()).filter((task) => task.packageId === packageId);
+  if (open.length === 0) return false;
+  const targets = open.map(({ target }) => target);
+  const targeting = await openTargeting(context, targets, device.id);
+  const reports = await tasks.reportsBy(device.id);
+  return open.some((task) => targeting.isFor(task, device, reports.get(task.id)));
 }

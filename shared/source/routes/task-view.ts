@@ -126,6 +126,7 @@ function unreportedProgress(taskId: number, bytesTotal: number): Progress {
     command: null,
     follows: null,
     wrongFrom: [],
+    receivedFrom: [],
     attempt: 1,
     epoch: "",
     createdAtMs: 0,
