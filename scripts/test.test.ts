@@ -1,4 +1,7 @@
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import timings from "./test-timings.json" with { type: "json" };
 import { parseSummary, skippedNames } from "./test.ts";
 
 test("reads counts from the last summary, and counts a file that cannot be loaded as failed", () => {
@@ -30,4 +33,10 @@ test("lists skipped tests with their file, and decodes XML escapes", () => {
       <skipped />
     </testcase>`;
   expect(skippedNames(junit)).toEqual(["b.test.ts: needs <root> (skipped: R&D)"]);
+});
+
+test("knows the time of files that exist", () => {
+  const files = Object.keys(timings.files);
+  expect(files.length).toBeGreaterThan(200);
+  expect(files.filter((file) => !existsSync(join(import.meta.dir, "..", file)))).toEqual([]);
 });

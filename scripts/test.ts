@@ -2,17 +2,24 @@
  * `npm test`: the gate, then every test. The last line is "N passed, N failed", and ", N skipped"
  * if tests were skipped. Each step of the gate counts as one. Exit status 1 when anything failed.
  *
+ * Files of tests run side by side, one in each processor and at most four, the slowest first by
+ * test-timings.json. Tests of processes and namespaces wait for most of their time. Every file has
+ * ports, groups, namespaces and folders of its own, so that labs of other users do not matter
+ * either. `--update-timings` writes the measured times of this run to the file.
+ *
  * The counts are those that `bun test` prints, so a test file that cannot be loaded counts as
  * failed. Skipped tests are listed by name; the name of a test that skips itself contains the
  * reason.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { runChecks } from "./check.ts";
 
 const root = join(import.meta.dir, "..");
 const testTimeoutMs = 60_000;
+/** Bound on files side by side: more would make a timer of a test late on a busy machine. */
+const workersMax = 4;
 
 type Counts = { passed: number; failed: number; skipped: number };
 
@@ -62,7 +69,10 @@ async function runTests(args: readonly string[]): Promise<Counts> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-test-"));
   const report = join(folder, "junit.xml");
   const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
-  const child = Bun.spawn([process.execPath, "test", `--timeout=${testTimeoutMs}`, ...reporter, ...args], {
+  const workers = Math.min(workersMax, availableParallelism());
+  const timings = `--timings=${join(import.meta.dir, "test-timings.json")}`;
+  const options = [`--timeout=${testTimeoutMs}`, `--parallel=${workers}`, timings];
+  const child = Bun.spawn([process.execPath, "test", ...options, ...reporter, ...args], {
     cwd: root,
     stdin: "ignore",
     stdout: "pipe",

@@ -4,10 +4,15 @@ import { runToEnd } from "./process.ts";
 /** Upper bound on one call, for machines whose package server does not answer. */
 const aptSeconds = 150;
 
-const apt = (...words: string[]) =>
-  runToEnd(["timeout", String(aptSeconds), "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60", ...words], {
+/** Held during a call: files of tests run side by side, and apt-get does not wait for all locks. */
+const lockFile = "/run/lock/flockcast-apt";
+
+const apt = (...words: string[]) => {
+  const command = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60", ...words];
+  return runToEnd(["flock", lockFile, "timeout", String(aptSeconds), ...command], {
     env: { DEBIAN_FRONTEND: "noninteractive" },
   });
+};
 
 /**
  * Installs the packages of missing programs with apt-get. Lists of packages are updated only if a
