@@ -7,6 +7,7 @@ import type { Logger } from "../../log.ts";
 import {
   beginTrust,
   extendTrust,
+  filesAfter,
   rootFingerprint,
   signStatementOf,
   trustFileSchema,
@@ -91,7 +92,7 @@ export class SourceTrust {
 
   /** Versions above `version`. */
   filesAfter(version: number): Signed[] {
-    return this.#chain.files.filter((signed) => readPayload(trustFileSchema, signed).version > version);
+    return filesAfter(this.#chain, version);
   }
 
   /** Returns the source's own keys; null outside the embedded mode. */
