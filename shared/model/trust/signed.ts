@@ -73,6 +73,17 @@ export function withSignatures(signed: Signed, more: Signed): Signed {
   return { payload: signed.payload, signatures: [...signed.signatures, ...added].slice(0, signaturesMax) };
 }
 
+/** Returns the text with the valid signatures of `keys`, one of each. */
+export function onlySigners(kind: SignedKind, signed: Signed, keys: readonly string[]): Signed {
+  const { payload } = signed;
+  const bytes = bytesOf(kind, payload);
+  const valid = keys.flatMap((key) => {
+    const own = signed.signatures.filter((one) => one.key === key);
+    return own.filter(({ signature }) => isValid(bytes, key, signature)).slice(0, 1);
+  });
+  return { payload, signatures: valid };
+}
+
 function isValid(bytes: Buffer, key: string, signature: string): boolean {
   const x = Buffer.from(key, "hex").toString("base64url");
   try {

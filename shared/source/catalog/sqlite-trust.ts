@@ -52,6 +52,9 @@ export function sqliteTrust(database: Database): TrustStore {
     async removeOrder(kind, subject) {
       remove.run({ kind, subject });
     },
+    async removeOrders() {
+      database.run("DELETE FROM orders");
+    },
     lastSequence: async () => last.get()?.sequence ?? 0,
   };
 }

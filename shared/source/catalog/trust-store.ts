@@ -24,6 +24,8 @@ export interface TrustStore {
   /** Stores the orders of a subject; `sequence` rises, otherwise nothing is stored. */
   putOrder(kind: OrderKind, record: OrderRecord): Promise<void>;
   removeOrder(kind: OrderKind, subject: string): Promise<void>;
+  /** Forgets all orders: devices have newer ones than a restored catalog. */
+  removeOrders(): Promise<void>;
   /** Highest sequence of an order; 0: none. */
   lastSequence(): Promise<number>;
 }
