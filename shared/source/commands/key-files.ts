@@ -3,6 +3,7 @@ import { createPublicKey } from "node:crypto";
 import { mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseSigningKey, type SigningKey } from "../../model/trust/index.ts";
+import { platform } from "../../platform/index.ts";
 import { CommandError } from "./command-error.ts";
 
 async function textOf(file: string, what: string): Promise<string> {
@@ -53,7 +54,8 @@ export async function publicKeyOf(words: string): Promise<string> {
 }
 
 /**
- * Writes private keys to new files in a folder, mode 0600. A file that exists stays.
+ * Writes private keys to new files in a folder, mode 0600, durable when it returns: the source may
+ * give its own keys up then. A file that has the key, from an attempt that was interrupted, stays.
  * @throws CommandError that names the file
  */
 export async function writeKeyFiles(folder: string, texts: Readonly<Record<string, string>>): Promise<void> {
@@ -67,8 +69,12 @@ export async function writeKeyFiles(folder: string, texts: Readonly<Record<strin
       await handle.close();
     } catch (error) {
       const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
+      if (exists && (await textOf(file, "key")) === text) continue;
       const why = exists ? "it exists: give another --out" : (error as Error).message;
       throw new CommandError(`Cannot write the key "${file}": ${why}`, 1, { cause: error });
     }
   }
+  if (!platform.syncsFolders) return;
+  const handle = await open(folder, "r");
+  await handle.sync().finally(() => handle.close());
 }

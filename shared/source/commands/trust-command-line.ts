@@ -47,7 +47,10 @@ export function addTrust(program: Command): void {
     )
     .option("--packages <names>", "publisher: names of packages with * and ?, with commas (default: all)")
     .option("--actions <actions>", "operator: pre-cache, run, upgrade, settings (default: all)")
-    .option("--target <target>", "operator: devices for which the key counts (default: all)")
+    .option(
+      "--target <target>",
+      "operator: devices for which the key counts; then not for settings (default: all)",
+    )
     .option("--expires <time>", "operator: end of the key, ISO 8601 or +90d (default: none)")
     .addOption(thresholdOption())
     .addOption(rootKeyOption())
@@ -62,6 +65,7 @@ export function addTrust(program: Command): void {
   add(trust, "sign", "sign a draft with a root key, or orders and freshness with an operator key")
     .argument("[draft]", "draft that trust add-key or revoke-key wrote")
     .option("--all", "every order that waits for a signature")
+    .option("--confirm <code>", "sign the orders that were read, whose code was printed, without a question")
     .option("--fresh", "only the word that nothing is kept back; for a timer")
     .option("--valid <duration>", "how long the word counts (default: 14d)")
     .addOption(rootKeyOption())

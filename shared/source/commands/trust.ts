@@ -7,8 +7,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import {
   freshnessValidityMs,
+  hasOnlyKnownFields,
   keyName,
   operatorActions,
+  parseSigningKey,
   readOrder,
   rootFingerprint,
   signersOf,
@@ -26,12 +28,22 @@ import { parseDurationMs } from "../../model/quantity.ts";
 import * as v from "valibot";
 import type { AdminClient } from "../../api/agent-client.ts";
 import { keyTextsIn } from "../trust/signing-keys.ts";
+import { printable } from "../../printable.ts";
 import { CommandError, usage } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
+import { connect, sourceOf, type JsonOptions } from "./connect.ts";
 import { publicKeyOf, readKeyFile, readKeyFiles, writeKeyFiles } from "./key-files.ts";
 import { print, printJson, printTable } from "./print.ts";
-import { operatorKeyFiles, renewFreshness, signAllNeeded, trustOf, type SignOptions } from "./signing.ts";
+import {
+  confirm,
+  operatorKeyFiles,
+  renewFreshness,
+  signAllNeeded,
+  signAllRead,
+  trustOf,
+  type SignOptions,
+} from "./signing.ts";
 import { parseTarget, parseTime } from "./tasks.ts";
+import { assertNewer, noteVersion, operatorScope, publisherScope, trustChanges } from "./trust-review.ts";
 
 type RootOptions = JsonOptions & {
   readonly rootKey?: readonly string[] | undefined;
@@ -64,21 +76,10 @@ export async function showTrust(options: JsonOptions): Promise<void> {
         key,
         `${file.root.threshold} of ${file.root.keys.length}`,
       ]),
-      ...file.publishers.map(({ key, packages }) => [
-        "publisher",
-        keyName(key),
-        key,
-        packages.length === 0 ? "all packages" : packages.join(", "),
-      ]),
+      ...file.publishers.map((one) => ["publisher", keyName(one.key), one.key, publisherScope(one)]),
       ...file.operators.map((one) => ["operator", keyName(one.key), one.key, operatorScope(one)]),
     ],
   );
-}
-
-function operatorScope({ actions, target, expiresAtMs }: TrustFile["operators"][number]): string {
-  const what = actions.length === 0 ? "all actions" : actions.join(", ");
-  const until = expiresAtMs === null ? "" : `, until ${new Date(expiresAtMs).toISOString()}`;
-  return `${what} on ${target}${until}`;
 }
 
 const newKey = (): string =>
@@ -124,6 +125,10 @@ export async function initTrust(options: InitOptions): Promise<void> {
     operators: [{ key: operator.key, actions: [], target: "all", expiresAtMs: null }],
   });
   await client.giveTrustFiles([signStatementOf("trust", next, rootKeys)]);
+  await noteVersion(
+    roots.map(([name]) => join(options.out, name!)),
+    next,
+  );
   await finishMove(client, next, operator, options);
 }
 
@@ -132,15 +137,24 @@ export async function exportTrust(
   options: JsonOptions & { readonly data: string; readonly out: string },
 ): Promise<void> {
   const texts = await keyTextsIn(options.data);
-  if (texts === null) throw new CommandError(`"${options.data}" holds no signing keys: they were exported`);
+  if (texts === null)
+    throw new CommandError(
+      `"${options.data}" holds no signing keys: they were exported; trust sign --all signs what waits`,
+    );
   const client = await connect(options);
   const before = await embeddedFile(client);
+  // Another source would add its own signature, and give up keys that nobody has then.
+  if (!before.root.keys.includes(parseSigningKey(texts.root).key))
+    throw new CommandError(
+      `"${options.data}" is the data folder of another source than ${sourceOf(options)}`,
+    );
   const files = { "root.key": texts.root, "publisher.key": texts.publisher, "operator.key": texts.operator };
   await writeKeyFiles(options.out, files);
   const root = await readKeyFile(join(options.out, "root.key"), "root key");
   const operator = await readKeyFile(join(options.out, "operator.key"), "operator's key");
   const next = nextOf(before, { embedded: false });
   await client.giveTrustFiles([signStatementOf("trust", next, [root])]);
+  await noteVersion([join(options.out, "root.key")], next);
   await finishMove(client, next, operator, options);
 }
 
@@ -201,6 +215,8 @@ export async function addTrustKey(words: string, options: AddKeyOptions): Promis
     throw new CommandError("--packages belongs to --role publisher", 2);
   const key = await publicKeyOf(words);
   const target = options.target === undefined ? "all" : parseTarget(options.target);
+  if (target !== "all" && actions.includes("settings"))
+    throw new CommandError("settings are for all devices: a key that signs them has no --target", 2);
   const expiresAtMs = parseTime(options.expires) ?? null;
   const client = await connect(options);
   const file = await trustOf(client);
@@ -262,9 +278,10 @@ export async function revokeTrustKey(
 
 /** Signs a version and gives it to the source, or writes it for the other roots. */
 async function submit(client: AdminClient, next: TrustFile, options: RootOptions): Promise<void> {
-  const keys = await readKeyFiles(options.rootKey ?? [], "root key");
-  const signed = signStatementOf("trust", next, keys);
-  await giveOrDraft(client, signed, options);
+  const files = options.rootKey ?? [];
+  const keys = await readKeyFiles(files, "root key");
+  await assertNewer(files, next);
+  await giveOrDraft(client, signStatementOf("trust", next, keys), options);
 }
 
 async function giveOrDraft(client: AdminClient, signed: Signed, options: RootOptions): Promise<void> {
@@ -284,6 +301,7 @@ async function giveOrDraft(client: AdminClient, signed: Signed, options: RootOpt
     return;
   }
   const { version, root } = await client.giveTrustFiles([signed]);
+  await noteVersion(options.rootKey ?? [], next);
   if (options.json) printJson({ version, root });
   else print(`version ${version}, roots ${root}`);
 }
@@ -296,6 +314,8 @@ type TrustSignOptions = RootOptions &
     readonly all?: true | undefined;
     readonly fresh?: true | undefined;
     readonly valid?: string | undefined;
+    /** Code of the list of orders that was read. */
+    readonly confirm?: string | undefined;
   };
 
 /** Signs a version of the trust file that others began, all waiting orders, or freshness. */
@@ -310,7 +330,7 @@ export async function signTrust(file: string | undefined, options: TrustSignOpti
     throw new CommandError("Give --operator-key FILE, or set FLOCKCAST_OPERATOR_KEY", 2);
   const keys = await readKeyFiles(files, "operator's key");
   const client = await connect(options);
-  const signed = options.all ? await signAllNeeded(client, keys) : 0;
+  const signed = options.all ? await signAllRead(client, keys, options.confirm) : 0;
   const expiresAtMs = await renewFreshness(client, keys, validityMs);
   if (options.json) return printJson({ signed, freshUntilMs: expiresAtMs });
   print(
@@ -327,8 +347,19 @@ async function signDraft(file: string, options: RootOptions): Promise<void> {
       cause: error,
     });
   }
-  const keys = await readKeyFiles(options.rootKey ?? [], "root key");
+  const files = options.rootKey ?? [];
+  const keys = await readKeyFiles(files, "root key");
   if (keys.length === 0) throw new CommandError("Give --root-key FILE", 2);
+  const client = await connect(options);
+  const before = await trustOf(client);
+  const next = readPayload(trustFileSchema, draft);
+  if (next.version !== before.version + 1 || !hasOnlyKnownFields(draft, next))
+    throw new CommandError(
+      `"${file}" does not follow version ${before.version} of the trust file: make the draft again with this version of flockcast`,
+    );
+  await assertNewer(files, next);
+  for (const line of trustChanges(before, next)) process.stderr.write(`${printable(line)}\n`);
+  if (process.stdin.isTTY) await confirm(`Sign version ${next.version} of the trust file? [y/N] `);
   const signed = withSignatures(draft, signText("trust", draft.payload, keys));
-  await giveOrDraft(await connect(options), signed, { ...options, draft: options.draft ?? file });
+  await giveOrDraft(client, signed, { ...options, draft: options.draft ?? file });
 }
