@@ -2,7 +2,15 @@
  * The device's judgement of what the source sends: nothing counts but what keys of the trust file
  * have signed. The source may stop tasks, and choose among what was signed for this device.
  */
-import type { AgentSetting, AgentTask, AssignedTask, CheckInResponse } from "../api/schema/agent.ts";
+import * as v from "valibot";
+import {
+  agentSettingSchema,
+  agentTaskSchema,
+  type AgentSetting,
+  type AgentTask,
+  type AssignedTask,
+  type CheckInResponse,
+} from "../api/schema/agent.ts";
 import type { Ledger } from "../cache/index.ts";
 import { resolveSetting, rootSetting, type SettingNode } from "../model/setting-inheritance.ts";
 import {
@@ -187,7 +195,9 @@ export class TrustKeeper {
     const { assignments } = answer;
     if (assignments !== null) attempt("assignments", null, () => this.#takeAssignments(assignments));
     let own: AgentSetting | null = null;
-    attempt("own setting", null, () => (own = this.#ownSetting(answer.ownSetting.name)));
+    attempt("own setting", null, () => {
+      own = savable(agentSettingSchema, this.#ownSetting(answer.ownSetting.name));
+    });
     const tasks: AgentTask[] = [];
     for (const task of answer.tasks)
       attempt(`task ${task.id}`, task.id, () => tasks.push(this.#taskOf(task, own)));
@@ -343,8 +353,9 @@ export class TrustKeeper {
       throw new TrustError("older", "the device has a newer order of this task");
     const setting =
       order.setting === null ? (own ?? this.#resolved(rootSetting)) : this.#resolved(order.setting);
+    const task = savable(agentTaskSchema, agentTaskOf(order, given, setting));
     noteOrder(this.#record, id, { ...order, digest });
-    return agentTaskOf(order, given, setting);
+    return task;
   }
 
   #save(): void {
@@ -364,6 +375,17 @@ export class TrustKeeper {
         this.#options.log.error({ ...one }, "the source sent a statement that does not count");
     this.#refused = refused;
   }
+}
+
+/**
+ * Returns a value that the ledger can give back after a restart: orders have wider fields.
+ * @throws TrustError
+ */
+function savable<S extends v.GenericSchema>(schema: S, value: v.InferInput<S>): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new TrustError("malformed", `${v.getDotPath(issue)}: ${issue.message}`.slice(0, 200));
 }
 
 /** Returns a task as the device keeps it: the order, and what the source may choose. */
