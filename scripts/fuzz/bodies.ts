@@ -6,6 +6,7 @@ import * as settings from "../../shared/api/schema/settings.ts";
 import * as agent from "../../shared/api/schema/agent.ts";
 import { deviceRenameSchema, deviceSchema } from "../../shared/api/schema/device.ts";
 import * as labels from "../../shared/api/schema/labels.ts";
+import * as trust from "../../shared/api/schema/trust.ts";
 import { errorSchema } from "../../shared/api/schema/common.ts";
 import { taskForTest } from "../../shared/device/testing.ts";
 import { inventoryOf } from "../../shared/source/app-fixture.ts";
@@ -27,6 +28,8 @@ const settingAssign = { setting: "default", target: "group:a", rank: 1 };
 export const agentTask: agent.AgentTask = { ...taskForTest(), id: 1, action: "run", command: "true" };
 const signedText = { payload: "{}", signatures: [{ key: "ab".repeat(32), signature: base64(64) }] };
 const { taskKey, packageKey } = agentTask;
+const subject = { kind: "task", subject: "1" };
+const neededOrder = { ...subject, content: { taskId: 1 }, pending: signedText };
 const assignedTask = { id: 1, order: signedText, attempt: 1, paused: false, taskKey, packageKey };
 const inventory = inventoryOf("h", "10.0.0.5", ["a"]);
 const progress = {
@@ -119,6 +122,13 @@ export const requests = [
   ["POST", "/v1/settings", "admin", settingCreate],
   ["PATCH", "/v1/settings/s", "admin", settingEdit],
   ["PUT", "/v1/setting-assignments", "admin", settingAssign],
+  ["POST", "/v1/agent/trust", "device", { files: [signedText] }],
+  ["POST", "/v1/trust/files", "admin", { files: [signedText] }],
+  ["POST", "/v1/trust/orders", "admin", { orders: [{ ...subject, signed: signedText }] }],
+  ["POST", "/v1/trust/freshness", "admin", { signed: signedText }],
+  ["GET", "/v1/trust", "admin", null],
+  ["GET", "/v1/trust/needed?kind=task&subject=1", "admin", null],
+  ["GET", "/v1/trust/order?kind=task&subject=1", "admin", null],
   ["GET", "/v1/tasks/1", "admin", null],
   ["GET", "/v1/devices/h", "admin", null],
   ["GET", "/v1/devices/h/tasks?limit=5", "admin", null],
@@ -164,5 +174,12 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [settings.settingCreateSchema, settingCreate],
   [settings.settingEditSchema, settingEdit],
   [settings.settingAssignSchema, settingAssign],
+  [agent.handBackSchema, { files: [signedText] }],
+  [trust.trustFilesBodySchema, { files: [signedText] }],
+  [trust.ordersBodySchema, { orders: [{ ...subject, signed: signedText }] }],
+  [trust.freshnessBodySchema, { signed: signedText }],
+  [trust.neededListSchema, { needed: [neededOrder] }],
+  [trust.orderViewSchema, { signed: signedText }],
+  [trust.ordersAnswerSchema, { orders: [{ ...subject, isComplete: true }] }],
   [errorSchema, { error: "x", hint: "y", code: "device-removed" }],
 ];
