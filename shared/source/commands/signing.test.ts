@@ -298,6 +298,21 @@ describe("the keys of a source", () => {
     expect(fixture.trust.file.orderThreshold).toBe(2);
   });
 
+  test("want two operators for an order, and keep as many", async () => {
+    const more = { ...root(), role: "operator" as const, orderThreshold: "2" };
+    await addTrustKey(otherKey, more);
+    expect(fixture.trust.file.orderThreshold).toBe(2);
+    expect(await errorOf(revokeTrustKey(otherKey, root()))).toContain(
+      "2 operators have to sign, and 1 would be left",
+    );
+    await createTask("tool@1", { ...options, action: "pre-cache" });
+    expect((await fixture.orders.needed({ kind: "task", subject: "1" }))?.pending?.signatures).toHaveLength(
+      1,
+    );
+    await revokeTrustKey(otherKey, { ...root(), orderThreshold: "1" });
+    expect(fixture.trust.file.operators).toHaveLength(1);
+  });
+
   test("are not taken from the folder of another source, which would give its own up for them", async () => {
     await withNewSource(async (other) => {
       const foreign = await openFixture({}, Date.now());

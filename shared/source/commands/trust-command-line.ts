@@ -1,19 +1,15 @@
 /** Command line of `trust`: the keys that may sign for the deployment. */
 import { Command, Option } from "@commander-js/extra-typings";
 import { jsonOption, operatorKeyOption, rootKeyOption, sourceOption, tokenOption } from "./options.ts";
-import {
-  addTrustKey,
-  exportTrust,
-  initTrust,
-  makeKey,
-  revokeTrustKey,
-  showTrust,
-  signTrust,
-} from "./trust.ts";
+import { addTrustKey, exportTrust, initTrust, makeKey, revokeTrustKey, signTrust } from "./trust.ts";
+import { showTrust } from "./trust-show.ts";
 
 const draftOption = () =>
   new Option("--draft <file>", "write the version here if other roots have to sign it");
 const thresholdOption = () => new Option("--threshold <n>", "roots that have to sign from now on");
+
+const orderThresholdOption = () =>
+  new Option("--order-threshold <n>", "operators that have to sign an order from now on");
 
 const add = (trust: Command, name: string, description: string) =>
   trust
@@ -53,12 +49,14 @@ export function addTrust(program: Command): void {
     )
     .option("--expires <time>", "operator: end of the key, ISO 8601 or +90d (default: none)")
     .addOption(thresholdOption())
+    .addOption(orderThresholdOption())
     .addOption(rootKeyOption())
     .addOption(draftOption())
     .action(addTrustKey);
   add(trust, "revoke-key", "end a key; devices follow when they check in")
     .argument("<key>", "name or public key, as trust show prints it")
     .addOption(thresholdOption())
+    .addOption(orderThresholdOption())
     .addOption(rootKeyOption())
     .addOption(draftOption())
     .action(revokeTrustKey);

@@ -11,7 +11,6 @@ import {
   keyName,
   operatorActions,
   parseSigningKey,
-  readOrder,
   rootFingerprint,
   signersOf,
   signStatementOf,
@@ -32,7 +31,7 @@ import { printable } from "../../printable.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { connect, sourceOf, type JsonOptions } from "./connect.ts";
 import { publicKeyOf, readKeyFile, readKeyFiles, writeKeyFiles } from "./key-files.ts";
-import { print, printJson, printTable } from "./print.ts";
+import { print, printJson } from "./print.ts";
 import {
   confirm,
   operatorKeyFiles,
@@ -43,44 +42,15 @@ import {
   type SignOptions,
 } from "./signing.ts";
 import { parseTarget, parseTime } from "./tasks.ts";
-import { assertNewer, noteVersion, operatorScope, publisherScope, trustChanges } from "./trust-review.ts";
+import { assertNewer, noteVersion, trustChanges } from "./trust-review.ts";
 
 type RootOptions = JsonOptions & {
   readonly rootKey?: readonly string[] | undefined;
   /** File for a version that needs the signatures of other roots. */
   readonly draft?: string | undefined;
+  /** Operators that have to sign an order from now on. */
+  readonly orderThreshold?: string | undefined;
 };
-
-export async function showTrust(options: JsonOptions): Promise<void> {
-  const client = await connect(options);
-  const { root: fingerprint, canSign, freshness, unsigned } = await client.trust();
-  const file = await trustOf(client);
-  const fresh = freshness === null ? null : readOrder("freshness", freshness);
-  if (options.json)
-    return printJson({ ...file, fingerprint, canSign, freshUntilMs: fresh?.expiresAtMs ?? null, unsigned });
-  print(`version ${file.version} of ${new Date(file.issuedAtMs).toISOString()}, roots ${fingerprint}`);
-  print(
-    canSign
-      ? "embedded: the source holds the keys, and whoever owns the source owns the devices (trust export)"
-      : "the keys are not on the source",
-  );
-  const until = fresh === null ? "never given" : `until ${new Date(fresh.expiresAtMs).toISOString()}`;
-  print(`fresh: ${until}${unsigned === 0 ? "" : `; ${unsigned} records wait for a signature`}`);
-  print("");
-  printTable(
-    ["ROLE", "KEY", "PUBLIC KEY", "SCOPE"],
-    [
-      ...file.root.keys.map((key) => [
-        "root",
-        keyName(key),
-        key,
-        `${file.root.threshold} of ${file.root.keys.length}`,
-      ]),
-      ...file.publishers.map((one) => ["publisher", keyName(one.key), one.key, publisherScope(one)]),
-      ...file.operators.map((one) => ["operator", keyName(one.key), one.key, operatorScope(one)]),
-    ],
-  );
-}
 
 const newKey = (): string =>
   generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
@@ -229,7 +199,7 @@ export async function addTrustKey(words: string, options: AddKeyOptions): Promis
       : role === "operator"
         ? { operators: [...operators, { key, actions, target, expiresAtMs }] }
         : { root: withThreshold({ ...root, keys: [...root.keys, key] }, options.threshold) };
-  await submit(client, nextOf(file, change), options);
+  await submit(client, file, nextOf(file, change), options);
 }
 
 const listed = ({ root, publishers, operators }: TrustFile): string[] => [
@@ -264,7 +234,7 @@ export async function revokeTrustKey(
     publishers: publishers.filter((one) => one.key !== key),
     operators: operators.filter((one) => one.key !== key),
   });
-  await submit(client, next, options);
+  await submit(client, file, next, options);
   const unsigned = (await client.trust()).unsigned;
   if (unsigned > 0)
     process.stderr.write(
@@ -276,8 +246,26 @@ export async function revokeTrustKey(
     );
 }
 
+/** @throws CommandError when too few operators are left to sign */
+function withOrderThreshold(file: TrustFile, text: string | undefined): TrustFile {
+  const count = file.operators.length;
+  const orderThreshold =
+    text === undefined ? file.orderThreshold : whole(text, "threshold of operators", Math.min(count, 8));
+  if (orderThreshold <= count || count === 0) return { ...file, orderThreshold };
+  throw new CommandError(
+    `${orderThreshold} operators have to sign, and ${count} would be left: give --order-threshold, or list another one first`,
+  );
+}
+
 /** Signs a version and gives it to the source, or writes it for the other roots. */
-async function submit(client: AdminClient, next: TrustFile, options: RootOptions): Promise<void> {
+async function submit(
+  client: AdminClient,
+  before: TrustFile,
+  changed: TrustFile,
+  options: RootOptions,
+): Promise<void> {
+  const next = withOrderThreshold(changed, options.orderThreshold);
+  for (const line of trustChanges(before, next)) process.stderr.write(`${printable(line)}\n`);
   const files = options.rootKey ?? [];
   const keys = await readKeyFiles(files, "root key");
   await assertNewer(files, next);
