@@ -16,11 +16,23 @@ import { manifests } from "./fuzz/manifests.ts";
 import { members } from "./fuzz/members.ts";
 import { fuzzTarget, type FuzzReport } from "./fuzz/run.ts";
 import { settings } from "./fuzz/settings.ts";
+import { trust } from "./fuzz/trust.ts";
 import { web } from "./fuzz/web.ts";
 import { between } from "./rig/option-parsers.ts";
 import { alignTable } from "./rig/table.ts";
 
-export const targets = [frames, members, manifests, exchange, api, ledger, settings, web, forwarded] as const;
+export const targets = [
+  frames,
+  members,
+  manifests,
+  exchange,
+  api,
+  ledger,
+  settings,
+  trust,
+  web,
+  forwarded,
+] as const;
 
 const sharesTotal = targets.reduce((sum, { share }) => sum + share, 0);
 const casesMax = 1e12;

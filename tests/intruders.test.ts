@@ -128,7 +128,8 @@ test("trusts a self-signed source by the identity in the token only", async () =
   expect(bytesFrom(task, "wan")).toBe(sizeBytes);
 
   const token = await enrollTokenOf(harness.source);
-  const wrong = token.slice(0, -1) + (token.endsWith("0") ? "1" : "0");
+  const [secret, identity = "", root] = token.split(".");
+  const wrong = [secret, identity.slice(0, -1) + (identity.endsWith("0") ? "1" : "0"), root].join(".");
   const data = join(harness.folder, "refused");
   const call = ["run", "--source", harness.source.url, "--enroll", wrong, "--data", data];
   const output = await harness.run("peer", ...call, "--interface", "127.0.0.1");

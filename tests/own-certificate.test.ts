@@ -10,6 +10,7 @@ import { programsFromSource } from "../scripts/rig/programs.ts";
 import { makeCertificate } from "../shared/api/testing-certificates.ts";
 import { openLedgerReadOnly } from "../shared/cache/index.ts";
 import { connectPeer } from "../shared/net/web/tls-peer.ts";
+import { programsWithPreload } from "../scripts/rig/programs.ts";
 import { createCleanups } from "./cleanups.ts";
 import { until, type Harness, type Peer } from "./harness.ts";
 
@@ -51,7 +52,7 @@ async function expectSameDevice(harness: Harness, peer: Peer): Promise<void> {
 
 test("a device stays connected while the source renews its certificate, again and again", async () => {
   const preload = join(import.meta.dir, "short-certificates.ts");
-  const harness = await open({ env: { BUN_OPTIONS: `--preload=${preload}` } });
+  const harness = await open({ programs: programsWithPreload(preload) });
   const peer = await harness.startPeer();
   const { url } = harness.source;
   expect(url).toStartWith("https://127.0.0.1:");

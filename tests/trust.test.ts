@@ -48,6 +48,16 @@ async function exportKeys(harness: Harness): Promise<string> {
   return keys;
 }
 
+/** Signs what waits, as a person who has read the list. */
+async function signAll(harness: Harness, ...operator: string[]): Promise<string> {
+  const all = ["trust", "sign", "--all", ...operator];
+  const { stderr } = await harness.tryAdmin(...all);
+  const code = /--confirm ([0-9a-f]{16})/.exec(stderr)?.[1];
+  const signed = await harness.tryAdmin(...all, "--confirm", code ?? "none");
+  expect([signed.status, stderr]).toEqual([0, expect.stringContaining("Nothing was signed")]);
+  return signed.stderr;
+}
+
 async function openLying(): Promise<{ harness: Harness; lie: (name: string) => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-lie-"));
   addCleanup(() => rm(folder, { recursive: true }));
@@ -68,7 +78,12 @@ test("a source without keys hands out nothing that no operator signed, and obeys
   expect((await peer!.status()).trust).toMatchObject({ embedded: true, isStale: false, refused: [] });
 
   const keys = await exportKeys(harness);
-  expect((await readdir(keys)).toSorted()).toEqual(["operator.key", "publisher.key", "root.key"]);
+  expect((await readdir(keys)).toSorted()).toEqual([
+    "operator.key",
+    "publisher.key",
+    "root.key",
+    "root.key.version",
+  ]);
   expect(await readFile(join(harness.source.data, "signing.keys"), "utf8")).toContain('"keys": null');
   const unsigned = await harness.tryAdmin(
     "task",
@@ -86,8 +101,10 @@ test("a source without keys hands out nothing that no operator signed, and obeys
   expect((await harness.client.task(2)).deviceList[0]!.state).toBe("pending");
 
   const operator = ["--operator-key", join(keys, "operator.key")];
-  const signed = await harness.tryAdmin("task", "edit", "2", "--expires", "+2d", ...operator);
-  expect([signed.status, signed.stderr]).toEqual([0, expect.stringContaining("signs task 2: run tool 1")]);
+  // No operator has signed this task: only who has read all of it may do so.
+  const edited = await harness.tryAdmin("task", "edit", "2", "--expires", "+2d", ...operator);
+  expect([edited.status, edited.stderr]).toEqual([1, expect.stringContaining("trust sign --all shows")]);
+  expect(await signAll(harness, ...operator)).toContain("signs task 2: run tool 1");
   await harness.waitUntilComplete(2, [peer!]);
   const third = await harness.tryAdmin(
     "task",
@@ -212,7 +229,7 @@ test("a device that was off follows new roots, a revoked operator and a rotated 
   for (const { key } of shown.publishers.slice(0, -1)) await admin("trust", "revoke-key", key, ...roots);
   await admin("publish", file, "--name", "tool", "--version", "1", "--key", join(keys, "publisher.key"));
   const operator = ["--operator-key", join(more, "operator-2.key")];
-  await admin("trust", "sign", "--all", ...operator);
+  await signAll(harness, ...operator);
   await admin("task", "create", "tool@1", "--action", "pre-cache", ...operator);
   const refused = await harness.tryAdmin(
     "task",
@@ -232,6 +249,8 @@ test("a device that was off follows new roots, a revoked operator and a rotated 
   await harness.waitUntilComplete(1, [peer]);
   expect((await peer.status()).trust).toMatchObject({ embedded: false, isStale: false, refused: [] });
   const later = await harness.startPeer();
-  const task = await harness.waitUntilComplete(1, [peer, later]);
+  // The first task may have ended before this device enrolled.
+  const id = Number(await admin("task", "create", "tool@1", "--action", "pre-cache", ...operator));
+  const task = await harness.waitUntilComplete(id, [peer, later]);
   expect(reasonsText(task.deviceList[0]!.reasons)).toContain("complete");
 }, 180_000);

@@ -8,6 +8,7 @@ import { deviceRenameSchema, deviceSchema } from "../../shared/api/schema/device
 import * as audit from "../../shared/api/schema/audit.ts";
 import * as labels from "../../shared/api/schema/labels.ts";
 import * as tokens from "../../shared/api/schema/tokens.ts";
+import * as trust from "../../shared/api/schema/trust.ts";
 import { errorSchema } from "../../shared/api/schema/common.ts";
 import { taskForTest } from "../../shared/device/testing.ts";
 import { inventoryOf } from "../../shared/source/app-fixture.ts";
@@ -29,6 +30,8 @@ const settingAssign = { setting: "default", target: "group:a", rank: 1 };
 export const agentTask: agent.AgentTask = { ...taskForTest(), id: 1, action: "run", command: "true" };
 const signedText = { payload: "{}", signatures: [{ key: "ab".repeat(32), signature: base64(64) }] };
 const { taskKey, packageKey } = agentTask;
+const subject = { kind: "task", subject: "1" };
+const neededOrder = { ...subject, content: { taskId: 1 }, pending: signedText };
 const assignedTask = {
   id: 1,
   order: signedText,
@@ -155,6 +158,13 @@ export const requests = [
   ["POST", "/v1/settings", "admin", settingCreate],
   ["PATCH", "/v1/settings/s", "admin", settingEdit],
   ["PUT", "/v1/setting-assignments", "admin", settingAssign],
+  ["POST", "/v1/agent/trust", "device", { files: [signedText] }],
+  ["POST", "/v1/trust/files", "admin", { files: [signedText] }],
+  ["POST", "/v1/trust/orders", "admin", { orders: [{ ...subject, signed: signedText }] }],
+  ["POST", "/v1/trust/freshness", "admin", { signed: signedText }],
+  ["GET", "/v1/trust", "admin", null],
+  ["GET", "/v1/trust/needed?kind=task&subject=1", "admin", null],
+  ["GET", "/v1/trust/order?kind=task&subject=1", "admin", null],
   ["GET", "/v1/tasks/1", "admin", null],
   ["GET", "/v1/devices/h", "admin", null],
   ["GET", "/v1/devices/h/tasks?limit=5", "admin", null],
@@ -207,5 +217,12 @@ export const bodies: readonly (readonly [GenericSchema, unknown])[] = [
   [tokens.tokenCreateSchema, personToken],
   [tokens.tokenCreateSchema, enrolmentToken],
   [audit.auditRowSchema, auditRow],
+  [agent.handBackSchema, { files: [signedText] }],
+  [trust.trustFilesBodySchema, { files: [signedText] }],
+  [trust.ordersBodySchema, { orders: [{ ...subject, signed: signedText }] }],
+  [trust.freshnessBodySchema, { signed: signedText }],
+  [trust.neededListSchema, { needed: [neededOrder] }],
+  [trust.orderViewSchema, { signed: signedText }],
+  [trust.ordersAnswerSchema, { orders: [{ ...subject, isComplete: true }] }],
   [errorSchema, { error: "x", hint: "y", code: "device-removed" }],
 ];

@@ -63,6 +63,20 @@ test("forgets the oldest ended tasks that the source no longer lists", async () 
   expect([...device.tasks.keys()].toSorted((a, b) => a - b)).toEqual(kept.toSorted((a, b) => a - b));
 });
 
+test("keeps an ended task whose order is valid: the source could have it run again", async () => {
+  const rows = Array.from({ length: 300 }, (_, index) => ended(index + 1));
+  for (const [at, expiresAtMs] of [
+    [3, 253_402_300_799_999],
+    [4, 0],
+  ] as const)
+    Object.assign(rows[at]!, { runs: 1, task: { ...rows[at]!.task, action: "run", expiresAtMs } });
+  const { device, ledger } = deviceWith(rows);
+  await device.resume();
+  device.accept([], []);
+  const kept = ledger.tasks().map(({ taskId }) => taskId);
+  expect(kept.toSorted((a, b) => a - b).slice(0, 2)).toEqual([4, 45]);
+});
+
 test("keeps the newest task of each package in the cache, whose key others need", async () => {
   const tool = testPackage(key, { files: { a: 2_000 } });
   const rows = Array.from({ length: 300 }, (_, index) => ended(index + 1, index < 10 ? tool.id : undefined));

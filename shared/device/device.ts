@@ -20,6 +20,8 @@ import { commandKey, downgradeReason } from "./version-guard.ts";
  * that the device offers.
  */
 const endedTasksMax = 256;
+/** Upper bound on ended tasks that stay because their order is valid: it must not run again. */
+const replayableTasksMax = 4_096;
 
 /** Ids of tasks in an answer of the source. */
 type TaskIds = {
@@ -205,8 +207,11 @@ export class Device {
       .toSorted((a, b) => b.id - a.id);
     const lastRuns = this.#lastRuns();
     const packages = new Set(ended.slice(0, endedTasksMax).map(({ row }) => row.task.packageId));
+    const nowMs = this.#options.ports.clock.wallMs();
     this.#each(ended.slice(endedTasksMax), ({ id, row }) => {
-      const { packageId } = row.task;
+      const { packageId, expiresAtMs } = row.task;
+      const isReplayable = row.runs > 0 && expiresAtMs !== null && expiresAtMs > nowMs;
+      if (isReplayable && ended.length <= replayableTasksMax) return;
       const isOffered = !packages.has(packageId) && ledger.package(packageId) !== null;
       packages.add(packageId);
       if (isOffered || lastRuns.has(id)) return;

@@ -11,7 +11,7 @@ type Hold = { readonly kind: "paused" | "expired"; readonly reason: Reason };
 
 /**
  * Returns null if the task may begin.
- * @param nowMs time by which tasks start
+ * @param nowMs the later one of the device's time and of the time by which tasks start
  */
 export function holdOf({ paused, expiresAtMs }: AgentTask, nowMs: number): Hold | null {
   if (expiresAtMs !== null && nowMs >= expiresAtMs) return { kind: "expired", reason: reason("expired") };

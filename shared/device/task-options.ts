@@ -12,7 +12,7 @@ export type TaskOptions = {
   readonly turns: CommandTurns;
   /** Returns false once another task has taken the id. */
   readonly isListed: () => boolean;
-  /** Returns why the command must not run: a higher version has run. Null: it may. */
+  /** Returns why the command must not run: a higher version, or a newer order. Null: it may. */
   readonly downgradeReason: () => Reason | null;
   /** Returns the position of the next command that succeeds on this device, from 1. */
   readonly nextRunOrder: () => number;

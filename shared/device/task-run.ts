@@ -43,7 +43,7 @@ export type RunHost = {
   isHeld(): boolean;
   /** Whether this device leads the session of the task for devices that are missing chunks. */
   servesOthers(): boolean;
-  /** Returns why a lower version must not run; null: it may. */
+  /** Returns why a lower version, or an older order, must not run; null: it may. */
   downgradeReason(): Reason | null;
 };
 

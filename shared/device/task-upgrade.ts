@@ -98,6 +98,8 @@ export class TaskUpgrade {
     const { row, ports, become, end } = this.#host;
     const { upgrades } = ports;
     if (this.#end !== "none" || this.#isHeld()) return;
+    const newer = this.#host.downgradeReason();
+    if (newer !== null) return end("superseded", newer);
     become({ kind: "ready", note: reason("checks-agent"), isBlocked: false });
     this.#isChecking = true;
     const { signal } = this.#abort;

@@ -162,7 +162,9 @@ export class Task {
   /** Holds the task if it must not begin. @returns whether it is held */
   #isHeld(): boolean {
     const { clock, place } = this.#options.ports;
-    const hold = holdOf(this.row.task, taskTimeMs(clock, place.answered));
+    // The source's clock must not keep an order from its end.
+    const nowMs = Math.max(clock.wallMs(), taskTimeMs(clock, place.answered));
+    const hold = holdOf(this.row.task, nowMs);
     if (hold?.kind === "expired") this.#end("cancelled", hold.reason);
     if (hold?.kind === "paused") this.#becomeWaiting("paused", hold.reason);
     if (hold !== null) this.#options.onChange();

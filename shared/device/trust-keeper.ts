@@ -2,18 +2,29 @@
  * The device's judgement of what the source sends: nothing counts but what keys of the trust file
  * have signed. The source may stop tasks, and choose among what was signed for this device.
  */
-import type { AgentSetting, AgentTask, AssignedTask, CheckInResponse } from "../api/schema/agent.ts";
+import * as v from "valibot";
+import {
+  agentSettingSchema,
+  agentTaskSchema,
+  type AgentSetting,
+  type AgentTask,
+  type AssignedTask,
+  type CheckInResponse,
+} from "../api/schema/agent.ts";
 import type { Ledger } from "../cache/index.ts";
 import { resolveSetting, rootSetting, type SettingNode } from "../model/setting-inheritance.ts";
 import {
   beginTrust,
   checkOrder,
   extendTrust,
+  filesAfter,
   matchOf,
+  payloadDigest,
   publisherKeysFor,
   readOrder,
   readPayload,
   rootFingerprint,
+  signerAheadMs,
   TrustError,
   trustFileSchema,
   type Freshness,
@@ -27,9 +38,19 @@ import {
   type TrustFile,
 } from "../model/trust/index.ts";
 import type { TargetView } from "../model/target/index.ts";
-import { emptyTrust, keptSettingsMax, noteOrder, readTrust, type TrustRecord } from "./trust-record.ts";
+import {
+  emptyTrust,
+  noteOrder,
+  noteSetting,
+  readTrust,
+  settingFloor,
+  type TrustRecord,
+} from "./trust-record.ts";
 
-type Statements = Pick<CheckInResponse, "trust" | "ownSetting" | "settings" | "assignments"> & {
+type Statements = Pick<
+  CheckInResponse,
+  "sourceTimeMs" | "trust" | "ownSetting" | "settings" | "assignments"
+> & {
   readonly tasks: readonly AssignedTask[];
 };
 
@@ -88,16 +109,19 @@ export class TrustKeeper {
     this.#options = options;
     this.#record = readTrust(options.ledger.trust());
     this.#chain = this.#storedChain();
-    // The record of another deployment does not count.
+    // The record of another deployment, or of roots that a newer token does not name, has no say.
     if (this.#chain === null) this.#record = emptyTrust();
   }
 
   #storedChain(): TrustChain | null {
-    const [first] = this.#record.files;
-    if (first === undefined) return null;
+    const { files } = this.#record;
+    const { deployment, root } = this.#options.anchor;
     try {
-      const root = rootFingerprint(readPayload(trustFileSchema, first).root);
-      return beginTrust(this.#record.files, { deployment: this.#options.anchor.deployment, root });
+      const roots = files.map((file) => rootFingerprint(readPayload(trustFileSchema, file).root));
+      const [first] = roots;
+      // A token that names other roots is a person's word against the ones of the ledger.
+      if (first === undefined || (root !== null && !roots.includes(root))) return null;
+      return beginTrust(files, { deployment, root: first });
     } catch (error) {
       if (error instanceof TrustError) return null;
       throw error;
@@ -167,25 +191,32 @@ export class TrustKeeper {
         refused.push({ what, taskId, code: error.code, text: error.message });
       }
     };
-    const before = JSON.stringify(this.#record);
-    attempt("trust file", null, () => this.#takeFiles(answer.trust.files));
-    const { freshness } = answer.trust;
-    if (freshness !== null) attempt("freshness", null, () => this.#takeFreshness(freshness));
+    const { freshness, files, version } = answer.trust;
+    const before = this.#recordText();
+    const filesBefore = this.#record.files;
+    attempt("trust file", null, () => this.#takeFiles(files));
+    if (freshness !== null)
+      attempt("freshness", null, () => this.#takeFreshness(freshness, answer.sourceTimeMs));
     for (const signed of answer.settings) attempt("setting", null, () => this.#takeSetting(signed));
     const { assignments } = answer;
     if (assignments !== null) attempt("assignments", null, () => this.#takeAssignments(assignments));
     let own: AgentSetting | null = null;
-    attempt("own setting", null, () => (own = this.#ownSetting(answer.ownSetting.name)));
+    attempt("own setting", null, () => {
+      own = savable(agentSettingSchema, this.#ownSetting(answer.ownSetting.name));
+    });
     const tasks: AgentTask[] = [];
     for (const task of answer.tasks)
-      attempt(`task ${task.id}`, task.id, () => tasks.push(this.#taskOf(task, answer.ownSetting.name)));
-    if (JSON.stringify(this.#record) !== before) this.#save();
+      attempt(`task ${task.id}`, task.id, () => tasks.push(this.#taskOf(task, own)));
+    if (this.#record.files !== filesBefore || this.#recordText() !== before) this.#save();
     this.#note(refused);
-    const { version } = answer.trust;
-    const handBack = this.#record.files.filter(
-      (file) => readPayload(trustFileSchema, file).version > version,
-    );
+    const handBack =
+      this.#chain === null || version >= this.#chain.current.version ? [] : filesAfter(this.#chain, version);
     return { tasks, ownSetting: own, refused, handBack };
+  }
+
+  /** The record without the files, which are long. */
+  #recordText(): string {
+    return JSON.stringify({ ...this.#record, files: null });
   }
 
   #takeFiles(files: readonly Signed[]): void {
@@ -194,9 +225,9 @@ export class TrustKeeper {
     if (before === null && root === null) throw new TrustError("wrong-root", noToken);
     const anchor: TrustAnchor = { deployment, root: root ?? "" };
     const after = before === null ? beginTrust(files, anchor) : extendTrust(before, files);
+    if (after.current === before?.current) return;
     this.#chain = after;
     this.#record.files = after.files;
-    if (after.current === before?.current) return;
     const { version } = after.current;
     this.#options.log.warn({ version, root: rootFingerprint(after.current.root) }, "new trust file");
     this.#dropRevoked();
@@ -226,32 +257,48 @@ export class TrustKeeper {
     return checkOrder(kind, signed, { trust: this.file, nowMs: this.#nowMs(), device });
   }
 
-  #takeFreshness(signed: Signed): void {
+  /**
+   * Whether a signed time is ahead of the device's clock. A clock before the trust file is wrong:
+   * the source's clock is the bound then.
+   */
+  #isAhead(issuedAtMs: number, sourceTimeMs: number): boolean {
+    const wallMs = this.#options.wallMs();
+    const fileMs = this.file?.issuedAtMs ?? 0;
+    return issuedAtMs > signerAheadMs + (wallMs < fileMs ? Math.max(sourceTimeMs, fileMs) : wallMs);
+  }
+
+  #takeFreshness(signed: Signed, sourceTimeMs: number): void {
     const given = this.#check("freshness", signed, null);
     const known = this.#freshness();
+    // Time never goes back from it: with a wrong one, no order would count any more.
+    if (this.#isAhead(given.issuedAtMs, sourceTimeMs))
+      throw new TrustError(
+        "ahead",
+        `an operator's word is of ${new Date(given.issuedAtMs).toISOString()}: check the clocks of device and operator`,
+      );
     if (given.trustVersion > this.file!.version)
       throw new TrustError("gap", `the source keeps back version ${given.trustVersion} of the trust file`);
-    if (known !== null && given.issuedAtMs < known.issuedAtMs)
+    const isOlder = known !== null && given.issuedAtMs < known.issuedAtMs;
+    if (isOlder && !this.#isAhead(known.issuedAtMs, sourceTimeMs))
       throw new TrustError("older", "the source's word is older than one that it gave before");
     this.#record.freshness = signed;
   }
 
   #takeSetting(signed: Signed): void {
-    const { settings } = this.#record;
     const given = this.#check("setting", signed, null);
-    const known = settings[given.name];
-    if (known !== undefined && readOrder("setting", known).sequence > given.sequence)
-      throw new TrustError("older", `the source gives an older version of the setting "${given.name}"`);
-    // The name at the end of the object is that of the setting used last.
-    delete settings[given.name];
-    settings[given.name] = signed;
-    const names = Object.keys(settings);
-    for (const name of names.slice(0, Math.max(0, names.length - keptSettingsMax))) delete settings[name];
+    const { sequence, name } = given;
+    const floor = settingFloor(this.#record, name);
+    const isSame = this.#record.settings[name]?.payload === signed.payload;
+    if (sequence < floor || (sequence === floor && !isSame && Object.hasOwn(this.#record.settings, name)))
+      throw new TrustError("older", `the source gives an older version of the setting "${name}"`);
+    noteSetting(this.#record, name, signed);
   }
 
   #takeAssignments(signed: Signed): void {
     const given = this.#check("assignments", signed, null);
-    if (given.sequence < this.known.assignments)
+    const { assignments } = this.#record;
+    const isSame = assignments?.payload === signed.payload;
+    if (given.sequence < this.known.assignments || (given.sequence === this.known.assignments && !isSame))
       throw new TrustError("older", "the source gives older assignments of settings");
     this.#record.assignments = signed;
   }
@@ -271,8 +318,7 @@ export class TrustKeeper {
   }
 
   #node(name: string): SettingNode {
-    const signed = this.#record.settings[name];
-    if (signed !== undefined) return readOrder("setting", signed);
+    if (Object.hasOwn(this.#record.settings, name)) return readOrder("setting", this.#record.settings[name]!);
     // The built-in values need no order.
     if (name === rootSetting) return { name, version: 1, parent: null, differences: {} };
     throw new TrustError("too-few-signatures", `no order states the setting "${name}"`);
@@ -299,29 +345,23 @@ export class TrustKeeper {
     throw new TrustError("not-targeted", `the setting "${name}" is not assigned to this device`);
   }
 
-  #taskOf(given: AssignedTask, ownName: string): AgentTask {
+  /** @param own the device's own setting; null: the source's claim does not count */
+  #taskOf(given: AssignedTask, own: AgentSetting | null): AgentTask {
     const { id, order: signed } = given;
     const known = this.#record.orders[id];
-    const stated = readOrder("task", signed);
-    // The result of a task may be why its target no longer matches.
-    const isKnown = known !== undefined && known.sequence === stated.sequence;
+    // The result of a task may be why its target no longer matches. Only the text that was accepted
+    // before is known: another one may have its sequence.
+    const digest = payloadDigest(signed);
+    const isKnown = known !== undefined && known.digest === digest;
     const order = this.#check("task", signed, isKnown ? null : this.#options.self());
     if (order.taskId !== id) throw new TrustError("malformed", `the order is that of task ${order.taskId}`);
-    if (known !== undefined && order.sequence < known.sequence)
+    if (known !== undefined && !isKnown && order.sequence <= known.sequence)
       throw new TrustError("older", "the device has a newer order of this task");
-    const setting = order.setting === null ? this.#ownSettingOr(ownName) : this.#resolved(order.setting);
-    noteOrder(this.#record, id, order);
-    return agentTaskOf(order, given, setting);
-  }
-
-  /** Returns the device's own setting; the built-in values if the source's claim does not count. */
-  #ownSettingOr(name: string): AgentSetting {
-    try {
-      return this.#ownSetting(name);
-    } catch (error) {
-      if (error instanceof TrustError) return this.#resolved(rootSetting);
-      throw error;
-    }
+    const setting =
+      order.setting === null ? (own ?? this.#resolved(rootSetting)) : this.#resolved(order.setting);
+    const task = savable(agentTaskSchema, agentTaskOf(order, given, setting));
+    noteOrder(this.#record, id, { ...order, digest });
+    return task;
   }
 
   #save(): void {
@@ -341,6 +381,17 @@ export class TrustKeeper {
         this.#options.log.error({ ...one }, "the source sent a statement that does not count");
     this.#refused = refused;
   }
+}
+
+/**
+ * Returns a value that the ledger can give back after a restart: orders have wider fields.
+ * @throws TrustError
+ */
+function savable<S extends v.GenericSchema>(schema: S, value: v.InferInput<S>): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new TrustError("malformed", `${v.getDotPath(issue)}: ${issue.message}`.slice(0, 200));
 }
 
 /** Returns a task as the device keeps it: the order, and what the source may choose. */

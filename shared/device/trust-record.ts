@@ -3,12 +3,14 @@
  * settings, and the sequence of each order that it has obeyed.
  */
 import * as v from "valibot";
-import { signedSchema, trustTimeMs, type Signed } from "../model/trust/index.ts";
+import { readOrder, signedSchema, trustTimeMs, type Signed } from "../model/trust/index.ts";
 
 /** Sequences that stay; those of the tasks that expire first are forgotten. */
 export const keptOrdersMax = 4_096;
-/** Orders of settings that stay. */
-export const keptSettingsMax = 256;
+/** Orders of settings that stay: more than a source has. */
+export const keptSettingsMax = 512;
+/** Sequences of further settings that stay. */
+export const passedSettingsMax = 4_096;
 
 const sequence = v.pipe(v.number(), v.integer(), v.minValue(0));
 const trustRecordSchema = v.object({
@@ -17,15 +19,28 @@ const trustRecordSchema = v.object({
   assignments: v.nullable(signedSchema),
   /** By name. */
   settings: v.record(v.string(), signedSchema),
+  /** Sequences of settings whose orders did not stay, by name. */
+  passed: v.optional(v.record(v.string(), sequence), {}),
   /** By the id of the task. */
-  orders: v.record(v.string(), v.object({ sequence, expiresAtMs: trustTimeMs })),
+  orders: v.record(
+    v.string(),
+    v.object({ sequence, expiresAtMs: trustTimeMs, digest: v.optional(v.string(), "") }),
+  ),
 });
+type KnownOrder = {
+  readonly sequence: number;
+  /** End of the order of this task that ends last: an older one may be sent again until then. */
+  readonly expiresAtMs: number;
+  /** `payloadDigest` */
+  readonly digest: string;
+};
 export type TrustRecord = {
   files: readonly Signed[];
   freshness: Signed | null;
   assignments: Signed | null;
   settings: Record<string, Signed>;
-  orders: Record<string, { readonly sequence: number; readonly expiresAtMs: number }>;
+  passed: Record<string, number>;
+  orders: Record<string, KnownOrder>;
 };
 
 export const emptyTrust = (): TrustRecord => ({
@@ -33,6 +48,7 @@ export const emptyTrust = (): TrustRecord => ({
   freshness: null,
   assignments: null,
   settings: {},
+  passed: {},
   orders: {},
 });
 
@@ -42,15 +58,37 @@ export function readTrust(stored: unknown): TrustRecord {
   return parsed.success ? parsed.output : emptyTrust();
 }
 
-/** Notes the sequence of an order that the device obeys. */
-export function noteOrder(
-  record: TrustRecord,
-  taskId: number,
-  order: { readonly sequence: number; readonly expiresAtMs: number },
-): void {
-  record.orders[taskId] = { sequence: order.sequence, expiresAtMs: order.expiresAtMs };
-  const entries = Object.entries(record.orders);
-  if (entries.length <= keptOrdersMax) return;
-  const byExpiry = entries.toSorted(([, a], [, b]) => b.expiresAtMs - a.expiresAtMs);
-  record.orders = Object.fromEntries(byExpiry.slice(0, keptOrdersMax));
+/** Returns the sequence below which an order of a setting is an older one; 0: none is known. */
+export function settingFloor({ settings, passed }: TrustRecord, name: string): number {
+  const known = Object.hasOwn(settings, name) ? readOrder("setting", settings[name]!).sequence : 0;
+  return Math.max(known, Object.hasOwn(passed, name) ? passed[name]! : 0);
+}
+
+/** Notes the order of a setting. Of the least recently used ones, only the sequence stays. */
+export function noteSetting(record: TrustRecord, name: string, signed: Signed): void {
+  const { settings, passed } = record;
+  // The name at the end of the object is that of the setting used last.
+  delete settings[name];
+  settings[name] = signed;
+  const names = Object.keys(settings);
+  for (const old of names.slice(0, Math.max(0, names.length - keptSettingsMax))) {
+    passed[old] = settingFloor(record, old);
+    delete settings[old];
+  }
+  record.passed = highest(passed, passedSettingsMax, (one) => one);
+}
+
+/** Notes an order that the device obeys. */
+export function noteOrder(record: TrustRecord, taskId: number, order: KnownOrder): void {
+  const { sequence: number, digest } = order;
+  const expiresAtMs = Math.max(order.expiresAtMs, record.orders[taskId]?.expiresAtMs ?? 0);
+  record.orders[taskId] = { sequence: number, expiresAtMs, digest };
+  record.orders = highest(record.orders, keptOrdersMax, (one) => one.expiresAtMs);
+}
+
+/** Returns the entries of the highest values, `max` at most. */
+function highest<T>(all: Record<string, T>, max: number, valueOf: (one: T) => number): Record<string, T> {
+  const entries = Object.entries(all);
+  if (entries.length <= max) return all;
+  return Object.fromEntries(entries.toSorted(([, a], [, b]) => valueOf(b) - valueOf(a)).slice(0, max));
 }

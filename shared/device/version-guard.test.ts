@@ -17,6 +17,28 @@ const text = { run: null, command: "./setup" };
 const ran = (...tasks: AgentTask[]) =>
   tasks.map((task, index) => Object.assign(newTaskRow(task), { ranAs: index + 1 }));
 
+const ordered = (sequence: number, more: Partial<AgentTask> = {}): AgentTask =>
+  install("1.0", { id: sequence, startAtMs: 0, sequence, ...more });
+const upgrade = { action: "upgrade", run: null, packageName: "agent" } as const;
+
+test.each<[what: string, task: AgentTask, before: AgentTask, refused: boolean]>([
+  ["of a newer order", ordered(20), ordered(10), false],
+  ["of an order that was kept back", ordered(10), ordered(20), true],
+  ["of a kept back order that allows a downgrade", ordered(10, { allowDowngrade: true }), ordered(20), true],
+  ["of a kept back uninstall", ordered(10, { run: "uninstall" }), ordered(20), true],
+  ["that a newer uninstall undid", ordered(10), ordered(20, { run: "uninstall" }), true],
+  ["of an older order that was to start later", ordered(10, { startAtMs: 30 }), ordered(20), false],
+  ["of a later start that was kept back", ordered(10, { startAtMs: 30 }), ordered(40), true],
+  ["of an older order for another command", ordered(10, { run: "detect-all" }), ordered(20), false],
+  ["of an older order for another package", ordered(10, { packageName: "b" }), ordered(20), false],
+  ["without a known order", ordered(0), ordered(20), false],
+  ["after one without a known order", ordered(10), ordered(0, { id: 5 }), false],
+  ["of a kept back upgrade", ordered(10, upgrade), ordered(20, { ...upgrade, packageName: "agent-2" }), true],
+  ["of an upgrade after a newer command", ordered(10, upgrade), ordered(20, { packageName: "agent" }), false],
+])("a command %s", (_, task, before, refused) => {
+  expect(downgradeReason(task, ran(before))?.code ?? null).toBe(refused ? "newer-order-ran" : null);
+});
+
 test.each<[what: string, task: AgentTask, rows: ReturnType<typeof ran>, refused: boolean]>([
   ["the first version", install("1.0"), [], false],
   ["a lower version", install("1.10"), ran(install("2.0")), true],

@@ -1,4 +1,8 @@
-/** Refusal of downgrades: no command runs for a version below the one that last ran. Pure. */
+/**
+ * Guard of commands: none runs for a version below the one that last ran, and none of an order that
+ * is older than the one that last ran. Otherwise a source could keep an order back, and undo with
+ * it what a later one has done. Pure.
+ */
 import type { AgentTask } from "../api/schema/agent.ts";
 import { reason, type Reason } from "../model/reason.ts";
 import { compareVersions } from "../model/version-order.ts";
@@ -13,13 +17,40 @@ type Ran = Pick<TaskRow, "task" | "ranAs" | "commandDigest">;
 export const commandKey = ({ packageName, run, command }: AgentTask, digest: string | null = null): string =>
   JSON.stringify([packageName.toLowerCase(), run, command === null ? digest : digestOf(command)]);
 
+const isUninstall = ({ run }: AgentTask): boolean => run === "uninstall";
+
+/** Whether one of two commands undoes or repeats the other one: the later order of both counts. */
+function replaces(one: AgentTask, other: AgentTask): boolean {
+  if (one.action === "upgrade" || other.action === "upgrade") return one.action === other.action;
+  if (one.packageName.toLowerCase() !== other.packageName.toLowerCase()) return false;
+  return isUninstall(one) || isUninstall(other) || commandKey(one) === commandKey(other);
+}
+
+/** Time for which an order was meant: it may have been signed long before its start. */
+const orderTimeMs = ({ sequence, startAtMs }: AgentTask): number => Math.max(sequence, startAtMs);
+
+/** Returns the task whose order is newer than the one of `task`, and has run; null: none. */
+function newerRun(task: AgentTask, rows: readonly Ran[]): AgentTask | null {
+  const isNewer = ({ task: other, ranAs }: Ran): boolean =>
+    ranAs > 0 &&
+    other.id !== task.id &&
+    other.sequence > 0 &&
+    replaces(task, other) &&
+    orderTimeMs(other) > orderTimeMs(task);
+  return task.sequence === 0 ? null : (rows.find(isNewer)?.task ?? null);
+}
+
 /**
  * Returns why the command of a task does not run, or null. A successful `uninstall` allows every
- * version again, and is itself always allowed.
- * @param rows tasks of this device
+ * version again, and is itself allowed at any version.
+ * @param given tasks of this device
  */
-export function downgradeReason(task: AgentTask, rows: Iterable<Ran>): Reason | null {
-  if (task.action !== "run" || task.run === "uninstall") return null;
+export function downgradeReason(task: AgentTask, given: Iterable<Ran>): Reason | null {
+  if (task.action === "pre-cache") return null;
+  const rows = [...given];
+  const newer = newerRun(task, rows);
+  if (newer !== null) return reason("newer-order-ran", { version: newer.packageVersion, taskId: newer.id });
+  if (task.action === "upgrade" || isUninstall(task) || task.allowDowngrade) return null;
   const key = commandKey(task);
   const uninstall = commandKey({ ...task, run: "uninstall", command: null });
   let last: Ran | null = null;
@@ -27,10 +58,8 @@ export function downgradeReason(task: AgentTask, rows: Iterable<Ran>): Reason | 
     const own = commandKey(row.task, row.commandDigest);
     if (row.ranAs > (last?.ranAs ?? 0) && (own === key || own === uninstall)) last = row;
   }
-  if (last === null || last.task.run === "uninstall") return null;
-  const { id, packageVersion, sequence } = last.task;
-  // An order that was kept back must not undo what a later one has done.
-  if (task.allowDowngrade && task.sequence >= sequence) return null;
+  if (last === null || isUninstall(last.task)) return null;
+  const { id, packageVersion } = last.task;
   if (compareVersions(task.packageVersion, packageVersion) >= 0) return null;
   return reason("higher-version-ran", { version: packageVersion, taskId: id });
 }

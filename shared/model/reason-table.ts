@@ -278,6 +278,11 @@ export const reasonTable = {
     ({ version, taskId: id }) =>
       `version ${version} has run on this device (task ${id}), which is higher: --allow-downgrade runs the lower one`,
   ),
+  "newer-order-ran": row(
+    { version: text, taskId },
+    ({ version, taskId: id }) =>
+      `a newer order has run on this device (task ${id}, version ${version}): task edit signs this one again`,
+  ),
   "higher-version-runs": row(
     { version: text, taskId },
     ({ version, taskId: id }) => `task ${id} runs the same command of version ${version}`,

@@ -245,10 +245,11 @@ const tokenMaker =
 /**
  * @param given differences from the default: all versions stay, takeovers need an approval, and
  *   groups that devices state themselves do not count as tags
+ * @param startMs first time of its clock
  */
-export async function openFixture(given: Partial<Switches> = {}) {
+export async function openFixture(given: Partial<Switches> = {}, startMs = 1_800_000_000_000) {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
-  const clock = { nowMs: 1_800_000_000_000 };
+  const clock = { nowMs: startMs };
   const switches = {
     keepVersions: null,
     approvesTakeovers: false,

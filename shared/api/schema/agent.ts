@@ -30,7 +30,7 @@ import {
   waitMs,
 } from "./common.ts";
 import { sourceUrlSchema } from "./identity.ts";
-import { signedSchema } from "../../model/trust/index.ts";
+import { signedSchema, trustFilesMax } from "../../model/trust/index.ts";
 
 /** Sequence of an order: milliseconds since 1970. */
 const sequence = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
@@ -153,8 +153,6 @@ export const checkInRequestSchema = v.object({
   /** Version of the trust file that the device has, and sequence of its assignments; 0: none. */
   trust: v.optional(v.object({ version: counter, assignments: sequence }), { version: 0, assignments: 0 }),
 });
-/** Versions of the trust file in one body. */
-const trustFilesMax = 1_000;
 export const trustFilesSchema = v.pipe(v.array(signedSchema), v.maxLength(trustFilesMax));
 /** A device gives newer versions of the trust file back to a source that was restored. */
 export const handBackSchema = v.object({ files: trustFilesSchema });

@@ -3,10 +3,29 @@
  * deployment, the times, and what a device knows of itself about the target. Pure.
  */
 import { parseTarget, TargetError, truthOf, type TargetView, type Truth } from "../target/index.ts";
-import { actionOf, readOrder, type Order, type OrderKind, type Orders } from "./order.ts";
+import {
+  actionOf,
+  freshnessValidityMaxMs,
+  readOrder,
+  type Freshness,
+  type Order,
+  type OrderKind,
+  type Orders,
+} from "./order.ts";
 import { signersOf, type Signed } from "./signed.ts";
 import { TrustError } from "./trust-error.ts";
 import type { Operator, TrustFile } from "./trust-file.ts";
+
+const timeText = (ms: number): string => new Date(ms).toISOString();
+
+const isAll = (target: string): boolean => {
+  try {
+    return parseTarget(target).kind === "all";
+  } catch (error) {
+    if (error instanceof TargetError) return false;
+    throw error;
+  }
+};
 
 type Check = {
   readonly trust: TrustFile;
@@ -37,13 +56,23 @@ export function checkOrder<K extends OrderKind>(kind: K, signed: Signed, check: 
   if (order.deployment !== trust.deployment)
     throw new TrustError("other-deployment", "the order is for another deployment");
   checkSigners(kind, signed, order, check);
+  if (kind === "freshness") checkValidity(order as Freshness);
   if (kind !== "task") return order;
   const task = order as Orders["task"];
   if (nowMs >= task.expiresAtMs)
-    throw new TrustError("expired", `the order expired at ${new Date(task.expiresAtMs).toISOString()}`);
+    throw new TrustError(
+      "expired",
+      `the order expired at ${timeText(task.expiresAtMs)}; now is ${timeText(nowMs)}`,
+    );
   if (device !== null && matchOf(task.target, device) === false)
     throw new TrustError("not-targeted", "the order is for other devices");
   return order;
+}
+
+/** A stolen key must not make devices content with silence for ever. */
+function checkValidity({ issuedAtMs, expiresAtMs }: Freshness): void {
+  if (expiresAtMs - issuedAtMs <= freshnessValidityMaxMs) return;
+  throw new TrustError("malformed", "a statement of freshness is valid for 92 days at most");
 }
 
 function checkSigners(kind: OrderKind, signed: Signed, order: Order, check: Check): void {
@@ -52,7 +81,8 @@ function checkSigners(kind: OrderKind, signed: Signed, order: Order, check: Chec
   const found = signersOf(kind, signed, keys);
   const signers = operators.filter(({ key }) => found.has(key));
   const problems = signers.map((operator) => problemOf(operator, kind, order, check));
-  const count = problems.filter((problem) => problem === null).length;
+  // A key that is listed twice, with two scopes, is one signer.
+  const count = new Set(signers.filter((_, at) => problems[at] === null).map(({ key }) => key)).size;
   // A statement of freshness allows nothing: one key is enough for it.
   const needed = kind === "freshness" ? 1 : orderThreshold;
   if (count >= needed) return;
@@ -76,6 +106,8 @@ function problemOf(
   const action = actionOf(kind, order);
   if (action !== null && actions.length > 0 && !actions.includes(action))
     return new TrustError("out-of-scope", `the operator's key may not sign: ${action}`);
+  if (action === "settings" && !isAll(target))
+    return new TrustError("out-of-scope", "settings are for all devices: the operator's key is for some");
   if (device !== null && kind === "task" && matchOf(target, device) === false)
     return new TrustError("out-of-scope", "the operator's key does not count for this device");
   return null;

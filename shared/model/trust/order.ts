@@ -108,9 +108,21 @@ export const nextSequence = (last: number, nowMs: number): number => Math.max(la
 /** Time for which a statement of freshness is valid by default: 14 days. */
 export const freshnessValidityMs = 14 * 86_400_000;
 
+/** Longest validity that devices accept. */
+export const freshnessValidityMaxMs = 92 * 86_400_000;
+/** Time by which the clock of a signer may be ahead. */
+export const signerAheadMs = 86_400_000;
+
 /** Fields of an order that its signer chooses. */
 type SignerFields = "sequence" | "issuedAtMs" | "format";
 export type OrderContent<K extends OrderKind> = Omit<Orders[K], SignerFields>;
+
+/**
+ * Whether a text has the fields that were read from it and no others: a field that only a later
+ * version reads must not be signed unseen.
+ */
+export const hasOnlyKnownFields = ({ payload }: Signed, read: object): boolean =>
+  canonical(JSON.parse(payload)) === canonical(read);
 
 /** Whether an order states what is wanted, whatever its sequence and time. */
 export function hasContent<K extends OrderKind>(order: Orders[K], content: OrderContent<K>): boolean {

@@ -15,6 +15,8 @@ export type SignedKind = (typeof signedKinds)[number];
 /** Upper bound on a statement in UTF-16 code units: 500 assignments of long targets. */
 const payloadLengthMax = 1_500_000;
 const signaturesMax = 32;
+/** Upper bound on the part of a refused statement that an error quotes. */
+const problemLengthMax = 200;
 
 export const trustKeySchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "a public key is 64 hex digits"));
 /** `payload` is JSON; `key` a raw public key of 32 bytes, hex; `signature` 64 bytes, base64. */
@@ -71,6 +73,17 @@ export function withSignatures(signed: Signed, more: Signed): Signed {
   return { payload: signed.payload, signatures: [...signed.signatures, ...added].slice(0, signaturesMax) };
 }
 
+/** Returns the text with the valid signatures of `keys`, one of each. */
+export function onlySigners(kind: SignedKind, signed: Signed, keys: readonly string[]): Signed {
+  const { payload } = signed;
+  const bytes = bytesOf(kind, payload);
+  const valid = keys.flatMap((key) => {
+    const own = signed.signatures.filter((one) => one.key === key);
+    return own.filter(({ signature }) => isValid(bytes, key, signature)).slice(0, 1);
+  });
+  return { payload, signatures: valid };
+}
+
 function isValid(bytes: Buffer, key: string, signature: string): boolean {
   const x = Buffer.from(key, "hex").toString("base64url");
   try {
@@ -106,11 +119,13 @@ export function readPayload<S extends v.GenericSchema>(schema: S, { payload }: S
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  throw new TrustError(
-    "malformed",
-    `the statement is not valid: ${v.getDotPath(issue) ?? ""} ${issue.message}`,
-  );
+  const why = `${v.getDotPath(issue) ?? ""} ${issue.message}`.slice(0, problemLengthMax);
+  throw new TrustError("malformed", `the statement is not valid: ${why}`);
 }
+
+/** Returns a digest of the text of a statement, 32 hex digits. */
+export const payloadDigest = ({ payload }: Signed): string =>
+  createHash("sha256").update(payload, "utf8").digest("hex").slice(0, 32);
 
 /**
  * Returns the first 16 hex digits of a public key's SHA-256: the name by which people compare keys.

@@ -8,6 +8,7 @@ export const trustErrorCodes = [
   "wrong-root", // no trust file has the roots that the enrolment token names
   "gap", // a version between two trust files is missing
   "too-few-signatures", // of keys that may sign it
+  "ahead", // the clock of the signer, or of the one that checks, is wrong
   "older", // a newer statement about the same was accepted before
   "expired", // the time of the order, or of its key, is over
   "out-of-scope", // the key may not sign this action, or not for this device

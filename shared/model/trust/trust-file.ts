@@ -135,6 +135,19 @@ export function extendTrust(chain: TrustChain, files: readonly Signed[]): TrustC
   return { files: [...chain.files, ...added], current };
 }
 
+/** Versions of the trust file in one message. */
+export const trustFilesMax = 1_000;
+
+/**
+ * Returns the versions of a chain that follow `version`, as many as one message holds. A reader
+ * without any gets the newest ones: roots that a token names are among them.
+ */
+export function filesAfter({ files, current }: TrustChain, version: number): Signed[] {
+  // Versions follow one another without a gap.
+  const first = Math.max(0, files.length - Math.max(0, current.version - version));
+  return version === 0 ? files.slice(-trustFilesMax) : files.slice(first, first + trustFilesMax);
+}
+
 /** Returns the public keys, 32 bytes each, that may sign the manifest of a package. */
 export function publisherKeysFor({ publishers }: TrustFile, packageName: string): Uint8Array[] {
   const name = foldedName(packageName);

@@ -5,6 +5,8 @@ import {
   checkOrder,
   differencesOf,
   extendTrust,
+  filesAfter,
+  hasOnlyKnownFields,
   nextSequence,
   publisherKeysFor,
   readOrder,
@@ -135,6 +137,22 @@ describe("the chain of trust files", () => {
     expect(extendTrust(chain, [signedTrust(first, root)]).current.version).toBe(2);
   });
 
+  test("is sent in parts, from the newest one to a reader without any", () => {
+    const files = Array.from({ length: 1_500 }, (_, at) => ({ payload: String(at + 1), signatures: [] }));
+    const chain = { files, current: { ...first, version: 1_500 } };
+    const sent = (version: number): [number, string | undefined, string | undefined] => {
+      const part = filesAfter(chain, version);
+      return [part.length, part[0]?.payload, part.at(-1)?.payload];
+    };
+    expect(sent(0)).toEqual([1_000, "501", "1500"]);
+    expect(sent(3)).toEqual([1_000, "4", "1003"]);
+    expect(sent(1_499)).toEqual([1, "1500", "1500"]);
+    expect([sent(1_500), sent(9_999)]).toEqual([
+      [0, undefined, undefined],
+      [0, undefined, undefined],
+    ]);
+  });
+
   test("gives a publisher's key only the packages it is for", () => {
     const file = trustFileOf(keys, { publishers: [{ key: publisher.key, packages: ["office-*"] }] });
     expect(publisherKeysFor(file, "Office-Fonts")).toHaveLength(1);
@@ -198,6 +216,11 @@ describe("an order", () => {
       "too-few-signatures",
       () => check(order, trustFileOf(keys, { orderThreshold: 2 })),
     ],
+    [
+      "one key signed that is listed twice, of two",
+      "too-few-signatures",
+      () => check(order, trustFileOf(keys, { orderThreshold: 2, operators: [oneOperator, oneOperator] })),
+    ],
     ["names other device ids", "not-targeted", () => check({ ...order, target: "ffffffffffffffff" })],
     ["names another subnet", "not-targeted", () => check({ ...order, target: "subnet=10.9.0.0/16" })],
     ["names another system", "not-targeted", () => check({ ...order, target: "tag=lab and os=windows" })],
@@ -226,6 +249,13 @@ describe("an order", () => {
     const whole = withSignatures(begun, signStatementOf("task", order, [operator2, operator]));
     expect(whole.signatures).toHaveLength(2);
     expect(checkOrder("task", whole, { trust, nowMs, device: null }).taskId).toBe(1);
+  });
+
+  test("that has a field of a later version is not signed unseen", () => {
+    const known = [order, { ...order, shell: "evil" }].map((given) =>
+      hasOnlyKnownFields(signStatementOf("task", given, []), order),
+    );
+    expect(known).toEqual([true, false]);
   });
 
   test("that was changed after it was signed has no signature", () => {

@@ -2,6 +2,9 @@
  * Restores a backup into a data folder. The whole archive is checked before anything is written;
  * the files are then written next to their place, opened as a catalog, and moved.
  *
+ * Orders are left out: devices may have newer ones. The source signs the records again when it
+ * starts, or an operator does.
+ *
  * Opening the catalog begins another epoch (sqlite-catalog.ts): the ids of tasks that were created
  * after the backup are given again, and devices tell the new tasks from the lost ones.
  */
@@ -128,6 +131,8 @@ async function settle(
     const { createdAtMs, version } = facts;
     await catalog.audit.note({ method: "source.restore", object: "backup", after: { createdAtMs, version } });
     const active = (await catalog.tasks.open()).filter(({ state }) => state === "active");
+    // Devices may have newer orders and refuse these: the records are signed again.
+    await catalog.trust.removeOrders();
     if (pausesTasks) for (const { id } of active) await catalog.tasks.change(id, () => ({ state: "paused" }));
     // A session may have been ended since the backup, by a person or an administrator.
     await catalog.sessions.removeEnded(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);

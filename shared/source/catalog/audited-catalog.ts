@@ -206,6 +206,7 @@ const trustTable: AuditTable<Stores["trust"]> = {
       pending: signersOf(pending),
     }),
   },
+  removeOrders: { object: () => "all orders" },
   removeOrder: { object: ([kind, subject]) => `order ${kind} ${subject}` },
 };
 

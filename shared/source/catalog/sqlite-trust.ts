@@ -54,6 +54,9 @@ export function sqliteTrust(database: Database): TrustStore {
     async removeOrder(kind, subject) {
       remove.run({ kind, subject });
     },
+    async removeOrders() {
+      database.run("DELETE FROM orders");
+    },
     lastSequence: async () => last.get()?.sequence ?? 0,
   };
 }

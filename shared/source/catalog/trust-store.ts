@@ -26,6 +26,8 @@ export interface TrustStore {
   /** Does the same for an order that the source signs itself, because a record has changed. */
   putOwnOrder(kind: OrderKind, record: OrderRecord): Promise<void>;
   removeOrder(kind: OrderKind, subject: string): Promise<void>;
+  /** Forgets all orders: devices have newer ones than a restored catalog. */
+  removeOrders(): Promise<void>;
   /** Highest sequence of an order; 0: none. */
   lastSequence(): Promise<number>;
 }

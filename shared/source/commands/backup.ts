@@ -6,6 +6,7 @@ import { retryLocked } from "../../platform/locked-files.ts";
 import { ArchiveError, readArchive, type ArchiveContents } from "../backup/archive.ts";
 import { restore } from "../backup/restore.ts";
 import { dataFiles, isContentName } from "../data-files.ts";
+import { keyTextsIn } from "../trust/signing-keys.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
@@ -122,6 +123,8 @@ export async function restoreBackup(file: string, options: RestoreOptions): Prom
     `- ${facts.devices} devices; one that was enrolled later says so: start it once with --enroll-file FILE`,
   );
   print(`- ${facts.tasks} tasks; later ones are lost${tasksText(openTasks, options.pauseTasks === true)}`);
+  if ((await keyTextsIn(options.data)) === null)
+    print("- tasks and settings wait for signatures: trust sign --all, once the source runs");
   for (const { name, version } of facts.packagesLeftOut)
     print(`- the bytes of ${name} ${version} are missing: publish them again`);
 }

@@ -58,7 +58,8 @@ export async function publicKeyOf(words: string): Promise<string> {
 }
 
 /**
- * Writes private keys to new files in a folder, mode 0600. A file that exists stays.
+ * Writes private keys to new files in a folder, mode 0600, durable when it returns: the source may
+ * give its own keys up then. A file that has the key, from an attempt that was interrupted, stays.
  * @throws CommandError that names the file
  */
 export async function writeKeyFiles(folder: string, texts: Readonly<Record<string, string>>): Promise<void> {
@@ -68,6 +69,8 @@ export async function writeKeyFiles(folder: string, texts: Readonly<Record<strin
     const isNew = await createPrivateFile(file, text).catch((error: Error) => {
       throw new CommandError(`Cannot write the key "${file}": ${error.message}`, 1, { cause: error });
     });
-    if (!isNew) throw new CommandError(`The key file "${file}" exists: give another --out`);
+    // An earlier attempt may have written it.
+    if (!isNew && (await textOf(file, "key", readPrivateFile)) !== text)
+      throw new CommandError(`The key file "${file}" exists: give another --out`);
   }
 }

@@ -1,12 +1,13 @@
 /** Commands `setting assign`, `setting unassign` and `setting assignments`. */
 import { settingsMax, type SettingAssigned } from "../../api/schema/settings.ts";
-import { rootSetting } from "../../model/setting-inheritance.ts";
+import { rootSetting, withAssignment, type SettingAssignment } from "../../model/setting-inheritance.ts";
 import type { AdminClient } from "../../api/agent-client.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson, printTable } from "./print.ts";
 import { countText } from "./setting-text.ts";
 import { warn } from "./task-preview.ts";
+import type { Wanted } from "./order-review.ts";
 import { signIfNeeded, type SignOptions } from "./signing.ts";
 import { parseTarget } from "./tasks.ts";
 import { printNote } from "../../standard-output.ts";
@@ -29,7 +30,9 @@ export async function assignSetting(setting: string, options: AssignOptions): Pr
   const target = parseTarget(options.target);
   const client = await connect(options);
   const assigned = await client.assignSetting({ setting, target, rank });
-  await signAssignments(client, assigned, options);
+  await signAssignments(client, assigned, options, (before) =>
+    withAssignment(before, { setting, target }, rank),
+  );
   if (options.json) return printJson(assigned);
   const own = assigned.assignments.find((one) => one.target === target)!;
   print(`${setting} is assigned to ${target}, rank ${own.rank}: ${countText(own.devices, "device")}`);
@@ -42,15 +45,16 @@ export async function assignSetting(setting: string, options: AssignOptions): Pr
     );
 }
 
-/** Signs the assignments as the answer lists them; `setting assignments` shows the same. */
+/** Signs the assignments of the order before, changed as the person asked for. */
 async function signAssignments(
   client: AdminClient,
-  { assignments, isSigned }: SettingAssigned,
+  { isSigned }: SettingAssigned,
   options: SignOptions,
+  change: (before: readonly SettingAssignment[]) => SettingAssignment[],
 ): Promise<void> {
   if (isSigned) return;
-  const wanted = assignments.map(({ setting, target }) => ({ setting, target }));
-  await signIfNeeded(client, { kind: "assignments", subject: "" }, options, { assignments: wanted });
+  const wantedOf = ({ assignments = [] }: Wanted): Wanted => ({ assignments: change(assignments) });
+  await signIfNeeded(client, { kind: "assignments", subject: "" }, options, { kind: "changed", wantedOf });
 }
 
 const printChanged = ({ changed }: SettingAssigned): void =>
@@ -63,7 +67,9 @@ export async function unassignSetting(
   const client = await connect(options);
   const target = options.target ?? (await onlyTargetOf(setting, client.settingAssignments()));
   const assigned = await client.unassignSetting(setting, target);
-  await signAssignments(client, assigned, options);
+  await signAssignments(client, assigned, options, (before) =>
+    before.filter((one) => one.setting !== setting || one.target !== target),
+  );
   if (options.json) return printJson(assigned);
   print(`${setting} is no longer assigned to ${target}`);
   printChanged(assigned);

@@ -1,7 +1,6 @@
 /** Commands that change settings: `setting create`, `set`, `revert`, `rename` and `remove`. */
 import * as v from "valibot";
-import { SourceError, type AdminClient } from "../../api/agent-client.ts";
-import { readOrder } from "../../model/trust/index.ts";
+import { SourceError } from "../../api/agent-client.ts";
 import { newSettingNameSchema, type SettingChanged } from "../../api/schema/settings.ts";
 import { rootSetting } from "../../model/setting-inheritance.ts";
 import { parseSettingWords } from "../../model/setting-words.ts";
@@ -10,8 +9,8 @@ import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
 import { changedLines } from "./setting-text.ts";
 import { parseVersion } from "./settings.ts";
-import { readKeyFiles } from "./key-files.ts";
-import { operatorKeyFiles, signAllNeeded, signIfNeeded, type SignOptions } from "./signing.ts";
+import type { Wanted } from "./order-review.ts";
+import { signIfNeeded, warnUnsigned, type SignOptions } from "./signing.ts";
 
 type SetOptions = JsonOptions &
   SignOptions & {
@@ -42,7 +41,11 @@ export async function createSetting(
   if (options.json) printJson(created);
   else printCreated(created);
   const parent = options.parent ?? rootSetting;
-  if (!created.isSigned) await signIfNeeded(client, subjectOf(name), options, { name, parent, differences });
+  if (!created.isSigned)
+    await signIfNeeded(client, subjectOf(name), options, {
+      kind: "new",
+      wanted: { parent, differences },
+    });
 }
 
 export async function setSetting(name: string, words: readonly string[], options: SetOptions): Promise<void> {
@@ -58,11 +61,11 @@ export async function setSetting(name: string, words: readonly string[], options
     if (changed.isSigned) return;
     const isChanged = (field: string): boolean =>
       Object.hasOwn(set, field) || inherit.includes(field as never);
-    const base = await differencesBefore(client, name);
-    // Fields that were not named have to be those of the order before.
-    const kept = Object.entries(base).filter(([field]) => !isChanged(field));
-    const wanted = { ...Object.fromEntries(kept), ...set };
-    await signIfNeeded(client, subjectOf(name), options, { name, ...parent, differences: wanted });
+    const wantedOf = (before: Wanted): Wanted => {
+      const kept = Object.entries(before.differences ?? {}).filter(([field]) => !isChanged(field));
+      return { ...parent, differences: { ...Object.fromEntries(kept), ...set } };
+    };
+    await signIfNeeded(client, subjectOf(name), options, { kind: "changed", wantedOf });
   } catch (error) {
     if (!isUnknown(error, name)) throw error;
     if (options.create) return createSetting(name, words, options);
@@ -78,12 +81,6 @@ const isUnknown = (error: unknown, name: string): error is SourceError =>
 
 const subjectOf = (name: string) => ({ kind: "setting", subject: name }) as const;
 
-/** Returns the differences of the newest order. */
-async function differencesBefore(client: AdminClient, name: string): Promise<object> {
-  const before = await client.orderOf(subjectOf(name));
-  return before === null ? {} : readOrder("setting", before).differences;
-}
-
 function tell(changed: SettingChanged, options: JsonOptions): void {
   if (options.json) return printJson(changed);
   const [head, ...lines] = changedLines(changed);
@@ -94,33 +91,24 @@ function tell(changed: SettingChanged, options: JsonOptions): void {
 /** Stores an earlier version of a setting again, as its next version. */
 export async function revertSetting(
   name: string,
-  options: JsonOptions & SignOptions & { readonly version: string },
+  options: JsonOptions & { readonly version: string },
 ): Promise<void> {
   const version = parseVersion(options.version);
   const client = await connect(options);
   const changed = await client.revertSetting(name, version);
   tell(changed, options);
-  if (changed.isSigned) return;
-  const old = (await client.settingVersions(name)).find((one) => one.version === version)!;
-  const { parent, differences } = old;
-  await signIfNeeded(client, subjectOf(name), options, { name, parent, differences });
+  // The earlier version is the source's word: a person reads it before it is signed.
+  if (!changed.isSigned) warnUnsigned(subjectOf(name));
 }
 
-export async function renameSetting(
-  name: string,
-  to: string,
-  options: JsonOptions & SignOptions,
-): Promise<void> {
+export async function renameSetting(name: string, to: string, options: JsonOptions): Promise<void> {
   checkName(to);
   const client = await connect(options);
   const renamed = await client.renameSetting(name, to);
   if (options.json) printJson(renamed);
   else print(`${name} is ${changedLines(renamed)[0]}`);
-  if (renamed.isSigned) return;
   // Children, assignments and tasks name the setting too.
-  const keys = await readKeyFiles(operatorKeyFiles(options), "operator's key");
-  if (keys.length > 0) await signAllNeeded(client, keys);
-  else await signIfNeeded(client, subjectOf(to), options, {});
+  if (!renamed.isSigned) warnUnsigned(subjectOf(to));
 }
 
 export async function removeSetting(name: string, options: JsonOptions): Promise<void> {

@@ -54,12 +54,10 @@ function addChanges(setting: Command): void {
   add(setting, "revert", "store an earlier version again, as the next version")
     .argument("<name>")
     .requiredOption("--version <number>", "version whose differences count again")
-    .addOption(operatorKeyOption())
     .action(revertSetting);
   add(setting, "rename", "rename a setting, also in tasks and assignments")
     .argument("<name>")
     .argument("<new name>")
-    .addOption(operatorKeyOption())
     .action(renameSetting);
   add(setting, "remove", "remove a setting that no open task, assignment or other setting names")
     .argument("<name>")

@@ -1,18 +1,15 @@
 /**
- * Signatures of the command line under orders. The source states what a record needs; the command
- * compares this with what was asked for before it signs, because the source may lie.
+ * Signatures of the command line under orders: key files sign what order-review.ts allows, or what
+ * a person has read.
  */
-import { packageId as idOf } from "../../model/manifest-codec.ts";
-import { verifySigned } from "../../model/signing.ts";
-import { taskExpiryMs } from "../../model/task-life.ts";
+import { createHash } from "node:crypto";
+import { createInterface } from "node:readline/promises";
 import {
   beginTrust,
-  checkOrder,
-  differencesOf,
   freshnessValidityMs,
   nextSequence,
-  publisherKeysFor,
   readOrder,
+  signerAheadMs,
   signStatementOf,
   signText,
   TrustError,
@@ -28,11 +25,9 @@ import type { AdminClient } from "../../api/agent-client.ts";
 import { printNote } from "../../standard-output.ts";
 import { CommandError } from "./command-error.ts";
 import { readKeyFiles } from "./key-files.ts";
+import { checkPackage, contentOf, isBegun, reviewed, subjectText, type Asked } from "./order-review.ts";
 
 export type SignOptions = { readonly operatorKey?: readonly string[] | undefined };
-
-/** A signer's clock may differ this much from the source's. */
-const clockDifferenceMs = 86_400_000;
 
 /** Returns the key files of `--operator-key`, or of the environment. */
 export function operatorKeyFiles({ operatorKey }: SignOptions): readonly string[] {
@@ -60,129 +55,57 @@ export async function trustOf(client: AdminClient): Promise<TrustFile> {
   }
 }
 
-/** Fields of an order that were asked for; others have to be those of the order before. */
-type Wanted = {
-  readonly [F in keyof AllContent]?: AllContent[F] | undefined;
-};
-type AllContent = Omit<OrderContent<"task">, "version"> &
-  OrderContent<"setting"> &
-  OrderContent<"assignments">;
+/** Tells how to sign an order that nobody signs now. */
+export function warnUnsigned(subject: OrderSubject): void {
+  printNote(
+    `warning: no device obeys ${subjectText(subject)} until it is signed: trust sign --all --operator-key FILE`,
+  );
+}
 
 /**
  * Signs the order of a record if the source could not, or tells how to sign it.
- * @param wanted fields that the person asked for
- * @throws CommandError when the source states something else
+ * @throws CommandError when the source states something else than was asked for
  */
 export async function signIfNeeded(
   client: AdminClient,
   subject: OrderSubject,
   options: SignOptions,
-  wanted: Wanted,
+  asked: Asked,
 ): Promise<void> {
   const files = operatorKeyFiles(options);
-  if (files.length === 0) {
-    printNote(
-      `warning: no device obeys ${subjectText(subject)} until it is signed: trust sign --all --operator-key FILE`,
-    );
-    return;
-  }
+  if (files.length === 0) return warnUnsigned(subject);
   const keys = await readKeyFiles(files, "operator's key");
   const trust = await trustOf(client);
   const [needed] = await client.neededOrders(subject);
   if (needed === undefined) return;
-  const before = await client.orderOf(subject);
-  await check(client, trust, needed, baseOf(trust, needed, before), wanted);
-  await give(client, [needed], keys);
+  const content = await reviewed(client, trust, { subject, needed, asked });
+  await give(client, trust, [{ needed, content }], keys);
 }
 
-const subjectText = ({ kind, subject }: OrderSubject): string =>
-  kind === "assignments" ? "the assignments of settings" : `${kind} ${subject}`;
-
-/** Content of the order before, if operators signed it. An order that has expired counts too. */
-function baseOf(trust: TrustFile, { kind }: NeededView, before: Signed | null): Wanted {
-  if (before === null) return {};
-  try {
-    const {
-      sequence: _,
-      issuedAtMs: _at,
-      format: _format,
-      ...content
-    } = checkOrder(kind, before, {
-      trust,
-      nowMs: 0,
-      device: null,
-    });
-    return content as Wanted;
-  } catch (error) {
-    if (error instanceof TrustError) return {};
-    throw error;
-  }
-}
-
-async function check(
-  client: AdminClient,
-  trust: TrustFile,
-  needed: NeededView,
-  base: Wanted,
-  wanted: Wanted,
-): Promise<void> {
-  const { version: _, attempts: _attempts, ...kept } = base as Partial<TaskOrder> & { version?: number };
-  const all = { ...kept, ...wanted, deployment: trust.deployment };
-  // Null: the source chooses.
-  const expected = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-  const differing = differencesOf(needed.content as never, expected as never);
-  if (differing.length > 0)
-    throw new CommandError(
-      `The source states another ${differing.join(", ")} than was asked for: nothing was signed`,
-    );
-  if (needed.kind !== "task") return;
-  const order = needed.content as unknown as TaskOrder;
-  checkTimes(order, expected);
-  await checkPackage(client, trust, order);
-}
-
-/** Checks the times that the source chose. */
-function checkTimes({ startAtMs, expiresAtMs }: TaskOrder, given: Wanted): void {
-  const isNow = Math.abs(startAtMs - Date.now()) <= clockDifferenceMs;
-  if (given.startAtMs === undefined && !isNow)
-    throw new CommandError("The source states another start than now: check this machine's clock");
-  if (given.expiresAtMs === undefined && expiresAtMs - startAtMs > taskExpiryMs + clockDifferenceMs)
-    throw new CommandError("The source states a later expiry than 90 days after the start");
-}
-
-/** @throws CommandError when the package is not the one of its name and version */
-async function checkPackage(client: AdminClient, trust: TrustFile, order: TaskOrder): Promise<void> {
-  const signed = await client.signedManifest(order.packageId);
-  const { manifest } = await verifySigned(signed, publisherKeysFor(trust, order.packageName));
-  const isIt =
-    idOf(signed.manifest) === order.packageId &&
-    manifest.name === order.packageName &&
-    manifest.version === order.packageVersion;
-  if (isIt) return;
-  throw new CommandError(
-    `Package ${order.packageId} is ${manifest.name} ${manifest.version}, not ${order.packageName} ${order.packageVersion}: nothing was signed`,
-  );
-}
+type Reviewed = { readonly needed: NeededView; readonly content: OrderContent<NeededView["kind"]> };
 
 /** Signs orders and freshness, and gives them to the source. */
 async function give(
   client: AdminClient,
-  needed: readonly NeededView[],
+  trust: TrustFile,
+  orders: readonly Reviewed[],
   keys: readonly SigningKey[],
 ): Promise<void> {
   const issuedAtMs = Date.now();
   const { lastSequence } = await client.trust();
-  if (lastSequence > issuedAtMs + clockDifferenceMs)
+  if (lastSequence > issuedAtMs + signerAheadMs)
     throw new CommandError("The source's last order lies more than a day ahead: check this machine's clock");
   let sequence = lastSequence;
-  const orders = needed.map(({ kind, subject, content, pending }) => {
-    if (pending !== null) return { kind, subject, signed: signText(kind, pending.payload, keys) };
+  const signed = orders.map(({ needed, content }) => {
+    const { kind, subject, pending } = needed;
+    if (pending !== null && isBegun(needed, content, trust))
+      return { kind, subject, signed: signText(kind, pending.payload, keys) };
     sequence = nextSequence(sequence, issuedAtMs);
     const order = { format: 1, ...content, sequence, issuedAtMs };
     return { kind, subject, signed: signStatementOf(kind, order, keys) };
   });
-  for (const one of orders) printNote(`signs ${summary(one.kind, one.signed)}`);
-  for (const { isComplete, ...subject } of await client.giveOrders(orders))
+  for (const one of signed) printNote(`signs ${summary(one.kind, one.signed)}`);
+  for (const { isComplete, ...subject } of await client.giveOrders(signed))
     if (!isComplete)
       printNote(
         `warning: ${subjectText(subject)} needs the signature of another operator: trust sign --all --operator-key FILE`,
@@ -191,14 +114,21 @@ async function give(
 }
 
 function summary(kind: NeededView["kind"], signed: Signed): string {
-  if (kind === "assignments") return "the assignments of settings";
-  if (kind === "setting") {
-    const { name, version } = readOrder("setting", signed);
-    return `setting ${name}, version ${version}`;
+  if (kind === "assignments") {
+    const { assignments } = readOrder("assignments", signed);
+    const list = assignments.map(({ setting, target }) => `${setting} to ${target}`).join("; ");
+    return `the assignments of settings: ${list || "none"}`;
   }
-  const { taskId, packageName, packageVersion, action, command, run, target } = readOrder("task", signed);
+  if (kind === "setting") {
+    const { name, version, differences } = readOrder("setting", signed);
+    return `setting ${name}, version ${version}: ${JSON.stringify(differences)}`;
+  }
+  const order = readOrder("task", signed);
+  const { taskId, packageName, packageVersion, action, command, run, target, startAtMs, expiresAtMs } = order;
   const what = run ?? command;
-  return `task ${taskId}: ${action} ${packageName} ${packageVersion}${what === null ? "" : ` "${what}"`} on ${target}`;
+  const times = [startAtMs, expiresAtMs].map((ms) => new Date(ms).toISOString()).join(" to ");
+  const lower = order.allowDowngrade ? ", also below a higher version" : "";
+  return `task ${taskId}: ${action} ${packageName} ${packageVersion}${what === null ? "" : ` "${what}"`} on ${target}, ${times}${lower}`;
 }
 
 /** Signs the statement that the source keeps nothing back. */
@@ -216,12 +146,60 @@ export async function renewFreshness(
   return expiresAtMs;
 }
 
-/** Signs all orders that records need, as the source states them. @returns their number */
-export async function signAllNeeded(client: AdminClient, keys: readonly SigningKey[]): Promise<number> {
+/** Orders that records need, as the source states them. */
+async function allNeeded(client: AdminClient, trust: TrustFile): Promise<Reviewed[]> {
+  const orders = (await client.neededOrders()).map((needed) => ({ needed, content: contentOf(needed) }));
+  for (const { needed, content } of orders)
+    if (needed.kind === "task") await checkPackage(client, trust, content as TaskOrder);
+  return orders;
+}
+
+async function giveAll(
+  client: AdminClient,
+  keys: readonly SigningKey[],
+  orders: Reviewed[],
+): Promise<number> {
   const trust = await trustOf(client);
-  const needed = await client.neededOrders();
-  for (const one of needed)
-    if (one.kind === "task") await checkPackage(client, trust, one.content as unknown as TaskOrder);
-  for (let at = 0; at < needed.length; at += 200) await give(client, needed.slice(at, at + 200), keys);
-  return needed.length;
+  for (let at = 0; at < orders.length; at += 200) await give(client, trust, orders.slice(at, at + 200), keys);
+  return orders.length;
+}
+
+/**
+ * Signs all orders that records need, as a source states them that held the keys until now.
+ * @returns their number
+ */
+export const signAllNeeded = async (client: AdminClient, keys: readonly SigningKey[]): Promise<number> =>
+  giveAll(client, keys, await allNeeded(client, await trustOf(client)));
+
+/**
+ * Signs all orders that records need, once a person has read them: the source may state anything.
+ * @param code of the list that was read; undefined: the person is asked
+ * @returns their number
+ * @throws CommandError with the code, if nobody can be asked
+ */
+export async function signAllRead(
+  client: AdminClient,
+  keys: readonly SigningKey[],
+  code: string | undefined,
+): Promise<number> {
+  const orders = await allNeeded(client, await trustOf(client));
+  if (orders.length === 0) return 0;
+  const lines = orders.map(({ needed, content }) => `${subjectText(needed)}: ${JSON.stringify(content)}`);
+  const own = createHash("sha256").update(lines.join("\n")).digest("hex").slice(0, 16);
+  if (code !== own) {
+    for (const line of lines) printNote(line);
+    if (!process.stdin.isTTY)
+      throw new CommandError(
+        `Nothing was signed. Read these ${lines.length} orders, then sign them with --confirm ${own}`,
+      );
+    await confirm(`Sign these ${lines.length} orders? [y/N] `);
+  }
+  return giveAll(client, keys, orders);
+}
+
+export async function confirm(question: string): Promise<void> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await lines.question(question);
+  lines.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CommandError("Nothing was signed");
 }

@@ -8,6 +8,7 @@ import { hostText, isNamed } from "./host-text.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
+import type { Asked, Wanted } from "./order-review.ts";
 import { signIfNeeded, type SignOptions } from "./signing.ts";
 import { printPreview } from "./task-preview.ts";
 import {
@@ -53,11 +54,13 @@ export async function editTask(id: string, options: EditOptions): Promise<void> 
   if (options.dryRun) return printPreview(await client.previewEdit(taskId, edit), options);
   const edited = await client.editTask(taskId, edit);
   tell(edited, options);
-  if (!edited.isSigned) await signIfNeeded(client, subjectOf(taskId), options, edit);
+  if (!edited.isSigned) await signIfNeeded(client, subjectOf(taskId), options, changed(edit));
 }
 
 /** `none` removes the deadline. */
 const parseDeadline = (text: string): number | null => (text === "none" ? null : parseTime(text)!);
+
+const changed = (wanted: Wanted): Asked => ({ kind: "changed", wantedOf: () => wanted });
 
 const subjectOf = (taskId: number) => ({ kind: "task", subject: String(taskId) }) as const;
 
@@ -65,11 +68,12 @@ const subjectOf = (taskId: number) => ({ kind: "task", subject: String(taskId) }
 export async function startTask(id: string, options: JsonOptions & SignOptions): Promise<void> {
   const taskId = parseTaskId(id);
   const client = await connect(options);
-  const changed = await client.changeTask(taskId, "start-now");
-  if (options.json) printJson(changed);
-  else print(lineOf(changed));
-  if (changed.isSigned) return;
-  await signIfNeeded(client, subjectOf(taskId), options, { startAtMs: undefined, startIsLocal: false });
+  const answer = await client.changeTask(taskId, "start-now");
+  if (options.json) printJson(answer);
+  else print(lineOf(answer));
+  if (answer.isSigned) return;
+  const start = { startAtMs: undefined, startIsLocal: false };
+  await signIfNeeded(client, subjectOf(taskId), options, changed(start));
 }
 
 /** Returns the command that makes one change without options. */
@@ -77,19 +81,19 @@ export const changeTask =
   (change: "cancel" | "kill" | "pause" | "resume") =>
   async (id: string, options: JsonOptions): Promise<void> => {
     const taskId = parseTaskId(id);
-    const changed = await (await connect(options)).changeTask(taskId, change);
-    if (options.json) return printJson(changed);
-    print(lineOf(changed));
+    const answer = await (await connect(options)).changeTask(taskId, change);
+    if (options.json) return printJson(answer);
+    print(lineOf(answer));
   };
 
 /** Cancels a task; `--kill` ends its running commands, which otherwise continue. */
 export const cancelTask = (id: string, options: JsonOptions & { kill?: true }): Promise<void> =>
   changeTask(options.kill ? "kill" : "cancel")(id, options);
 
-function tell(changed: TaskChanged, options: JsonOptions): void {
-  if (options.json) printJson(changed);
-  else print(lineOf(changed));
-  warnOfNobody(changed);
+function tell(answer: TaskChanged, options: JsonOptions): void {
+  if (options.json) printJson(answer);
+  else print(lineOf(answer));
+  warnOfNobody(answer);
 }
 
 const devicesText = (count: number): string => `${count} ${count === 1 ? "device" : "devices"}`;
@@ -102,7 +106,7 @@ export async function retryTask(id: string, options: JsonOptions & SignOptions):
   const answer = await client.retryTask(taskId);
   if (options.json) printJson(answer);
   else print(`task ${taskId}: repeated on ${devicesText(answer.retried.length)}`);
-  if (!answer.isSigned) await signIfNeeded(client, subjectOf(taskId), options, {});
+  if (!answer.isSigned) await signIfNeeded(client, subjectOf(taskId), options, changed({}));
 }
 
 export async function removeTask(id: string, options: JsonOptions): Promise<void> {

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { formatRate, formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
+import type { AdminClient } from "../../api/agent-client.ts";
 import type { TaskChanged, TaskDetail, TaskSummary } from "../../api/schema/admin.ts";
 import { targetSchema } from "../../api/schema/labels.ts";
 import {
@@ -18,7 +19,8 @@ import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 import { hasPassed, parsePointInTime, parseStartTime } from "./start-time.ts";
-import { signIfNeeded, type SignOptions } from "./signing.ts";
+import { verifiedOrder } from "./order-review.ts";
+import { operatorKeyFiles, signIfNeeded, trustOf, type SignOptions } from "./signing.ts";
 import { printPreview, warn } from "./task-preview.ts";
 import { absenceText, absentText } from "./watch-view.ts";
 import { printNote } from "../../standard-output.ts";
@@ -124,7 +126,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   const expiresAtMs = parseTime(options.expires) ?? null;
   const programs = options.notWhile === undefined ? null : parsePrograms(options.notWhile);
   const client = await connect(options);
-  const model = fromId === null ? null : await client.task(fromId, "failed");
+  const model = fromId === null ? null : await modelOf(client, fromId, options);
   const action = options.action ?? (command === undefined && run === undefined ? model!.action : "run");
   const isModelCommand = action === "run" && command === undefined && run === undefined;
   const task = {
@@ -147,22 +149,31 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   else print(String(created.taskId));
   warnOfNobody(created);
   if (created.isSigned) return;
-  const {
-    package: _package,
-    startAtMs,
-    startIsLocal,
-    expiresAtMs: expiry,
-    ...given
-  } = {
+  const { package: packageWords, ...given } = task;
+  const wanted = {
     startIsLocal: false,
-    ...task,
-  };
-  await signIfNeeded(client, { kind: "task", subject: String(created.taskId) }, options, {
     ...given,
-    taskId: created.taskId,
-    ...(startAtMs === null ? {} : { startAtMs, startIsLocal }),
-    ...(expiry === null ? {} : { expiresAtMs: expiry }),
-  });
+    // Undefined: the source chooses.
+    startAtMs: task.startAtMs ?? undefined,
+    expiresAtMs: expiresAtMs ?? undefined,
+  };
+  const asked = { kind: "new", wanted, package: packageWords } as const;
+  await signIfNeeded(client, { kind: "task", subject: String(created.taskId) }, options, asked);
+}
+
+/**
+ * Returns the task of `--from`. What an operator's key will sign comes from its order, which
+ * operators signed, not from the source.
+ */
+async function modelOf(client: AdminClient, taskId: number, options: SignOptions): Promise<TaskDetail> {
+  const model = await client.task(taskId, "failed");
+  if (operatorKeyFiles(options).length === 0) return model;
+  const subject = { kind: "task", subject: String(taskId) } as const;
+  const order = verifiedOrder(await trustOf(client), subject, await client.orderOf(subject));
+  if (order !== null) return { ...model, ...order } as TaskDetail;
+  throw new CommandError(
+    `Task ${taskId} has no valid order to take the rest from: create the task without --from`,
+  );
 }
 
 /** Tells on standard error that a target matches no device, or names what nothing has. */

@@ -1,19 +1,15 @@
 /** Command line of `trust`: the keys that may sign for the deployment. */
 import { Command, Option } from "@commander-js/extra-typings";
 import { jsonOption, operatorKeyOption, rootKeyOption, sourceOption, tokenOption } from "./options.ts";
-import {
-  addTrustKey,
-  exportTrust,
-  initTrust,
-  makeKey,
-  revokeTrustKey,
-  showTrust,
-  signTrust,
-} from "./trust.ts";
+import { addTrustKey, exportTrust, initTrust, makeKey, revokeTrustKey, signTrust } from "./trust.ts";
+import { showTrust } from "./trust-show.ts";
 
 const draftOption = () =>
   new Option("--draft <file>", "write the version here if other roots have to sign it");
 const thresholdOption = () => new Option("--threshold <n>", "roots that have to sign from now on");
+
+const orderThresholdOption = () =>
+  new Option("--order-threshold <n>", "operators that have to sign an order from now on");
 
 const add = (trust: Command, name: string, description: string) =>
   trust
@@ -47,21 +43,27 @@ export function addTrust(program: Command): void {
     )
     .option("--packages <names>", "publisher: names of packages with * and ?, with commas (default: all)")
     .option("--actions <actions>", "operator: pre-cache, run, upgrade, settings (default: all)")
-    .option("--target <target>", "operator: devices for which the key counts (default: all)")
+    .option(
+      "--target <target>",
+      "operator: devices for which the key counts; then not for settings (default: all)",
+    )
     .option("--expires <time>", "operator: end of the key, ISO 8601 or +90d (default: none)")
     .addOption(thresholdOption())
+    .addOption(orderThresholdOption())
     .addOption(rootKeyOption())
     .addOption(draftOption())
     .action(addTrustKey);
   add(trust, "revoke-key", "end a key; devices follow when they check in")
     .argument("<key>", "name or public key, as trust show prints it")
     .addOption(thresholdOption())
+    .addOption(orderThresholdOption())
     .addOption(rootKeyOption())
     .addOption(draftOption())
     .action(revokeTrustKey);
   add(trust, "sign", "sign a draft with a root key, or orders and freshness with an operator key")
     .argument("[draft]", "draft that trust add-key or revoke-key wrote")
     .option("--all", "every order that waits for a signature")
+    .option("--confirm <code>", "sign the orders that were read, whose code was printed, without a question")
     .option("--fresh", "only the word that nothing is kept back; for a timer")
     .option("--valid <duration>", "how long the word counts (default: 14d)")
     .addOption(rootKeyOption())

@@ -7,9 +7,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import {
   freshnessValidityMs,
+  hasOnlyKnownFields,
   keyName,
   operatorActions,
-  readOrder,
+  parseSigningKey,
   rootFingerprint,
   signersOf,
   signStatementOf,
@@ -28,59 +29,28 @@ import type { AdminClient } from "../../api/agent-client.ts";
 import { keyTextsIn } from "../trust/signing-keys.ts";
 import { printNote } from "../../standard-output.ts";
 import { CommandError, usage } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
+import { connect, sourceOf, type JsonOptions } from "./connect.ts";
 import { publicKeyOf, readKeyFile, readKeyFiles, writeKeyFiles } from "./key-files.ts";
-import { print, printJson, printTable } from "./print.ts";
-import { operatorKeyFiles, renewFreshness, signAllNeeded, trustOf, type SignOptions } from "./signing.ts";
+import { print, printJson } from "./print.ts";
+import {
+  confirm,
+  operatorKeyFiles,
+  renewFreshness,
+  signAllNeeded,
+  signAllRead,
+  trustOf,
+  type SignOptions,
+} from "./signing.ts";
 import { parseTarget, parseTime } from "./tasks.ts";
+import { assertNewer, noteVersion, trustChanges } from "./trust-review.ts";
 
 type RootOptions = JsonOptions & {
   readonly rootKey?: readonly string[] | undefined;
   /** File for a version that needs the signatures of other roots. */
   readonly draft?: string | undefined;
+  /** Operators that have to sign an order from now on. */
+  readonly orderThreshold?: string | undefined;
 };
-
-export async function showTrust(options: JsonOptions): Promise<void> {
-  const client = await connect(options);
-  const { root: fingerprint, canSign, freshness, unsigned } = await client.trust();
-  const file = await trustOf(client);
-  const fresh = freshness === null ? null : readOrder("freshness", freshness);
-  if (options.json)
-    return printJson({ ...file, fingerprint, canSign, freshUntilMs: fresh?.expiresAtMs ?? null, unsigned });
-  print(`version ${file.version} of ${new Date(file.issuedAtMs).toISOString()}, roots ${fingerprint}`);
-  print(
-    canSign
-      ? "embedded: the source holds the keys, and whoever owns the source owns the devices (trust export)"
-      : "the keys are not on the source",
-  );
-  const until = fresh === null ? "never given" : `until ${new Date(fresh.expiresAtMs).toISOString()}`;
-  print(`fresh: ${until}${unsigned === 0 ? "" : `; ${unsigned} records wait for a signature`}`);
-  print("");
-  printTable(
-    ["ROLE", "KEY", "PUBLIC KEY", "SCOPE"],
-    [
-      ...file.root.keys.map((key) => [
-        "root",
-        keyName(key),
-        key,
-        `${file.root.threshold} of ${file.root.keys.length}`,
-      ]),
-      ...file.publishers.map(({ key, packages }) => [
-        "publisher",
-        keyName(key),
-        key,
-        packages.length === 0 ? "all packages" : packages.join(", "),
-      ]),
-      ...file.operators.map((one) => ["operator", keyName(one.key), one.key, operatorScope(one)]),
-    ],
-  );
-}
-
-function operatorScope({ actions, target, expiresAtMs }: TrustFile["operators"][number]): string {
-  const what = actions.length === 0 ? "all actions" : actions.join(", ");
-  const until = expiresAtMs === null ? "" : `, until ${new Date(expiresAtMs).toISOString()}`;
-  return `${what} on ${target}${until}`;
-}
 
 const newKey = (): string =>
   generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
@@ -125,6 +95,10 @@ export async function initTrust(options: InitOptions): Promise<void> {
     operators: [{ key: operator.key, actions: [], target: "all", expiresAtMs: null }],
   });
   await client.giveTrustFiles([signStatementOf("trust", next, rootKeys)]);
+  await noteVersion(
+    roots.map(([name]) => join(options.out, name!)),
+    next,
+  );
   await finishMove(client, next, operator, options);
 }
 
@@ -133,15 +107,24 @@ export async function exportTrust(
   options: JsonOptions & { readonly data: string; readonly out: string },
 ): Promise<void> {
   const texts = await keyTextsIn(options.data);
-  if (texts === null) throw new CommandError(`"${options.data}" holds no signing keys: they were exported`);
+  if (texts === null)
+    throw new CommandError(
+      `"${options.data}" holds no signing keys: they were exported; trust sign --all signs what waits`,
+    );
   const client = await connect(options);
   const before = await embeddedFile(client);
+  // Another source would add its own signature, and give up keys that nobody has then.
+  if (!before.root.keys.includes(parseSigningKey(texts.root).key))
+    throw new CommandError(
+      `"${options.data}" is the data folder of another source than ${sourceOf(options)}`,
+    );
   const files = { "root.key": texts.root, "publisher.key": texts.publisher, "operator.key": texts.operator };
   await writeKeyFiles(options.out, files);
   const root = await readKeyFile(join(options.out, "root.key"), "root key");
   const operator = await readKeyFile(join(options.out, "operator.key"), "operator's key");
   const next = nextOf(before, { embedded: false });
   await client.giveTrustFiles([signStatementOf("trust", next, [root])]);
+  await noteVersion([join(options.out, "root.key")], next);
   await finishMove(client, next, operator, options);
 }
 
@@ -202,6 +185,8 @@ export async function addTrustKey(words: string, options: AddKeyOptions): Promis
     throw new CommandError("--packages belongs to --role publisher", 2);
   const key = await publicKeyOf(words);
   const target = options.target === undefined ? "all" : parseTarget(options.target);
+  if (target !== "all" && actions.includes("settings"))
+    throw new CommandError("settings are for all devices: a key that signs them has no --target", 2);
   const expiresAtMs = parseTime(options.expires) ?? null;
   const client = await connect(options);
   const file = await trustOf(client);
@@ -214,7 +199,7 @@ export async function addTrustKey(words: string, options: AddKeyOptions): Promis
       : role === "operator"
         ? { operators: [...operators, { key, actions, target, expiresAtMs }] }
         : { root: withThreshold({ ...root, keys: [...root.keys, key] }, options.threshold) };
-  await submit(client, nextOf(file, change), options);
+  await submit(client, file, nextOf(file, change), options);
 }
 
 const listed = ({ root, publishers, operators }: TrustFile): string[] => [
@@ -249,7 +234,7 @@ export async function revokeTrustKey(
     publishers: publishers.filter((one) => one.key !== key),
     operators: operators.filter((one) => one.key !== key),
   });
-  await submit(client, next, options);
+  await submit(client, file, next, options);
   const unsigned = (await client.trust()).unsigned;
   if (unsigned > 0)
     printNote(
@@ -261,11 +246,30 @@ export async function revokeTrustKey(
     );
 }
 
+/** @throws CommandError when too few operators are left to sign */
+function withOrderThreshold(file: TrustFile, text: string | undefined): TrustFile {
+  const count = file.operators.length;
+  const orderThreshold =
+    text === undefined ? file.orderThreshold : whole(text, "threshold of operators", Math.min(count, 8));
+  if (orderThreshold <= count || count === 0) return { ...file, orderThreshold };
+  throw new CommandError(
+    `${orderThreshold} operators have to sign, and ${count} would be left: give --order-threshold, or list another one first`,
+  );
+}
+
 /** Signs a version and gives it to the source, or writes it for the other roots. */
-async function submit(client: AdminClient, next: TrustFile, options: RootOptions): Promise<void> {
-  const keys = await readKeyFiles(options.rootKey ?? [], "root key");
-  const signed = signStatementOf("trust", next, keys);
-  await giveOrDraft(client, signed, options);
+async function submit(
+  client: AdminClient,
+  before: TrustFile,
+  changed: TrustFile,
+  options: RootOptions,
+): Promise<void> {
+  const next = withOrderThreshold(changed, options.orderThreshold);
+  for (const line of trustChanges(before, next)) printNote(line);
+  const files = options.rootKey ?? [];
+  const keys = await readKeyFiles(files, "root key");
+  await assertNewer(files, next);
+  await giveOrDraft(client, signStatementOf("trust", next, keys), options);
 }
 
 async function giveOrDraft(client: AdminClient, signed: Signed, options: RootOptions): Promise<void> {
@@ -285,6 +289,7 @@ async function giveOrDraft(client: AdminClient, signed: Signed, options: RootOpt
     return;
   }
   const { version, root } = await client.giveTrustFiles([signed]);
+  await noteVersion(options.rootKey ?? [], next);
   if (options.json) printJson({ version, root });
   else print(`version ${version}, roots ${root}`);
 }
@@ -297,6 +302,8 @@ type TrustSignOptions = RootOptions &
     readonly all?: true | undefined;
     readonly fresh?: true | undefined;
     readonly valid?: string | undefined;
+    /** Code of the list of orders that was read. */
+    readonly confirm?: string | undefined;
   };
 
 /** Signs a version of the trust file that others began, all waiting orders, or freshness. */
@@ -311,7 +318,7 @@ export async function signTrust(file: string | undefined, options: TrustSignOpti
     throw new CommandError("Give --operator-key FILE, or set FLOCKCAST_OPERATOR_KEY", 2);
   const keys = await readKeyFiles(files, "operator's key");
   const client = await connect(options);
-  const signed = options.all ? await signAllNeeded(client, keys) : 0;
+  const signed = options.all ? await signAllRead(client, keys, options.confirm) : 0;
   const expiresAtMs = await renewFreshness(client, keys, validityMs);
   if (options.json) return printJson({ signed, freshUntilMs: expiresAtMs });
   print(
@@ -328,8 +335,19 @@ async function signDraft(file: string, options: RootOptions): Promise<void> {
       cause: error,
     });
   }
-  const keys = await readKeyFiles(options.rootKey ?? [], "root key");
+  const files = options.rootKey ?? [];
+  const keys = await readKeyFiles(files, "root key");
   if (keys.length === 0) throw new CommandError("Give --root-key FILE", 2);
+  const client = await connect(options);
+  const before = await trustOf(client);
+  const next = readPayload(trustFileSchema, draft);
+  if (next.version !== before.version + 1 || !hasOnlyKnownFields(draft, next))
+    throw new CommandError(
+      `"${file}" does not follow version ${before.version} of the trust file: make the draft again with this version of flockcast`,
+    );
+  await assertNewer(files, next);
+  for (const line of trustChanges(before, next)) printNote(line);
+  if (process.stdin.isTTY) await confirm(`Sign version ${next.version} of the trust file? [y/N] `);
   const signed = withSignatures(draft, signText("trust", draft.payload, keys));
-  await giveOrDraft(await connect(options), signed, { ...options, draft: options.draft ?? file });
+  await giveOrDraft(client, signed, { ...options, draft: options.draft ?? file });
 }

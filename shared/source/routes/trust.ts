@@ -33,7 +33,7 @@ export const trustBytesMax = 8 * 1_048_576;
 export async function extendTrustFile(context: SourceContext, files: readonly Signed[]): Promise<void> {
   if (!(await context.trust.extend(files))) return;
   await context.onRoots(context.trust.root);
-  // Orders of keys that are no longer listed do not count.
+  await context.orders.dropRevoked();
   await context.orders.signAll();
   context.changeHub.notifyAll();
 }

@@ -11,7 +11,9 @@ import {
   freshnessValidityMs,
   hasContent,
   nextSequence,
+  onlySigners,
   readOrder,
+  signerAheadMs,
   signStatementOf,
   TrustError,
   withSignatures,
@@ -22,6 +24,7 @@ import {
   type SigningKey,
 } from "../../model/trust/index.ts";
 import type { SourceTrust } from "./source-trust.ts";
+import { Turns } from "./turns.ts";
 
 type OrdersOptions = {
   readonly catalog: Catalog;
@@ -38,11 +41,10 @@ export type NeededOrder = Subject & {
   readonly pending: Signed | null;
 };
 
-/** A signer's clock may be this much ahead of the source's. */
-const aheadMs = 86_400_000;
-
 export class Orders {
   readonly #options: OrdersOptions;
+  /** Two edits at once: the order of the later one must not be replaced by that of the earlier. */
+  readonly #turns = new Turns();
 
   constructor(options: OrdersOptions) {
     this.#options = options;
@@ -113,31 +115,60 @@ export class Orders {
    * Lets the source sign what a record needs.
    * @returns whether an order that counts is there
    */
-  async sign(subject: Subject): Promise<boolean> {
-    const needed = await this.needed(subject);
-    if (needed === null) return true;
-    const keys = await this.#options.trust.keys();
-    if (keys === null) return false;
-    await this.#store(needed, keys.operator);
-    await this.renewFreshness();
-    return true;
+  sign(subject: Subject): Promise<boolean> {
+    return this.#turns.take(async () => {
+      const needed = await this.needed(subject);
+      if (needed === null) return true;
+      const keys = await this.#options.trust.keys();
+      if (keys === null || !(await this.#store(needed, keys.operator))) return false;
+      await this.#renewFreshness();
+      return true;
+    });
   }
 
   /** Lets the source sign everything that lacks an order. */
-  async signAll(): Promise<void> {
-    const keys = await this.#options.trust.keys();
-    if (keys === null) return;
-    for (const needed of await this.allNeeded()) await this.#store(needed, keys.operator);
-    await this.renewFreshness();
+  signAll(): Promise<void> {
+    return this.#turns.take(async () => {
+      const keys = await this.#options.trust.keys();
+      if (keys === null) return;
+      for (const needed of await this.allNeeded()) await this.#store(needed, keys.operator);
+      await this.#renewFreshness();
+    });
   }
 
-  async #store({ kind, subject, content }: NeededOrder, key: SigningKey): Promise<void> {
+  /**
+   * Drops orders whose keys the trust file no longer lists: devices would report the source as one
+   * that was broken into. The sequences stay.
+   */
+  dropRevoked(): Promise<void> {
+    const { trust } = this.#options.catalog;
+    return this.#turns.take(async () => {
+      for (const kind of [...recordKinds, "freshness"] as const)
+        for (const { subject, sequence, signed, pending } of await trust.orders(kind))
+          if (signed !== null && this.#isRevoked(kind, signed))
+            await trust.putOrder(kind, { subject, sequence, signed: null, pending });
+    });
+  }
+
+  #isRevoked(kind: OrderKind, signed: Signed): boolean {
+    try {
+      this.#check(kind, signed);
+      return false;
+    } catch (error) {
+      if (!(error instanceof TrustError)) throw error;
+      return error.code !== "expired";
+    }
+  }
+
+  /** @returns false if the order needs other signatures than that of the source */
+  async #store({ kind, subject, content }: NeededOrder, key: SigningKey): Promise<boolean> {
     const { catalog, nowMs } = this.#options;
     const issuedAtMs = nowMs();
     const sequence = nextSequence(await catalog.trust.lastSequence(), issuedAtMs);
     const signed = signStatementOf(kind, { format: 1, ...content, sequence, issuedAtMs }, [key]);
-    this.#check(kind, signed);
+    if (!this.#counts(kind, signed, content)) return false;
     await catalog.trust.putOwnOrder(kind, { subject, sequence, signed, pending: null });
+    return true;
   }
 
   /**
@@ -145,35 +176,42 @@ export class Orders {
    * @returns whether it now counts
    * @throws TrustError when it states something else, or is not newer
    */
-  async attach({ kind, subject }: Subject, given: Signed): Promise<boolean> {
+  attach(subject: Subject, given: Signed): Promise<boolean> {
+    return this.#turns.take(() => this.#attach(subject, given));
+  }
+
+  async #attach({ kind, subject }: Subject, given: Signed): Promise<boolean> {
     const { catalog, nowMs } = this.#options;
     const content = await this.#contentOf({ kind, subject });
     if (content === null) throw new TrustError("malformed", "the source has no such record");
     const stored = await catalog.trust.order(kind, subject);
-    const pending = stored?.pending ? withSignatures(stored.pending, given) : given;
+    const valid = this.#ofOperators(kind, given);
+    const pending = stored?.pending ? withSignatures(stored.pending, valid) : valid;
     const order = readOrder(kind, given);
     if (!hasContent(order, content))
       throw new TrustError("malformed", "the order differs from the record, which may have been changed");
     const isPending = stored?.pending?.payload === given.payload;
     if (order.sequence <= (stored?.sequence ?? 0) && !isPending)
       throw new TrustError("older", "the order is not newer than the one that the source has");
-    if (order.sequence > nowMs() + aheadMs)
-      throw new TrustError("malformed", "the sequence lies more than a day ahead: check the signer's clock");
-    const whole = isPending ? pending : given;
+    if (order.sequence > nowMs() + signerAheadMs)
+      throw new TrustError("ahead", "the sequence is more than a day ahead: check the signer's clock");
+    const whole = this.#ofOperators(kind, isPending ? pending : given);
     try {
       this.#check(kind, whole);
     } catch (error) {
-      if (
-        !(error instanceof TrustError) ||
-        error.code !== "too-few-signatures" ||
-        whole.signatures.length === 0
-      )
-        throw error;
+      const isBegun = error instanceof TrustError && error.code === "too-few-signatures";
+      if (!isBegun || whole.signatures.length === 0) throw error;
       await this.#put(kind, { ...stored, subject, pending: whole });
       return false;
     }
     await this.#put(kind, { subject, sequence: order.sequence, signed: whole, pending: null });
     return true;
+  }
+
+  /** Signatures of others, or wrong ones, would take the place of those that count. */
+  #ofOperators(kind: OrderKind, signed: Signed): Signed {
+    const { operators } = this.#options.trust.file;
+    return onlySigners(kind, signed, [...new Set(operators.map(({ key }) => key))]);
   }
 
   async #put(kind: RecordKind, record: Partial<OrderRecord> & Pick<OrderRecord, "subject">): Promise<void> {
@@ -185,13 +223,20 @@ export class Orders {
   async freshness(): Promise<Signed | null> {
     const signed = await this.signed("freshness", "");
     const { nowMs } = this.#options;
-    if (signed !== null && readOrder("freshness", signed).expiresAtMs - nowMs() > freshnessValidityMs / 2)
-      return signed;
+    if (signed !== null) {
+      const { issuedAtMs, expiresAtMs } = readOrder("freshness", signed);
+      const isNow = issuedAtMs <= nowMs() + signerAheadMs;
+      if (isNow && expiresAtMs - nowMs() > freshnessValidityMs / 2) return signed;
+    }
     return (await this.renewFreshness()) ?? signed;
   }
 
   /** Signs a statement of freshness with the source's key; null: the source has none. */
-  async renewFreshness(): Promise<Signed | null> {
+  renewFreshness(): Promise<Signed | null> {
+    return this.#turns.take(() => this.#renewFreshness());
+  }
+
+  async #renewFreshness(): Promise<Signed | null> {
     const { catalog, trust, nowMs } = this.#options;
     const keys = await trust.keys();
     if (keys === null) return null;
@@ -206,6 +251,8 @@ export class Orders {
       expiresAtMs: issuedAtMs + freshnessValidityMs,
     };
     const signed = signStatementOf("freshness", statement, [keys.operator]);
+    // The trust file may no longer list the key of the source.
+    if (this.#ofOperators("freshness", signed).signatures.length === 0) return null;
     await catalog.trust.putOwnOrder("freshness", { subject: "", sequence, signed, pending: null });
     return signed;
   }
@@ -214,11 +261,22 @@ export class Orders {
    * Takes a statement of freshness.
    * @throws TrustError when it is not signed by an operator, or older than the present one
    */
-  async attachFreshness(given: Signed): Promise<void> {
-    const { catalog, trust } = this.#options;
+  attachFreshness(given: Signed): Promise<void> {
+    return this.#turns.take(() => this.#attachFreshness(given));
+  }
+
+  async #attachFreshness(given: Signed): Promise<void> {
+    const { catalog, trust, nowMs } = this.#options;
     const freshness = this.#check("freshness", given);
-    const present = await this.signed("freshness", "");
-    if (present !== null && readOrder("freshness", present).issuedAtMs > freshness.issuedAtMs)
+    const latestMs = nowMs() + signerAheadMs;
+    if (freshness.issuedAtMs > latestMs || freshness.sequence > latestMs)
+      throw new TrustError("ahead", "the statement is more than a day ahead: check the signer's clock");
+    const stored = await catalog.trust.order("freshness", "");
+    const present = stored?.signed ?? null;
+    if (freshness.sequence < (stored?.sequence ?? 0))
+      throw new TrustError("older", "the source has a statement of freshness about newer orders");
+    const presentMs = present === null ? 0 : readOrder("freshness", present).issuedAtMs;
+    if (presentMs > freshness.issuedAtMs && presentMs <= latestMs)
       throw new TrustError("older", "the source has a newer statement of freshness");
     if (freshness.trustVersion !== trust.file.version)
       throw new TrustError("older", `the trust file has version ${trust.file.version}`);

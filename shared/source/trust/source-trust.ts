@@ -7,6 +7,7 @@ import type { Logger } from "../../log.ts";
 import {
   beginTrust,
   extendTrust,
+  filesAfter,
   rootFingerprint,
   signStatementOf,
   trustFileSchema,
@@ -15,6 +16,7 @@ import {
   type TrustChain,
   type TrustFile,
 } from "../../model/trust/index.ts";
+import { Turns } from "./turns.ts";
 import { createSigningKeys, signingKeysIn, writeSigningKeys, type SigningKeys } from "./signing-keys.ts";
 
 type Options = {
@@ -41,6 +43,7 @@ const rootsOf = (signed: Signed): TrustFile["root"] => readPayload(trustFileSche
 
 export class SourceTrust {
   readonly #options: Options;
+  readonly #turns = new Turns();
   #chain: TrustChain;
 
   private constructor(options: Options, chain: TrustChain) {
@@ -90,7 +93,7 @@ export class SourceTrust {
 
   /** Versions above `version`. */
   filesAfter(version: number): Signed[] {
-    return this.#chain.files.filter((signed) => readPayload(trustFileSchema, signed).version > version);
+    return filesAfter(this.#chain, version);
   }
 
   /** Returns the source's own keys; null outside the embedded mode. */
@@ -103,13 +106,19 @@ export class SourceTrust {
    * @returns whether there were any
    * @throws TrustError when one may not follow
    */
-  async extend(files: readonly Signed[]): Promise<boolean> {
+  extend(files: readonly Signed[]): Promise<boolean> {
+    // Many devices hand versions back to a restored source at the same time.
+    return this.#turns.take(() => this.#extend(files));
+  }
+
+  async #extend(files: readonly Signed[]): Promise<boolean> {
     const { catalog, log } = this.#options;
     const before = this.#chain;
     const after = extendTrust(before, files);
-    for (const signed of after.files.slice(before.files.length))
+    for (const signed of after.files.slice(before.files.length)) {
       await catalog.trust.addFile(readPayload(trustFileSchema, signed).version, signed);
-    this.#chain = after;
+      this.#chain = extendTrust(this.#chain, [signed]);
+    }
     if (after.current === before.current) return false;
     if (before.current.embedded && !after.current.embedded) await this.#giveUpKeys();
     log.warn({ version: after.current.version, root: this.root }, "the trust file has a new version");
@@ -128,11 +137,13 @@ export class SourceTrust {
    * Signs the next version with the source's root key and stores it.
    * @returns whether the source could sign
    */
-  async change(change: (file: TrustFile) => Partial<TrustFile>): Promise<boolean> {
-    const keys = await this.keys();
-    if (keys === null) return false;
-    const { file } = this;
-    const next = { ...file, ...change(file), version: file.version + 1, issuedAtMs: this.#options.nowMs() };
-    return this.extend([signStatementOf("trust", next, [keys.root])]);
+  change(change: (file: TrustFile) => Partial<TrustFile>): Promise<boolean> {
+    return this.#turns.take(async () => {
+      const keys = await this.keys();
+      if (keys === null) return false;
+      const { file } = this;
+      const next = { ...file, ...change(file), version: file.version + 1, issuedAtMs: this.#options.nowMs() };
+      return this.#extend([signStatementOf("trust", next, [keys.root])]);
+    });
   }
 }
