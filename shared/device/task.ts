@@ -19,7 +19,7 @@ import { SpreadStart } from "./start-spread.ts";
 import { afterReboot } from "./command-outcome.ts";
 import { endsWait, holdOf, isPackageDone, packageTitle } from "./task-hold.ts";
 import type { TaskOptions } from "./task-options.ts";
-import { hasSecrets, withoutSecrets, type TaskEndLife, type TaskRow } from "./task-record.ts";
+import { eraseSecrets, type TaskEndLife, type TaskRow } from "./task-record.ts";
 import {
   nextTaskStage,
   isBlocked,
@@ -143,18 +143,14 @@ export class Task {
 
   /** Begins the session again under new keys. Verified chunks stay. */
   #changeKeys(): void {
-    const resumes = this.stage.kind === "session";
-    this.#closeSession("the keys of the session changed");
-    if (!resumes) return;
+    if (!this.leaveSubnet("the keys of the session changed")) return;
     this.#becomeWaiting("new", null);
     this.start();
   }
 
   /** Erases keys and command of a task that has ended for everybody. @returns whether it had any */
   erase(): boolean {
-    if (!this.isOver || !this.row.reported || !hasSecrets(this.row)) return false;
-    Object.assign(this.row, withoutSecrets(this.row));
-    return true;
+    return this.isOver && this.row.reported && eraseSecrets(this.row);
   }
 
   /** Ends download and multicast, and begins no command. One that runs continues. */
