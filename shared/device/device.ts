@@ -45,6 +45,8 @@ export class Device {
   readonly #successors = new Map<number, AgentTask>();
   readonly #turns: CommandTurns;
   readonly #keys: PackageKeyring;
+  /** False: the log of the ledger may contain keys that were erased. */
+  #isLogClear = true;
 
   constructor(options: DeviceOptions) {
     this.#options = options;
@@ -108,7 +110,9 @@ export class Device {
     const isNeeded = (packageId: string): boolean =>
       open.has(packageId) || ledger.package(packageId) !== null;
     try {
-      return this.#keys.take([...stated, ...tasks], isNeeded);
+      const { changed, isSaved } = this.#keys.take([...stated, ...tasks], isNeeded);
+      if (isSaved) this.#isLogClear = false;
+      return changed;
     } catch (error) {
       this.#onError(error, tasks[0]?.id ?? 0);
       return [];
@@ -126,15 +130,16 @@ export class Device {
     }
   }
 
-  /** Erases keys and commands of ended tasks in the ledger. */
+  /** Erases keys and commands of ended tasks in the ledger, and earlier keys in its log. */
   erase(): void {
     const erased = [...this.tasks.values()].filter((task) => task.erase());
-    if (erased.length === 0) return;
     this.#save(erased);
+    if (erased.length > 0) this.#isLogClear = false;
+    if (this.#isLogClear) return;
     try {
-      this.#options.ports.cache.ledger.clearLog();
+      this.#isLogClear = this.#options.ports.cache.ledger.clearLog();
     } catch (error) {
-      this.#onError(error, erased[0]!.id);
+      this.#onError(error, erased[0]?.id ?? 0);
     }
   }
 
