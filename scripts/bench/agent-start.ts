@@ -127,6 +127,7 @@ async function measure(dir: string): Promise<StartTimes> {
       }),
       peers,
       web: { open: openRangeStream },
+      upgrades: { isTrial: false },
       sizes: sessionSizes,
       place: { address: "127.0.0.1", subnetId: null, answered: null },
       log: { info() {}, warn() {}, error: console.error },

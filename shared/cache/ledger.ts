@@ -112,8 +112,11 @@ export type Ledger = LedgerReader & {
   /** Durable against a power cut when it returns: an order must not count twice. */
   saveTrust(record: unknown): void;
   savePackageKeys(keys: unknown): void;
-  /** Removes what was overwritten from the write-ahead log, unless a reader needs it. */
-  clearLog(): void;
+  /**
+   * Removes what was overwritten from the write-ahead log; does not wait for a reader of it.
+   * @returns whether the log is clear
+   */
+  clearLog(): boolean;
   /** Durable against a power cut when it returns. */
   saveTask(taskId: number, state: unknown): void;
   /** Saves tasks in one transaction, as `saveTask` does. */

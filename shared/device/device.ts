@@ -11,7 +11,7 @@ import { acknowledge, identityOf } from "./task-hold.ts";
 import { Offers } from "./offers.ts";
 import { keysOf, PackageKeyring, type StatedKeys } from "./package-keys.ts";
 import type { DevicePorts } from "./ports.ts";
-import { hasSecrets, mayHaveBegun, parseTaskRow, withoutSecrets, type TaskRow } from "./task-record.ts";
+import { eraseSecrets, mayHaveBegun, parseTaskRow, type TaskRow } from "./task-record.ts";
 import { Task } from "./task.ts";
 import { commandKey, downgradeReason } from "./version-guard.ts";
 
@@ -38,11 +38,7 @@ type DeviceOptions = {
 };
 
 /** Erases keys and command of a task that has ended for everybody. @returns whether it had any */
-function isErasedNow({ isOver, row }: Task): boolean {
-  if (!isOver || !row.reported || !hasSecrets(row)) return false;
-  Object.assign(row, withoutSecrets(row));
-  return true;
-}
+const isErasedNow = ({ isOver, row }: Task): boolean => isOver && row.reported && eraseSecrets(row);
 
 export class Device {
   readonly tasks = new Map<number, Task>();
@@ -54,6 +50,8 @@ export class Device {
   readonly #successors = new Map<number, AgentTask>();
   readonly #turns: CommandTurns;
   readonly #keys: PackageKeyring;
+  /** False: the log of the ledger may contain keys that were erased. */
+  #isLogClear = true;
 
   constructor(options: DeviceOptions) {
     this.#options = options;
@@ -117,7 +115,9 @@ export class Device {
     const isNeeded = (packageId: string): boolean =>
       open.has(packageId) || ledger.package(packageId) !== null;
     try {
-      return this.#keys.take([...stated, ...tasks], isNeeded);
+      const { changed, isSaved } = this.#keys.take([...stated, ...tasks], isNeeded);
+      if (isSaved) this.#isLogClear = false;
+      return changed;
     } catch (error) {
       this.#onError(error, tasks[0]?.id ?? 0);
       return [];
@@ -135,15 +135,16 @@ export class Device {
     }
   }
 
-  /** Erases keys and commands of ended tasks in the ledger. */
+  /** Erases keys and commands of ended tasks in the ledger, and earlier keys in its log. */
   erase(): void {
     const erased = [...this.tasks.values()].filter(isErasedNow);
-    if (erased.length === 0) return;
     this.#save(erased);
+    if (erased.length > 0) this.#isLogClear = false;
+    if (this.#isLogClear) return;
     try {
-      this.#options.ports.cache.ledger.clearLog();
+      this.#isLogClear = this.#options.ports.cache.ledger.clearLog();
     } catch (error) {
-      this.#onError(error, erased[0]!.id);
+      this.#onError(error, erased[0]?.id ?? 0);
     }
   }
 

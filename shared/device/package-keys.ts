@@ -35,10 +35,10 @@ export class PackageKeyring {
 
   /**
    * Takes keys of the source, and forgets those of packages that the device does not need.
-   * @returns the packages whose keys differ from those before
+   * @returns the packages whose keys differ from those before, and whether the ledger was written
    * @throws CacheError when the ledger cannot be written
    */
-  take(stated: readonly StatedKeys[], isNeeded: (packageId: string) => boolean): string[] {
+  take(stated: readonly StatedKeys[], isNeeded: (packageId: string) => boolean) {
     const changed: string[] = [];
     for (const { packageId, packageKey, packageKeyBefore } of stated) {
       const known = this.#keys.get(packageId);
@@ -48,10 +48,8 @@ export class PackageKeyring {
     }
     const forgotten = [...this.#keys.keys()].filter((packageId) => !isNeeded(packageId));
     for (const packageId of forgotten) this.#keys.delete(packageId);
-    if (changed.length > 0 || forgotten.length > 0) {
-      this.#ledger.savePackageKeys([...this.#keys.values()]);
-      this.#ledger.clearLog();
-    }
-    return changed;
+    const isSaved = changed.length > 0 || forgotten.length > 0;
+    if (isSaved) this.#ledger.savePackageKeys([...this.#keys.values()]);
+    return { changed, isSaved };
   }
 }

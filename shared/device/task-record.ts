@@ -103,21 +103,19 @@ export const newTaskRow = (task: AgentTask): TaskRow => ({
 });
 
 /**
- * Returns a row without the keys of the task and the text of its command, which an ended task needs
- * no more. The digest of the text tells later tasks which command ran (version-guard.ts).
+ * Removes the keys of the task and the text of its command, which an ended task needs no more. The
+ * digest of the text tells later tasks which command ran (version-guard.ts).
+ * @returns whether there were any
  */
-export function withoutSecrets(row: TaskRow): TaskRow {
-  const { command } = row.task;
-  const commandDigest = command === null ? row.commandDigest : digestOf(command);
-  const task = { ...row.task, command: null, taskKey: "", packageKey: "", packageKeyBefore: null };
-  return { ...row, task, commandDigest };
+export function eraseSecrets(row: TaskRow): boolean {
+  const { command, taskKey, packageKey } = row.task;
+  if (command === null && taskKey === "" && packageKey === "") return false;
+  if (command !== null) row.commandDigest = digestOf(command);
+  row.task = { ...row.task, command: null, taskKey: "", packageKey: "", packageKeyBefore: null };
+  return true;
 }
 
 export const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-/** Whether a row has what `withoutSecrets` removes. */
-export const hasSecrets = ({ task }: TaskRow): boolean =>
-  task.taskKey !== "" || task.packageKey !== "" || task.command !== null;
 
 /**
  * Returns the row of a task that the device knows nothing more about than that its command was

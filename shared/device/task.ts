@@ -143,9 +143,7 @@ export class Task {
 
   /** Begins the session again under new keys. Verified chunks stay. */
   #changeKeys(): void {
-    const resumes = this.stage.kind === "session";
-    this.#closeSession("the keys of the session changed");
-    if (!resumes) return;
+    if (!this.leaveSubnet("the keys of the session changed")) return;
     this.#becomeWaiting("new", null);
     this.start();
   }

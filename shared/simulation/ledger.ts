@@ -154,7 +154,9 @@ export class MemoryLedger implements Ledger {
     this.#writeDurably(() => (this.#packageKeys = JSON.stringify(keys)));
   }
 
-  clearLog(): void {}
+  clearLog(): boolean {
+    return true;
+  }
 
   saveTask(taskId: number, state: unknown): void {
     this.saveTasks([{ taskId, state }]);

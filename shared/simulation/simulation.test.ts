@@ -103,6 +103,7 @@ describe("loss without other faults costs at most", () => {
 /** Faults of the worlds in which a mutation shows; others draw from all faults. */
 const faultsOf: Partial<Record<Mutation, string>> = {
   "keep-sender": "snapshot",
+  "repeat-command": "command-crash",
   "offer-corrupt": "bit-flip",
   "trust-read-back": "file-change",
   "never-step-down": "partition,line-cut",

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { Database } from "bun:sqlite";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,5 +34,22 @@ test("no byte of rows that were replaced or removed is left in the ledger's file
   ledger.clearLog();
   expect(rows.filter(({ state }) => contains(state.key))).toEqual([]);
   expect(contains("secret-of-package")).toBe(false);
+  ledger.close();
+});
+
+test("the log is cleared after a reader has ended, and does not wait for it", () => {
+  const ledger = openLedger(
+    dir,
+    () => 0,
+    () => {},
+  );
+  ledger.saveTask(1, { key: "secret-1-" });
+  const reader = new Database(join(dir, "ledger.db"), { readonly: true });
+  reader.run("BEGIN");
+  reader.query("SELECT * FROM tasks").all();
+  ledger.saveTask(1, {});
+  expect([ledger.clearLog(), contains("secret-1-")]).toEqual([false, true]);
+  reader.close();
+  expect([ledger.clearLog(), contains("secret-1-")]).toEqual([true, false]);
   ledger.close();
 });

@@ -48,6 +48,9 @@ export const migrations: readonly string[] = [
    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ];
 
+/** Time that a write waits for another process. */
+export const busyTimeoutMs = 5_000;
+
 /** Damaged files that are kept: the first ones and the last one. */
 const damagedMax = 3;
 
@@ -112,7 +115,7 @@ export function openLedgerFileReadOnly(dir: string): Database {
 function openChecked(file: string): Database {
   const database = new Database(file, { create: true, strict: true });
   try {
-    database.run("PRAGMA busy_timeout = 5000");
+    database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     const found = versionOf(database, file);
     const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
     if (checked?.quick_check !== "ok") {

@@ -17,7 +17,7 @@ import {
   type TaskRow,
 } from "../ledger.ts";
 import { asCacheError, type CacheLog } from "../cache-error.ts";
-import { openLedgerFile, openLedgerFileReadOnly } from "./ledger-file.ts";
+import { busyTimeoutMs, openLedgerFile, openLedgerFileReadOnly } from "./ledger-file.ts";
 
 const headColumns = `id, name, version, size_bytes AS sizeBytes, chunk_size_bytes AS chunkSizeBytes,
   chunk_count AS chunkCount, state, last_used_at AS lastUsedAtMs, unused_since AS unusedSinceMs,
@@ -186,11 +186,15 @@ class SqliteLedger extends SqliteReader implements Ledger {
     this.db.run("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", [name, JSON.stringify(value)]);
   }
 
-  clearLog(): void {
+  clearLog(): boolean {
     try {
-      this.db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+      this.db.run("PRAGMA busy_timeout = 0");
+      const result = this.db.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
+      return result?.busy === 0;
     } catch (error) {
       throw asCacheError(error, "write to", this.db.filename);
+    } finally {
+      this.db.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     }
   }
 

@@ -6,18 +6,16 @@
  * Only verified chunks are served. A chunk that `readChunk` cannot read counts as not held.
  */
 import { createExchangeClient } from "./client.ts";
+import { Connections } from "./connections.ts";
 import { ServerConnection, type ConnectionHooks, type Reply } from "./connection.ts";
 import { encodePollAnswer, heldRangesMax, type ExchangeRequest } from "./messages.ts";
 import type { OfferedPackage, PackageKey, PeerConnection, Peers } from "./peers.ts";
 import { createExchangeSeal, type ExchangeSeal } from "./seal.ts";
-import { isLoopback, pollLimits, uploadLimits, Uploads } from "./uploads.ts";
+import { pollLimits, uploadLimits, Uploads } from "./uploads.ts";
 
 /** TCP port of the exchange without `--lan-port`: the same number as the UDP port of the group. */
 export const defaultLanPort = 7_067;
 
-/** Upper bound on connections, in total and of one address. A device has four for a package. */
-const connectionsMax = 256;
-const connectionsOfAddressMax = 32;
 /** Upper bound on bytes of requests that have not arrived as a whole. */
 const requestBytesMax = 4 * 1_048_576;
 const checkEveryMs = 1_000;
@@ -55,8 +53,7 @@ export class ExchangeServer implements Peers {
   #listener: Bun.TCPSocketListener<SocketData>;
   readonly #uploads = new Uploads(uploadLimits);
   readonly #polls = new Uploads(pollLimits);
-  /** Open connections, the oldest first. */
-  readonly #connections = new Set<ServerConnection>();
+  readonly #connections = new Connections<ServerConnection>();
   #requestBytes = 0;
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -100,7 +97,9 @@ export class ExchangeServer implements Peers {
       socket: {
         open: (socket) => {
           socket.setNoDelay(true);
-          socket.data = { connection: this.#admits(socket.remoteAddress) ? this.#open(socket) : null };
+          socket.data = {
+            connection: this.#connections.admits(socket.remoteAddress) ? this.#open(socket) : null,
+          };
           if (socket.data.connection === null) socket.terminate();
         },
         data: ({ data }, bytes) => data.connection?.onData(bytes),
@@ -118,19 +117,7 @@ export class ExchangeServer implements Peers {
   }
 
   #closed(connection: ServerConnection | null): void {
-    if (connection === null) return;
-    this.#connections.delete(connection);
-    connection.close();
-  }
-
-  /** Whether there is room for a connection. One that has proved nothing makes room. */
-  #admits(address: string): boolean {
-    const ofAddress = [...this.#connections].filter((one) => one.address === address).length;
-    if (ofAddress >= connectionsOfAddressMax && !isLoopback(address)) return false;
-    if (this.#connections.size < connectionsMax) return true;
-    const unproved = this.#connections.values().find(({ isProved }) => !isProved);
-    if (unproved) this.#closed(unproved);
-    return unproved !== undefined;
+    if (connection !== null) this.#connections.close(connection);
   }
 
   get lanPort(): number {
@@ -153,7 +140,7 @@ export class ExchangeServer implements Peers {
 
   /** Number of open connections. */
   get connections(): number {
-    return this.#connections.size;
+    return this.#connections.count;
   }
 
   /** Serves chunks of this package under its session name until `withdraw`. */
@@ -177,7 +164,7 @@ export class ExchangeServer implements Peers {
 
   #stop(): void {
     this.#listener.stop(true);
-    for (const connection of this.#connections) this.#closed(connection);
+    this.#connections.closeAll();
   }
 
   #hooks(): ConnectionHooks {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writePrivateFile } from "../../platform/private-files.ts";
 import { openFixture, type Fixture } from "../app-fixture.ts";
 import type { NeededView, OrdersBody, TrustView } from "../../api/schema/trust.ts";
 import { readOrder, signStatementOf, type Signed } from "../../model/trust/index.ts";
@@ -74,10 +75,8 @@ async function writeToken({ folder, trust }: Fixture): Promise<string> {
   const tokenFile = join(folder, "admin.token");
   const { publicKey } = await loadOrCreateIdentityKey(folder);
   const identity = identityFingerprint(publicKey);
-  await writeFile(
-    tokenFile,
-    formatToken({ kind: "person", secret: "a".repeat(43), identity, root: trust.root }),
-  );
+  const token = formatToken({ kind: "person", secret: "a".repeat(43), identity, root: trust.root });
+  await writePrivateFile(tokenFile, token);
   return tokenFile;
 }
 

@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { Connections } from "./connections.ts";
+
+const closed: string[] = [];
+const open = (address: string, isProved: boolean) => ({
+  address,
+  isProved,
+  close: () => void closed.push(address),
+});
+
+test("one address has at most 32 connections", () => {
+  const connections = new Connections<ReturnType<typeof open>>();
+  for (let count = 0; count < 32; count++) {
+    expect(connections.admits("10.0.0.9")).toBe(true);
+    connections.add(open("10.0.0.9", true));
+  }
+  expect([connections.admits("10.0.0.9"), connections.admits("10.0.0.8")]).toEqual([false, true]);
+});
+
+test("of 256 connections the oldest that proved nothing makes room, and a proved one never", () => {
+  const connections = new Connections<ReturnType<typeof open>>();
+  for (let count = 0; count < 254; count++) connections.add(open(`10.0.1.${count}`, true));
+  for (const address of ["10.0.2.1", "10.0.2.2"]) connections.add(open(address, false));
+  closed.length = 0;
+  for (const address of ["10.0.3.1", "10.0.3.2"]) {
+    expect(connections.admits(address)).toBe(true);
+    connections.add(open(address, true));
+  }
+  expect(closed).toEqual(["10.0.2.1", "10.0.2.2"]);
+  expect([connections.admits("10.0.3.3"), connections.count]).toEqual([false, 256]);
+});
