@@ -1,7 +1,7 @@
 /** Commands that sign, against a real source behind a proxy that changes its answers. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writePrivateFile } from "../../platform/private-files.ts";
 import { openFixture, type Fixture } from "../app-fixture.ts";
@@ -330,7 +330,8 @@ describe("the keys of a source", () => {
       const out = join(other.folder, "out");
       const text = await readFile(join(other.folder, "signing.keys"), "utf8");
       const { root: pem } = (JSON.parse(text) as { keys: { root: string } }).keys;
-      await Bun.write(join(out, "root.key"), pem);
+      await mkdir(out);
+      await writePrivateFile(join(out, "root.key"), pem);
       expect(await errorOf(exportTrust({ ...options, data: other.folder, out }))).toBe("");
       expect([await readFile(join(out, "root.key"), "utf8"), other.trust.file.embedded]).toEqual([
         pem,
