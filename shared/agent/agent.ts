@@ -116,7 +116,8 @@ export class Agent {
       random: Math.random,
     });
     this.#roaming = this.#createRoaming();
-    gaugesOf(this.#metrics, this.#net, () => this.#device.tasks.values());
+    const tasks = () => this.#device.tasks.values();
+    gaugesOf(this.#metrics, this.#net, tasks, () => this.#trust.keeper.status);
   }
 
   #createNet(onError: (error: unknown) => void): LanParts {

@@ -1,6 +1,7 @@
 /** Prometheus metrics of the source, in a registry of their own. */
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Catalog } from "./catalog/catalog.ts";
+import { readOrder } from "../model/trust/index.ts";
 import { version } from "../version.ts";
 import type { ChangeHub } from "./change-hub.ts";
 
@@ -43,6 +44,11 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
     registers,
   }).set({ version }, 1);
   gauge("flockcast_source_memory_bytes", "Resident memory of the source", () => process.memoryUsage.rss());
+  gauge(
+    "flockcast_source_fresh_until_seconds",
+    "End of the operators' word that nothing is kept back, seconds since 1970; 0: none was given",
+    () => freshUntil(catalog),
+  );
   addWanTotals(catalog, registry);
   return {
     registry,
@@ -75,6 +81,12 @@ const deviceEventCounter = (registry: Registry): Counter<"event"> =>
     labelNames: ["event"],
     registers: [registry],
   });
+
+/** End of the operators' word, in seconds since 1970. */
+async function freshUntil(catalog: Catalog): Promise<number> {
+  const signed = (await catalog.trust.order("freshness", ""))?.signed;
+  return signed ? readOrder("freshness", signed).expiresAtMs / 1_000 : 0;
+}
 
 /** Totals of the WAN account, which survive a restart. */
 function addWanTotals(catalog: Catalog, registry: Registry): void {

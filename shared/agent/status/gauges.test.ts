@@ -9,7 +9,20 @@ async function textOf(tasks: { id: number; isOver: boolean }[], kernelDrops: num
   const counters = { framesReceived: 7, framesSent: 5, receiveCalls: 2, messagesReceived: 4 };
   const lan = { counters, dropped: new Map([["own", 5]]), kernelDrops };
   const parts = { lan, lanGroup: { bus: null }, exchange: { counters: { bytesSent: 9 }, load: 12 } };
-  gaugesOf(metrics, parts as never, () => tasks as Task[]);
+  const trust = {
+    version: 3,
+    root: "",
+    embedded: false,
+    freshUntilMs: null,
+    isStale: true,
+    refused: [{ what: "task 1", taskId: 1, code: "older", text: "older" }],
+  } as const;
+  gaugesOf(
+    metrics,
+    parts as never,
+    () => tasks as Task[],
+    () => trust,
+  );
   return { read: () => metrics.registry.metrics() };
 }
 
@@ -36,6 +49,12 @@ test("values that only grow are counters named _total", async () => {
   const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type] as const);
   for (const [name, type] of types)
     expect([name, type === "counter"]).toEqual([name, name!.endsWith("_total")]);
+});
+
+test("show a source that is stale, and how many statements the device does not obey", async () => {
+  const text = await (await textOf([])).read();
+  for (const line of ["trust_file_version 3", "source_stale 1", "statements_refused 1"])
+    expect(text).toContain(`\nflockcast_${line}\n`);
 });
 
 test("drops that the system does not report are left out", async () => {

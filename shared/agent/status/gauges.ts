@@ -7,6 +7,7 @@ import type { ExchangeServer } from "../../net/exchange/server.ts";
 import type { LanGroup } from "../lan-group.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { Task } from "../../device/task.ts";
+import type { TrustStatus } from "../../device/trust-keeper.ts";
 import { version } from "../../version.ts";
 
 type LanParts = {
@@ -15,8 +16,14 @@ type LanParts = {
   readonly exchange: ExchangeServer;
 };
 
-export function gaugesOf(metrics: AgentMetrics, lan: LanParts, runners: () => Iterable<Task>): void {
+export function gaugesOf(
+  metrics: AgentMetrics,
+  lan: LanParts,
+  runners: () => Iterable<Task>,
+  trust: () => TrustStatus,
+): void {
   lanGauges(metrics, lan);
+  trustGauges(metrics, trust);
   taskGauges(metrics, runners);
   buildGauge(metrics);
 }
@@ -64,6 +71,18 @@ function lanGauges(metrics: AgentMetrics, { lan, lanGroup, exchange }: LanParts)
     () => exchange.counters.bytesSent,
   );
   metrics.read("flockcast_exchange_load", "Share of upload slots in use, 0 to 100", () => exchange.load);
+}
+
+function trustGauges(metrics: AgentMetrics, trust: () => TrustStatus): void {
+  metrics.read("flockcast_trust_file_version", "Version of the trust file; 0: none", () => trust().version);
+  metrics.read("flockcast_source_stale", "1 while the device has no fresh word of an operator", () =>
+    Number(trust().isStale),
+  );
+  metrics.read(
+    "flockcast_statements_refused",
+    "Statements of the last check-in that the device does not obey",
+    () => trust().refused.length,
+  );
 }
 
 function buildGauge(metrics: AgentMetrics): void {
