@@ -168,6 +168,16 @@ describe("a task with a start time", () => {
   });
 });
 
+test("a task ends at its expiry by the device's clock when the source's one stands still", () => {
+  const { task, time, ports, begins } = waitingTask();
+  task.row.task.expiresAtMs = startAtMs - 1_000;
+  time.advance(startAtMs);
+  // The source keeps an order from its end, and its start from now.
+  ports.place.answered = { sourceMs: 0, wallMs: startAtMs, nowMs: startAtMs };
+  task.start();
+  expect([begins(), task.row.life, task.row.reason]).toEqual([0, "cancelled", reason("expired")]);
+});
+
 test("a task that arrives after its start time starts at once", () => {
   const { task, time, begins } = waitingTask();
   time.advance(startAtMs + 1);

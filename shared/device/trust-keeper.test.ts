@@ -326,6 +326,8 @@ describe("a setting", () => {
     const keeper = keeperOf();
     const loop = [settingOf("a", 5, { parent: "b" }), settingOf("b", 5, { parent: "a" })];
     const orphan = settingOf("c", 5, { parent: "gone" });
+    const unnamed = keeper.take(answerOf({ settings: [settingOf("__proto__", 5)] }));
+    expect(codesOf(unnamed)).toEqual(["setting: malformed"]);
     const assignments = assignmentsOf(7, [
       ["a", "tag=1"],
       ["c", "all"],

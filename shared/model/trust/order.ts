@@ -13,6 +13,12 @@ import { trustTimeMs, type OperatorAction } from "./trust-file.ts";
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 const target = text(2_048);
+/** Names that an object cannot have as a field of its own when it is read from JSON. */
+const notFields = new Set(["__proto__", "prototype", "constructor"]);
+const settingName = v.pipe(
+  text(64),
+  v.check((name) => !notFields.has(name), "not a name of a setting"),
+);
 
 const common = {
   format: v.literal(1),
@@ -51,7 +57,7 @@ export const taskOrderSchema = v.object({
 /** One setting: its differences to its parent. */
 export const settingOrderSchema = v.object({
   ...common,
-  name: text(64),
+  name: settingName,
   version: whole,
   parent: v.nullable(text(64)),
   // A device drops a field of a later version, as it does with the values of an answer.

@@ -155,6 +155,24 @@ describe("a restore", () => {
     expect((await readdir(fixture.folder)).filter((name) => name.startsWith("restored"))).toEqual([]);
   });
 
+  test("refuses a backup without the file of the signing keys", async () => {
+    const { deployment } = fixture.catalog;
+    const facts = { createdAtMs: 1, version: "1", deployment, devices: 0, tasks: 0 };
+    const names = ["catalog.db", "admin.token", "enroll.token", "identity.key"];
+    const parts = writeArchive({ ...facts, packages: [], packagesLeftOut: [] }, names.map(entry));
+    await writeFile(file, Buffer.concat(await Array.fromAsync(parts)));
+    expect(await errorOf()).toContain('"signing.keys" is missing');
+  });
+
+  test("leaves orders out: devices may have newer ones", async () => {
+    expect(await fixture.orders.signed("task", "1")).not.toBeNull();
+    await store();
+    await restore(options());
+    const catalog = await openSqliteCatalog(join(target, "catalog.db"));
+    expect([await catalog.trust.orders("task"), (await catalog.trust.files()).length]).toEqual([[], 2]);
+    catalog.close();
+  });
+
   test("refuses a catalog that cannot be opened, although its digest is right", async () => {
     const { deployment } = fixture.catalog;
     const facts = { createdAtMs: 1, version: "1", deployment, devices: 0, tasks: 0 };

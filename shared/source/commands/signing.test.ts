@@ -263,6 +263,8 @@ describe("trust sign --all", () => {
     const code = /--confirm ([0-9a-f]{16})/.exec(await all())![1]!;
     lie = content({ command: "evil" });
     expect(await all(code)).toContain("Nothing was signed");
+    lie = content({ deployment: 7 });
+    expect(await all(code)).toContain("another deployment");
     expect(given).toEqual([]);
     lie = null;
     expect(await all(code)).toBe("");

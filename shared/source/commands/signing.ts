@@ -149,8 +149,11 @@ export async function renewFreshness(
 /** Orders that records need, as the source states them. */
 async function allNeeded(client: AdminClient, trust: TrustFile): Promise<Reviewed[]> {
   const orders = (await client.neededOrders()).map((needed) => ({ needed, content: contentOf(needed) }));
-  for (const { needed, content } of orders)
+  for (const { needed, content } of orders) {
+    if (content.deployment !== trust.deployment)
+      throw new CommandError("The source states an order of another deployment: nothing was signed");
     if (needed.kind === "task") await checkPackage(client, trust, content as TaskOrder);
+  }
   return orders;
 }
 

@@ -16,7 +16,15 @@ import {
   trustVersionSchema,
   trustViewSchema,
 } from "../../api/schema/trust.ts";
-import { signText, withSignatures, type Signed } from "../../model/trust/index.ts";
+import {
+  readPayload,
+  signerAheadMs,
+  signText,
+  TrustError,
+  trustFileSchema,
+  withSignatures,
+  type Signed,
+} from "../../model/trust/index.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, queryParameters } from "../openapi.ts";
@@ -60,8 +68,17 @@ export function trustRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
+/**
+ * Devices take no time before that of the trust file: with one of the future no order would count.
+ * @throws TrustError
+ */
+function checkIssued(file: Signed, nowMs: number): void {
+  if (readPayload(trustFileSchema, file).issuedAtMs <= nowMs + signerAheadMs) return;
+  throw new TrustError("ahead", "the version was issued more than a day ahead: check the signer's clock");
+}
+
 function addFiles(routes: Hono<SourceEnv>, context: SourceContext): void {
-  const { catalog, trust, orders } = context;
+  const { catalog, trust, orders, nowMs } = context;
   routes.get(
     "/",
     documented({
@@ -93,6 +110,7 @@ function addFiles(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(trustFilesBodySchema),
     async (c) => {
       const keys = await trust.keys();
+      c.req.valid("json").files.forEach((file) => checkIssued(file, nowMs()));
       const files = c.req.valid("json").files.map((file) => {
         if (keys === null) return file;
         return withSignatures(file, signText("trust", file.payload, [keys.root]));

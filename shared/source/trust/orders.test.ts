@@ -307,6 +307,14 @@ describe("the trust file of the source", () => {
     expect((await createTask()).body.isSigned).toBe(false);
   });
 
+  test("of a clock far ahead is refused: devices would take no order any more", async () => {
+    const { file } = fixture.trust;
+    fixture.clock.nowMs += 2 * dayMs;
+    const status = changeFile({});
+    fixture.clock.nowMs -= 2 * dayMs;
+    expect([await status, fixture.trust.file]).toEqual([422, file]);
+  });
+
   test("keeps the good ones of several versions when a later one is refused", async () => {
     const { version } = fixture.trust.file;
     const second = nextFile({}, keys.root);

@@ -82,12 +82,7 @@ export class Orders {
   }
 
   #counts(kind: RecordKind, signed: Signed, content: OrderContent<RecordKind>): boolean {
-    try {
-      return hasContent(this.#check(kind, signed), content);
-    } catch (error) {
-      if (error instanceof TrustError) return false;
-      throw error;
-    }
+    return this.#problemOf(kind, signed) === null && hasContent(readOrder(kind, signed), content);
   }
 
   #check<K extends OrderKind>(kind: K, signed: Signed): OrderTypes[K] {
@@ -151,12 +146,18 @@ export class Orders {
   }
 
   #isRevoked(kind: OrderKind, signed: Signed): boolean {
+    const problem = this.#problemOf(kind, signed);
+    return problem !== null && problem.code !== "expired";
+  }
+
+  /** Returns why devices would refuse an order; null: they obey it. */
+  #problemOf(kind: OrderKind, signed: Signed): TrustError | null {
     try {
       this.#check(kind, signed);
-      return false;
+      return null;
     } catch (error) {
-      if (!(error instanceof TrustError)) throw error;
-      return error.code !== "expired";
+      if (error instanceof TrustError) return error;
+      throw error;
     }
   }
 
@@ -166,7 +167,7 @@ export class Orders {
     const issuedAtMs = nowMs();
     const sequence = nextSequence(await catalog.trust.lastSequence(), issuedAtMs);
     const signed = signStatementOf(kind, { format: 1, ...content, sequence, issuedAtMs }, [key]);
-    if (!this.#counts(kind, signed, content)) return false;
+    if (this.#problemOf(kind, signed) !== null) return false;
     await catalog.trust.putOwnOrder(kind, { subject, sequence, signed, pending: null });
     return true;
   }
