@@ -15,6 +15,7 @@ import {
   type TrustFile,
 } from "../model/trust/index.ts";
 import { newSigningKey, signedTrust, taskOrderOf, trustFileOf } from "../model/trust/testing-trust.ts";
+import { selfOf } from "../model/target/testing-target.ts";
 import { TrustKeeper, type TrustedAnswer } from "./trust-keeper.ts";
 import { keptOrdersMax, keptSettingsMax } from "./trust-record.ts";
 
@@ -66,19 +67,7 @@ const keeperOf = (anchor = rootFingerprint(first.root) as string | null, deploym
     ledger,
     anchor: { deployment, root: anchor },
     wallMs: () => wallMs,
-    self: () => ({
-      isPartial: true,
-      id: "00112233aabbccdd",
-      names: ["pc-1"],
-      tags: [],
-      subnet: { id: "", cidr: "10.0.0.0/24", name: null },
-      site: null,
-      os: "linux 6.1",
-      arch: "x64",
-      agentVersion: "0.1.0",
-      resultIn: () => null,
-      versionsOf: () => null,
-    }),
+    self: () => selfOf(),
     log: { warn() {}, error() {} },
   });
 

@@ -17,6 +17,7 @@ import {
   withSignatures,
   type TrustFile,
 } from "./index.ts";
+import { selfOf } from "../target/testing-target.ts";
 import type { TargetView } from "../target/index.ts";
 import { newSigningKey, signedTrust, taskOrderOf, trustFileOf } from "./testing-trust.ts";
 
@@ -45,19 +46,7 @@ const codeOf = (make: () => unknown): string => {
   }
   return "accepted";
 };
-const me: TargetView = {
-  isPartial: true,
-  id: "00112233aabbccdd",
-  names: ["pc-1"],
-  tags: [],
-  subnet: { id: "", cidr: "10.0.0.0/24", name: null },
-  site: null,
-  os: "linux 6.1",
-  arch: "x64",
-  agentVersion: "0.1.0",
-  resultIn: () => null,
-  versionsOf: () => null,
-};
+const me = selfOf();
 
 describe("the chain of trust files", () => {
   test("begins with the roots of the token and follows every rotation while a device was offline", () => {
