@@ -140,6 +140,30 @@ const freshnessOf = (given: Partial<Freshness> = {}, signer: SigningKey = operat
 const codesOf = ({ refused }: TrustedAnswer): string[] => refused.map(({ what, code }) => `${what}: ${code}`);
 const commandOf = ({ tasks }: TrustedAnswer): string | null | undefined => tasks[0]?.command;
 
+test("orders of a later version in the ledger are left out, and taken again", () => {
+  const given = {
+    trust: { version: 1, files: chain, freshness: freshnessOf() },
+    settings: [settingOf("office", 5)],
+    assignments: assignmentsOf(6, [["office", "all"]]),
+    ownSetting: { name: "office" },
+  };
+  keeperOf().take(answerOf(given));
+  const stored = JSON.stringify(ledger.trust());
+  ledger.saveTrust(
+    JSON.parse(
+      stored.replaceAll(
+        '\\"format\\":1,\\"deployment\\":7,\\"issuedAtMs',
+        '\\"format\\":2,\\"deployment\\":7,\\"issuedAtMs',
+      ),
+    ),
+  );
+  expect(JSON.stringify(ledger.trust())).not.toBe(stored);
+  const keeper = keeperOf();
+  expect([keeper.known, keeper.status.freshUntilMs]).toEqual([{ version: 1, assignments: 0 }, null]);
+  expect(codesOf(keeper.take(answerOf(given)))).toEqual([]);
+  expect(keeper.known.assignments).toBe(6);
+});
+
 describe("a trust file", () => {
   test("that the token's roots did not sign leaves the device without one", () => {
     const keeper = keeperOf();
