@@ -15,6 +15,7 @@ import {
   type TrustFile,
 } from "../model/trust/index.ts";
 import { newSigningKey, signedTrust, taskOrderOf, trustFileOf } from "../model/trust/testing-trust.ts";
+import { refusedMax } from "./refused-statements.ts";
 import { TrustKeeper, type TrustedAnswer } from "./trust-keeper.ts";
 import { keptOrdersMax, keptSettingsMax } from "./trust-record.ts";
 
@@ -46,8 +47,10 @@ type Answer = Parameters<TrustKeeper["take"]>[0];
 let folder: string;
 let ledger: Ledger;
 let wallMs: number;
+let logged: object[];
 
 beforeEach(() => {
+  logged = [];
   folder = mkdtempSync(join(tmpdir(), "flockcast-keeper-"));
   wallMs = startMs + 1_000;
   ledger = openLedger(
@@ -79,7 +82,7 @@ const keeperOf = (anchor = rootFingerprint(first.root) as string | null, deploym
       resultIn: () => null,
       versionsOf: () => null,
     }),
-    log: { warn() {}, error() {} },
+    log: { warn() {}, error: (fields) => void logged.push(fields) },
   });
 
 const answerOf = (given: Partial<Answer> = {}, files: readonly Signed[] = chain): Answer => ({
@@ -139,6 +142,17 @@ const freshnessOf = (given: Partial<Freshness> = {}, signer: SigningKey = operat
   );
 const codesOf = ({ refused }: TrustedAnswer): string[] => refused.map(({ what, code }) => `${what}: ${code}`);
 const commandOf = ({ tasks }: TrustedAnswer): string | null | undefined => tasks[0]?.command;
+
+test("of many refused orders some are kept, and few are logged", () => {
+  const order = { payload: "{}", signatures: [] };
+  const tasks = Array.from({ length: refusedMax + 50 }, (_, at) => ({ ...taskOf(), id: at + 1, order }));
+  const keeper = keeperOf();
+  expect(keeper.take(answerOf({ tasks })).refused.length).toBe(refusedMax);
+  expect([keeper.status.refused.length, logged.length]).toEqual([refusedMax, 17]);
+  expect(logged.at(-1)).toEqual({ more: refusedMax - 16 });
+  keeper.take(answerOf({ tasks }));
+  expect(logged.length).toBe(17);
+});
 
 test("orders of a later version in the ledger are left out, and taken again", () => {
   const given = {
