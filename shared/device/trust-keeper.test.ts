@@ -143,6 +143,37 @@ const freshnessOf = (given: Partial<Freshness> = {}, signer: SigningKey = operat
 const codesOf = ({ refused }: TrustedAnswer): string[] => refused.map(({ what, code }) => `${what}: ${code}`);
 const commandOf = ({ tasks }: TrustedAnswer): string | null | undefined => tasks[0]?.command;
 
+test.each<[what: string, settings: readonly [name: string, parent: string | null][]]>([
+  [
+    "in a cycle through default",
+    [
+      ["office", "default"],
+      ["default", "office"],
+    ],
+  ],
+  [
+    "in a cycle",
+    [
+      ["office", "lab"],
+      ["lab", "office"],
+    ],
+  ],
+  ["beside default", [["office", null]]],
+  [
+    "too deep",
+    Array.from({ length: 9 }, (_, at) => [
+      at === 0 ? "office" : `s${at}`,
+      at === 8 ? "default" : `s${at + 1}`,
+    ]),
+  ],
+])("settings %s refuse the own setting, and no other statement", (_, stated) => {
+  const settings = stated.map(([name, parent], at) => settingOf(name, at + 1, { parent }));
+  const assignments = assignmentsOf(6, [["office", "all"]]);
+  const own = { settings, assignments, ownSetting: { name: "office" } };
+  const taken = keeperOf().take(answerOf({ ...own, tasks: [taskOf({ setting: "plain" })] }));
+  expect(codesOf(taken)).toEqual(["own setting: malformed", "task 1: too-few-signatures"]);
+});
+
 test("of many refused orders some are kept, and few are logged", () => {
   const order = { payload: "{}", signatures: [] };
   const tasks = Array.from({ length: refusedMax + 50 }, (_, at) => ({ ...taskOf(), id: at + 1, order }));

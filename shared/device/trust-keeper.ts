@@ -12,7 +12,12 @@ import {
   type CheckInResponse,
 } from "../api/schema/agent.ts";
 import type { Ledger } from "../cache/index.ts";
-import { resolveSetting, rootSetting, type SettingNode } from "../model/setting-inheritance.ts";
+import {
+  resolveSetting,
+  rootSetting,
+  settingDepthMax,
+  type SettingNode,
+} from "../model/setting-inheritance.ts";
 import {
   beginTrust,
   checkOrder,
@@ -301,13 +306,15 @@ export class TrustKeeper {
   /** @throws TrustError when an order of a setting or of its parents is missing */
   #resolved(name: string): AgentSetting {
     const tree = new Map<string, SettingNode>();
-    for (let next: string | null = name; next !== null && !tree.has(next);) {
+    for (let next: string | null = name; next !== null;) {
+      if (tree.has(next) || tree.size >= settingDepthMax)
+        throw new TrustError("malformed", `the settings above "${name}" have a cycle, or are too many`);
       const node = this.#node(next);
       tree.set(next, node);
       next = node.parent;
     }
     if (!tree.has(rootSetting))
-      throw new TrustError("malformed", `the settings above "${name}" have a cycle`);
+      throw new TrustError("malformed", `the settings above "${name}" do not lead to "${rootSetting}"`);
     const { values, version, parents } = resolveSetting(tree, name);
     return { name, version, parents: [...parents], values };
   }
