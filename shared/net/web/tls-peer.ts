@@ -91,6 +91,15 @@ async function openTcp(
   return { socket: await openTunnel(proxy, `${host.includes(":") ? `[${host}]` : host}:${port}`) };
 }
 
+/** Returns a part of a URL without percent-encoding; a lone `%` is meant as it is written. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** Asks a proxy for a connection to `target` (RFC 9110, CONNECT). */
 function openTunnel(proxy: URL, target: string): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
@@ -110,7 +119,7 @@ function openTunnel(proxy: URL, target: string): Promise<Socket> {
       : connectTcp({ ...address, port: Number(proxy.port || 80) }, ask);
   let head = "";
   function ask(): void {
-    const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+    const user = `${decoded(proxy.username)}:${decoded(proxy.password)}`;
     const login =
       user === ":" ? "" : `proxy-authorization: Basic ${Buffer.from(user).toString("base64")}\r\n`;
     socket.write(`CONNECT ${target} HTTP/1.1\r\nhost: ${target}\r\n${login}\r\n`);
