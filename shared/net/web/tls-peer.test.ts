@@ -37,3 +37,21 @@ test.each([
   expect(heads[0]).toStartWith("CONNECT source.example:7443 HTTP/1.1");
   expect(heads[0]).toContain(`Basic ${Buffer.from(`user:${sent}`).toString("base64")}\r\n`);
 });
+
+test("a proxy that is no URL is an error, not a direct connection", async () => {
+  process.env["https_proxy"] = "http://proxy example:8080";
+  await expect(connectPeer("https://127.0.0.1:9")).rejects.toThrow(
+    "the proxy of https_proxy is not an http or https proxy",
+  );
+});
+
+test("a proxy that answers byte by byte is given up", async () => {
+  const server = net.createServer((socket) => {
+    const timer = setInterval(() => socket.write("H"), 20);
+    socket.on("error", () => {}).on("close", () => clearInterval(timer));
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  process.env["https_proxy"] = `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+  await expect(connectPeer("https://source.example:7443", 300)).rejects.toThrow("no answer within 0.3 s");
+});
