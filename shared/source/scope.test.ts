@@ -123,4 +123,21 @@ describe("an operator with a scope", () => {
       });
     expect((await fixture.catalog.devices.byId(inside.id))!.tags).toEqual(["berlin", "floor-2"]);
   });
+
+  test("gives a device that waits for an approval no tag by which it would get tasks of others", async () => {
+    const json = { kind: "enrolment", name: "w", needsApproval: true, uses: null, expiresAtMs: null };
+    const { text } = (await fixture.call<{ text: string }>("POST", "/v1/tokens", { json })).body;
+    const about = { hostname: "pc-w", os: "linux", arch: "x64", agentVersion: "0.1.0" };
+    const enrolled = await fixture.call<{ deviceId: string }>("POST", "/v1/agent/enroll", {
+      credential: null,
+      json: { token: text, ...about },
+    });
+    const { deviceId } = enrolled.body;
+    await tag(deviceId, { add: ["berlin"] });
+    await create("tag=lab*");
+    expect(await as("POST", "/v1/tags", { devices: deviceId, add: ["lab-1"] })).toMatchObject({
+      status: 403,
+      body: { error: expect.stringContaining("pc-w") },
+    });
+  });
 });
