@@ -140,4 +140,15 @@ describe("an operator with a scope", () => {
       body: { error: expect.stringContaining("pc-w") },
     });
   });
+
+  test("names its device by a host name that devices outside have too, and sees no id of these", async () => {
+    const twin = await fixture.device("pc-b", "10.0.3.5");
+    expect(await as("GET", "/v1/devices/pc-b")).toMatchObject({ status: 200, body: { id: inside.id } });
+    const other = await fixture.device("pc-h", "10.0.4.5");
+    const refused = await as("GET", "/v1/devices/pc-h");
+    expect(refused.status).toBe(403);
+    for (const id of [twin.id, outside.id, other.id]) expect(JSON.stringify(refused.body)).not.toContain(id);
+    expect((await as("DELETE", "/v1/devices/pc-b")).body).toMatchObject({ deviceId: inside.id });
+    expect((await fixture.catalog.devices.byId(twin.id))?.life.state).toBe("active");
+  });
 });

@@ -31,6 +31,15 @@ export const rowsInScope = <T extends Pick<DeviceRecord, "tags">>(
   rows: readonly T[],
 ): T[] => rows.filter((row) => isInScope(scopeOf(request), row));
 
+/** Returns the device of the request's scope that has this id or name: deviceNamed. */
+export const deviceInScope = (
+  context: SourceContext,
+  request: ScopedRequest,
+  words: string,
+  which: "all" | "kept" = "all",
+): Promise<DeviceRecord> =>
+  deviceNamed(context, words, which, (device) => isInScope(scopeOf(request), device));
+
 /** Returns the tasks that lie within the scope of the request. */
 export const tasksInScope = <T extends { readonly target: string }>(
   request: ScopedRequest,
@@ -62,8 +71,9 @@ export async function namedOutsideScope(
 ): Promise<string | null> {
   const device = c.req.param("device");
   if (device !== undefined) {
-    const found = await deviceNamed(context, device);
-    return isInScope(scope, found) ? null : `Device ${found.id}`;
+    const found = await context.catalog.life.named(device);
+    const isInside = found.length === 0 || found.some((one) => isInScope(scope, one));
+    return isInside ? null : `Device "${device}"`;
   }
   const id = c.req.param("id");
   if (id === undefined || !/^\d{1,15}$/.test(id)) return null;
