@@ -151,4 +151,33 @@ describe("an operator with a scope", () => {
     expect((await as("DELETE", "/v1/devices/pc-b")).body).toMatchObject({ deviceId: inside.id });
     expect((await fixture.catalog.devices.byId(twin.id))?.life.state).toBe("active");
   });
+
+  test("cannot edit a task that leaves the scope while the request is on its way", async () => {
+    const taskId = await create("tag=berlin");
+    const before = (await fixture.catalog.tasks.byId(taskId))!;
+    const [begun, widened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const body = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          begun.resolve();
+          await widened.promise;
+          controller.enqueue(new TextEncoder().encode(JSON.stringify({ setting: "default" })));
+          controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const headers = { authorization: `Bearer ${operator}`, "content-type": "application/json" };
+    const answer = fixture.app.request(
+      `/v1/tasks/${taskId}`,
+      { method: "PATCH", headers, body },
+      { remoteAddress: "10.0.0.5", tlsSpki: null, allowIdle: () => {} },
+    );
+    await begun.promise;
+    await fixture.call("PATCH", `/v1/tasks/${taskId}`, { json: { target: "all" } });
+    widened.resolve();
+    expect((await answer).status).toBe(403);
+    const after = (await fixture.catalog.tasks.byId(taskId))!;
+    expect([after.target, after.setting]).toEqual(["all", before.setting]);
+  });
 });

@@ -47,6 +47,23 @@ export const tasksInScope = <T extends { readonly target: string }>(
 ): T[] => tasks.filter(({ target }) => isWithinScope(target, scopeOf(request)));
 
 /**
+ * Checks a task again in its change: others may have edited it while the request was on its way.
+ * @throws ApiError 403
+ */
+export function requireInScope(
+  request: ScopedRequest,
+  { id, target }: { readonly id: number; readonly target: string },
+): void {
+  const scope = scopeOf(request);
+  if (isWithinScope(target, scope)) return;
+  throw new ApiError(
+    403,
+    `Task ${id} is no longer within your scope: ${scope.join(", ")}`,
+    "somebody has changed its target: an administrator can change the task",
+  );
+}
+
+/**
  * Returns the body of a request with its target limited to the scope.
  * @throws ApiError 422 for a target that is too long with the scope
  */
