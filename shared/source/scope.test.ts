@@ -1,6 +1,6 @@
 /** Requests of people with a scope, on the real app and catalog. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
+import { openFixture, reportOf, type Fixture, type TestDevice } from "./app-fixture.ts";
 
 let fixture: Fixture;
 let operator: string;
@@ -179,5 +179,28 @@ describe("an operator with a scope", () => {
     expect((await answer).status).toBe(403);
     const after = (await fixture.catalog.tasks.byId(taskId))!;
     expect([after.target, after.setting]).toEqual(["all", before.setting]);
+  });
+
+  test("sees no device outside that has done a task, or failed, before the task was narrowed", async () => {
+    const failed = await fixture.device("pc-f", "10.0.5.5");
+    const taskId = await create("all");
+    for (const [{ credential }, state] of [
+      [outside, "complete"],
+      [failed, "failed"],
+    ] as const)
+      await fixture.call("POST", "/v1/agent/progress", {
+        credential,
+        json: { reports: [reportOf(taskId, state)] },
+      });
+    await fixture.call("PATCH", `/v1/tasks/${taskId}`, { json: { target: "tag=berlin" } });
+    expect((await devicesOf(taskId)).toSorted()).toEqual([inside.id, outside.id].toSorted());
+    const { body } = await as<{ deviceList: { deviceId: string }[]; devices: object }>(
+      "GET",
+      `/v1/tasks/${taskId}`,
+    );
+    expect(body.deviceList.map(({ deviceId }) => deviceId)).toEqual([inside.id]);
+    expect(body.devices).toMatchObject({ total: 1, complete: 0 });
+    const retried = await as("POST", `/v1/tasks/${taskId}/retry`);
+    expect(retried).toMatchObject({ status: 200, body: { retried: [] } });
   });
 });

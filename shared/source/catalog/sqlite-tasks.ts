@@ -164,20 +164,22 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
 }
 
 function retry(database: Database): TaskStore["retry"] {
-  const raise = database.query<{ device_id: string }, { id: number; atMs: number }>(
+  const raise = database.query<{ device_id: string }, { id: number; atMs: number; only: string | null }>(
     `UPDATE progress SET attempt = attempt + 1, state = 'pending', has_begun = 0, updated_at_ms = $atMs,
        report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0, '$.wanBytesFetched', 0,
          '$.reasons', json('[{"code":"not-retried"}]'), '$.command', json('null'))
-     WHERE task_id = $id AND state = 'failed' RETURNING device_id`,
+     WHERE task_id = $id AND state = 'failed'
+       AND ($only IS NULL OR device_id IN (SELECT value FROM json_each($only))) RETURNING device_id`,
   );
   const allow = database.query(
     `UPDATE tasks SET attempts = max(attempts, (SELECT max(attempt) FROM progress WHERE task_id = $id))
      WHERE id = $id AND EXISTS (SELECT 1 FROM progress WHERE task_id = $id)`,
   );
-  return async (id, atMs) =>
+  return async (id, atMs, deviceIds) =>
     database
       .transaction(() => {
-        const devices = raise.all({ id, atMs }).map((row) => row.device_id);
+        const only = deviceIds === null ? null : JSON.stringify(deviceIds);
+        const devices = raise.all({ id, atMs, only }).map((row) => row.device_id);
         allow.run({ id });
         return devices;
       })
