@@ -218,7 +218,7 @@ export interface TaskStore {
   endedBefore(atMs: number): Promise<number[]>;
   /**
    * Removes an ended or cancelled task, or a part of its reports if these are many. Returns whether
-   * the task is removed.
+   * nothing is left to do: a task that is open stays.
    */
   removePart(id: number): Promise<boolean>;
   /**

@@ -195,10 +195,13 @@ function removePart(database: Database): TaskStore["removePart"] {
        (SELECT device_id FROM progress WHERE task_id = $id LIMIT ${removedReports})`,
   );
   const account = database.query("DELETE FROM wan_tasks WHERE task_id = $id");
-  const task = database.query("DELETE FROM tasks WHERE id = $id AND state IN ('cancelled', 'ended')");
+  const over = database.query("SELECT 1 FROM tasks WHERE id = $id AND state IN ('cancelled', 'ended')");
+  const task = database.query("DELETE FROM tasks WHERE id = $id");
   const order = database.query("DELETE FROM orders WHERE kind = 'task' AND subject = CAST($id AS TEXT)");
   return async (id) =>
     database.transaction(() => {
+      // An edit may have opened the task again: devices would repeat what they have done.
+      if (over.get({ id }) === null) return true;
       if (reports.run({ id }).changes === removedReports) return false;
       account.run({ id });
       task.run({ id });

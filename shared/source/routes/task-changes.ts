@@ -223,6 +223,8 @@ function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       if (isOpen(task)) throw refused(task, "cancel it first");
       while (!(await catalog.tasks.removePart(task.id))) await Bun.sleep(0);
+      const left = await catalog.tasks.byId(task.id);
+      if (left !== null) throw refused(left, "somebody has opened it again: cancel it first");
       log.info({ taskId: task.id }, "task removed");
       return c.json({ ok: true } as const);
     },
