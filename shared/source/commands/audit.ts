@@ -80,7 +80,12 @@ async function verifyAudit(options: VerifyOptions): Promise<void> {
   const known = options.head === undefined ? undefined : parseHead(options.head);
   if (options.file !== undefined) {
     if (known !== undefined) throw new CommandError("--head is for the source: leave out --file", 2);
-    return report(await checkAuditFile(options.file), options);
+    const checked = await checkAuditFile(options.file).catch((error: Error) => {
+      throw new CommandError(`Cannot read the export "${options.file}": ${error.message}`, 1, {
+        cause: error,
+      });
+    });
+    return report(checked, options);
   }
   const verified = await (await connect(options)).verifyAudit(known);
   if (verified.known === "changed" || verified.known === "missing")

@@ -163,6 +163,14 @@ describe("nothing is signed for a new task when the source states", () => {
   });
 });
 
+test("nothing is changed when the operator's key cannot be read", async () => {
+  const wrong = { ...options, operatorKey: [join(keys, "missing.key")] };
+  const [task, setting] = [{ ...wrong, action: "pre-cache" as const }, "kiosk"];
+  for (const work of [createTask("tool@1", task), createSetting(setting, [], wrong)])
+    expect(await errorOf(work)).toContain("Cannot read the operator's key");
+  expect((await fixture.call<{ tasks: Body[] }>("GET", "/v1/tasks")).body.tasks).toEqual([]);
+});
+
 test("a text that the source calls begun is not signed, and no field that is unknown", async () => {
   lie = both(
     needed((one) => ({
@@ -286,6 +294,15 @@ describe("the keys of a source", () => {
       path === "/v1/trust" ? { ...body, files: (body["files"] as Signed[]).slice(0, 4) } : body;
     expect(await errorOf(addTrustKey(stranger.key, { ...root(), role: "operator" }))).toContain(
       "has signed version 5",
+    );
+  });
+
+  test("are asked for by name when another key is given, or a key that is not listed", async () => {
+    const wrong = { ...options, role: "operator" as const, rootKey: [join(keys, "operator.key")] };
+    expect(await errorOf(addTrustKey(otherKey, wrong))).toMatch(/operator\.key" has key .* not a root key/);
+    expect(await errorOf(revokeTrustKey("00112233aabbccdd", root()))).toContain("is not listed");
+    expect(await errorOf(addTrustKey(otherKey, { ...wrong, rootKey: [] }))).toContain(
+      "signature of 1 more root key is needed",
     );
   });
 
