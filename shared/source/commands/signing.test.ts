@@ -264,9 +264,13 @@ test("settings and assignments are signed as the order before, with the change t
   expect(given).toHaveLength(1);
 });
 
+const isSigned = async (): Promise<boolean> =>
+  (await fixture.call<{ isSigned: boolean }>("GET", "/v1/tasks/1")).body.isSigned;
+
 describe("trust sign --all", () => {
   test("signs only the list that a person has read", async () => {
     await createTask("tool@1", { ...options, operatorKey: [], action: "run", command: "./install" });
+    expect(await isSigned()).toBe(false);
     const all = (confirm?: string) => errorOf(signTrust(undefined, { ...options, all: true, confirm }));
     const code = /--confirm ([0-9a-f]{16})/.exec(await all())![1]!;
     lie = content({ command: "evil" });
@@ -277,6 +281,7 @@ describe("trust sign --all", () => {
     lie = null;
     expect(await all(code)).toBe("");
     expect(given.map((signed) => readOrder("task", signed).command)).toEqual(["./install"]);
+    expect(await isSigned()).toBe(true);
   });
 });
 

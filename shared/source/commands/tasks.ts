@@ -316,7 +316,7 @@ function printWrongSenders({ deviceList }: TaskDetail): void {
 }
 
 function printTaskHead(task: TaskDetail): void {
-  const rows: [string, string][] = [
+  const rows: (readonly [string, string])[] = [
     ["task", String(task.id)],
     [
       "package",
@@ -326,6 +326,9 @@ function printTaskHead(task: TaskDetail): void {
     ["target", task.target],
     ["setting", task.setting ?? "each device's own"],
     ["state", `${stateText(task)}, version ${task.version}`],
+    ...(task.isSigned
+      ? []
+      : [["order", "not signed, no device obeys it: trust sign --all --operator-key FILE"] as const]),
     ["start", startText(task)],
     ...(task.deadlineAtMs === null ? [] : [["deadline", formatTime(task.deadlineAtMs)] as [string, string]]),
     ["expires", formatTime(task.expiresAtMs)],

@@ -237,7 +237,7 @@ export async function taskDetail(
   context: ViewContext,
   task: TaskRecord,
   list: keyof typeof listedStates,
-): Promise<TaskDetail> {
+): Promise<Omit<TaskDetail, "isSigned">> {
   const { catalog, changeHub } = context;
   const nowMs = context.nowMs();
   const all = await catalog.tasks.list();

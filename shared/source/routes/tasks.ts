@@ -54,7 +54,11 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       await context.wan.flush();
-      return c.json(await taskDetail(context, task, c.req.valid("query").devices));
+      const detail = await taskDetail(context, task, c.req.valid("query").devices);
+      const subject = { kind: "task", subject: String(task.id) } as const;
+      const isOver = detail.state === "done" || detail.state === "ended" || detail.state === "cancelled";
+      const isSigned = isOver || (await context.orders.needed(subject)) === null;
+      return c.json({ ...detail, isSigned });
     },
   );
   addTaskChanges(routes, context);
