@@ -15,6 +15,7 @@ import { createSetting, revertSetting, setSetting } from "./setting-changes.ts";
 import { assignSetting } from "./setting-assignments.ts";
 import { editTask, startTask } from "./task-changes.ts";
 import { createTask } from "./tasks.ts";
+import { freshText } from "./trust-show.ts";
 import { addTrustKey, exportTrust, revokeTrustKey, signTrust } from "./trust.ts";
 
 type Body = Record<string, unknown>;
@@ -283,6 +284,13 @@ describe("trust sign --all", () => {
     expect(given.map((signed) => readOrder("task", signed).command)).toEqual(["./install"]);
     expect(await isSigned()).toBe(true);
   });
+});
+
+test("trust show says since when the source is stale, and what ends it", () => {
+  const untilMs = Date.parse("2030-01-31T00:00:00Z");
+  expect(freshText(untilMs, untilMs - 1)).toBe("until 2030-01-31T00:00:00.000Z");
+  expect(freshText(untilMs, untilMs)).toMatch(/STALE since 2030-01-31T00:00:00.000Z .*trust sign --fresh/);
+  expect(freshText(null, untilMs)).toContain("trust sign --fresh");
 });
 
 const root = () => ({ ...options, rootKey: [join(keys, "root.key")] });
