@@ -60,8 +60,7 @@ function addServing(program: Command): void {
     .option(
       "--name <host>",
       "host name or address for the certificate that the source issues itself; may be repeated",
-      (name: string, all: string[]) => [...all, name],
-      [] as string[],
+      (name: string, all?: string[]) => [...(all ?? []), name],
     )
     .option("--tls-cert <file>", "certificate chain in PEM to use instead; may be self-signed")
     .option("--tls-key <file>", "private key of that certificate in PEM")
@@ -69,8 +68,7 @@ function addServing(program: Command): void {
     .option(
       "--trusted-proxy <cidr>",
       "proxy whose Forwarded or X-Forwarded-For header names the client; may be repeated",
-      (cidr: string, all: string[]) => [...all, cidr],
-      [] as string[],
+      (cidr: string, all?: string[]) => [...(all ?? []), cidr],
     )
     .option(
       "--keep-versions <count>",

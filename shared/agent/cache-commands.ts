@@ -69,7 +69,10 @@ export async function removeFromCache(dataFolder: string, name: string, version:
 
 /** Forgets the identity at the source: the next start enrols again, also a removed device. */
 export async function forgetIdentity(dataFolder: string): Promise<void> {
-  await withCache(dataFolder, async (cache) => saveBar(cache, "forgotten", systemClock.wallMs()));
+  await withCache(dataFolder, async (cache) => {
+    saveBar(cache, "forgotten", systemClock.wallMs());
+    printLine("The identity is forgotten: run --enroll-file FILE enrols again.");
+  });
 }
 
 async function withCache(

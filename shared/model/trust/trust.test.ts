@@ -201,6 +201,20 @@ describe("an order", () => {
       () => check(order, trustFileOf(keys, { operators: [{ ...oneOperator, target: "os=windows" }] })),
     ],
     [
+      "was signed by a key for devices with a tag, and does not name the tag",
+      "out-of-scope",
+      () => check(order, trustFileOf(keys, { operators: [{ ...oneOperator, target: "tag=lab" }] })),
+    ],
+    [
+      "was signed by a key for named devices, and names another one",
+      "out-of-scope",
+      () =>
+        check(
+          { ...order, target: "pc-3" },
+          trustFileOf(keys, { operators: [{ ...oneOperator, target: "pc-8,pc-9" }] }),
+        ),
+    ],
+    [
       "needs two signatures",
       "too-few-signatures",
       () => check(order, trustFileOf(keys, { orderThreshold: 2 })),
@@ -227,6 +241,12 @@ describe("an order", () => {
   test("counts where the device cannot know better: names, tags, results", () => {
     for (const target of ["other-name", "tag=lab", "not tag=lab", "site=none", "lacks=editor", "failed-in=3"])
       expect(codeOf(() => check({ ...order, target }))).toBe("accepted");
+  });
+
+  test("of a key for devices with a tag is obeyed if its target names the tag", () => {
+    const trust = trustFileOf(keys, { operators: [{ ...oneOperator, target: "tag=lab" }] });
+    for (const target of ["tag=lab", "group:LAB", "tag=lab and os=linux"])
+      expect(codeOf(() => check({ ...order, target }, trust))).toBe("accepted");
   });
 
   test("of two operators passes a threshold of two, one after the other", () => {

@@ -239,7 +239,7 @@ export async function taskDetail(
   task: TaskRecord,
   list: keyof typeof listedStates,
   isVisible: (device: DeviceRecord) => boolean,
-): Promise<TaskDetail> {
+): Promise<Omit<TaskDetail, "isSigned">> {
   const { catalog, changeHub } = context;
   const nowMs = context.nowMs();
   const all = await catalog.tasks.list();

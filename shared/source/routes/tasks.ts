@@ -56,7 +56,11 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
       await context.wan.flush();
       // A device that did the task before it was narrowed may be outside of the scope.
       const isVisible = (device: DeviceRecord): boolean => isInScope(scopeOf(c), device);
-      return c.json(await taskDetail(context, task, c.req.valid("query").devices, isVisible));
+      const detail = await taskDetail(context, task, c.req.valid("query").devices, isVisible);
+      const subject = { kind: "task", subject: String(task.id) } as const;
+      const isOver = detail.state === "done" || detail.state === "ended" || detail.state === "cancelled";
+      const isSigned = isOver || (await context.orders.needed(subject)) === null;
+      return c.json({ ...detail, isSigned });
     },
   );
   addTaskChanges(routes, context);
