@@ -1,4 +1,4 @@
-/** Bodies of requests with another media type than JSON, on the real app. */
+/** Bodies of requests with another media type than JSON, or a misspelt name, on the real app. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { openFixture, type Fixture } from "./app-fixture.ts";
 
@@ -24,3 +24,16 @@ test.each([undefined, "application/x-www-form-urlencoded", "text/plain"])(
     expect((await fixture.catalog.users.byName("anna"))!.disabledAtMs).toBeNull();
   },
 );
+
+test.each([
+  [
+    "/v1/tasks",
+    { package: "tool", action: "pre-cache", setting: null, target: "all", startAtMs: null, notWile: ["a"] },
+    "notWile",
+  ],
+  ["/v1/tags", { devices: "all", ad: ["x"] }, "ad"],
+])("a body of %s with a misspelt name is refused by that name", async (path, json, name) => {
+  const answer = await fixture.call<{ error: string }>("POST", path, { json });
+  expect(answer.status).toBe(400);
+  expect(JSON.stringify(answer.body)).toContain(name);
+});

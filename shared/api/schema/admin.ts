@@ -69,7 +69,7 @@ export const packageUrlListSchema = v.object({
 });
 /** Latest start of a task, from now: ten years. */
 export const startDelayMaxMs = 10 * 365 * 86_400_000;
-export const taskCreateSchema = v.object({
+export const taskCreateSchema = v.strictObject({
   /** A package id, "NAME@VERSION", or "NAME" for its highest version. */
   package: name(256),
   action: taskActionSchema,

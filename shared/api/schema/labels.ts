@@ -33,7 +33,7 @@ export const targetSchema = v.pipe(
 /** Upper bound on the tags of one device, and on those of one request. */
 export const tagsMax = 64;
 const tagListSchema = v.pipe(v.array(labelNameSchema), v.maxLength(tagsMax, `at most ${tagsMax} tags`));
-export const taggingSchema = v.object({
+export const taggingSchema = v.strictObject({
   /** Target that names the devices. */
   devices: targetSchema,
   add: v.optional(tagListSchema, []),
