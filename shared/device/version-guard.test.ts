@@ -17,12 +17,20 @@ const text = { run: null, command: "./setup" };
 const ran = (...tasks: AgentTask[]) =>
   tasks.map((task, index) => Object.assign(newTaskRow(task), { ranAs: index + 1 }));
 
+/** Every order is about a package of its own, unless the test gives one. */
 const ordered = (sequence: number, more: Partial<AgentTask> = {}): AgentTask =>
-  install("1.0", { id: sequence, startAtMs: 0, sequence, ...more });
+  install("1.0", { id: sequence, startAtMs: 0, sequence, packageId: `${sequence}`, ...more });
 const upgrade = { action: "upgrade", run: null, packageName: "agent" } as const;
 
 test.each<[what: string, task: AgentTask, before: AgentTask, refused: boolean]>([
   ["of a newer order", ordered(20), ordered(10), false],
+  ["of an older order for what ran last", ordered(10, { packageId: "20" }), ordered(20), false],
+  [
+    "of a kept back uninstall of the package that ran last",
+    ordered(10, { packageId: "20", run: "uninstall" }),
+    ordered(20),
+    true,
+  ],
   ["of an order that was kept back", ordered(10), ordered(20), true],
   ["of a kept back order that allows a downgrade", ordered(10, { allowDowngrade: true }), ordered(20), true],
   ["of a kept back uninstall", ordered(10, { run: "uninstall" }), ordered(20), true],

@@ -26,6 +26,10 @@ function replaces(one: AgentTask, { task: other, commandDigest }: Ran): boolean 
   return isUninstall(one) || isUninstall(other) || commandKey(one) === commandKey(other, commandDigest);
 }
 
+/** Whether a command would do again what the newer one did: two tasks may ask for the same. */
+const isRepetition = (one: AgentTask, { task: other, commandDigest }: Ran): boolean =>
+  one.packageId === other.packageId && commandKey(one) === commandKey(other, commandDigest);
+
 /** Time for which an order was meant: it may have been signed long before its start. */
 const orderTimeMs = ({ sequence, startAtMs }: AgentTask): number => Math.max(sequence, startAtMs);
 
@@ -38,6 +42,7 @@ function newerRun(task: AgentTask, rows: readonly Ran[]): AgentTask | null {
       other.id !== task.id &&
       other.sequence > 0 &&
       replaces(task, row) &&
+      !isRepetition(task, row) &&
       orderTimeMs(other) > orderTimeMs(task)
     );
   };
