@@ -228,6 +228,23 @@ function devicesOf(
   };
   return { checkIn, obeyedBy };
 }
+
+/** Returns the function that enrols a device and checks it in. */
+const enroller =
+  (call: Call, checkIn: ReturnType<typeof devicesOf>["checkIn"]) =>
+  async (
+    hostname: string,
+    address = "10.0.0.5",
+    groups: string[] = [],
+    remote = address,
+  ): Promise<TestDevice> => {
+    const json = { token: enrollToken, hostname, os: "linux", arch: "x64", agentVersion: "0.1.0" };
+    const init = { credential: null, json };
+    const { body } = await call<EnrollResponse>("POST", "/v1/agent/enroll", init);
+    const checkedIn = await checkIn(body, inventoryOf(hostname, address, groups), remote);
+    return { id: body.deviceId, credential: body.credential, subnetId: checkedIn.body.subnetId!, address };
+  };
+
 /** Returns the function that creates a person's token. */
 const tokenMaker =
   (call: ReturnType<typeof callerOf>["call"], clock: { readonly nowMs: number }) =>
@@ -246,9 +263,14 @@ const tokenMaker =
  * @param given differences from the default: all versions stay, takeovers need an approval, and
  *   groups that devices state themselves do not count as tags
  * @param startMs first time of its clock
+ * @param filled data folder with a catalog; the fixture removes it at its end
  */
-export async function openFixture(given: Partial<Switches> = {}, startMs = 1_800_000_000_000) {
-  const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
+export async function openFixture(
+  given: Partial<Switches> = {},
+  startMs = 1_800_000_000_000,
+  filled: string | null = null,
+) {
+  const folder = filled ?? (await mkdtemp(join(tmpdir(), "flockcast-source-")));
   const clock = { nowMs: startMs };
   const switches = {
     keepVersions: null,
@@ -285,19 +307,7 @@ export async function openFixture(given: Partial<Switches> = {}, startMs = 1_800
     token: tokenMaker(call, clock),
     /** Ends tasks, as the running source does every second. */
     endTasks: () => endTasks({ catalog, changeHub, noted, acceptsWishes, log, nowMs: () => clock.nowMs }),
-    /** Enrols a device and checks it in. */
-    async device(
-      hostname: string,
-      address = "10.0.0.5",
-      groups: string[] = [],
-      remote = address,
-    ): Promise<TestDevice> {
-      const json = { token: enrollToken, hostname, os: "linux", arch: "x64", agentVersion: "0.1.0" };
-      const init = { credential: null, json };
-      const { body } = await call<EnrollResponse>("POST", "/v1/agent/enroll", init);
-      const checkedIn = await checkIn(body, inventoryOf(hostname, address, groups), remote);
-      return { id: body.deviceId, credential: body.credential, subnetId: checkedIn.body.subnetId!, address };
-    },
+    device: enroller(call, checkIn),
     signedPackage: (path: string, options: DigestOptions, keyFile = join(folder, "publisher.key")) =>
       signedPackage(path, options, keyFile),
     async close() {
