@@ -27,7 +27,7 @@ const numbers = (count: string): string =>
 
 /** State of a device's report: nine of ten are complete, and some failed or have not ended. */
 const stateSql = `CASE WHEN (devices.rowid_ * 7 + tasks.id) % 20 = 0 THEN 'failed'
-  WHEN (devices.rowid_ * 7 + tasks.id) % 20 = 1 THEN 'fetching' ELSE 'complete' END`;
+  WHEN (devices.rowid_ * 7 + tasks.id) % 20 = 1 THEN 'receiving' ELSE 'complete' END`;
 
 function fillDevices(database: Database, { devices, subnets }: FleetSize, nowMs: number): void {
   const inventory = JSON.stringify(inventoryOf("pc"));
@@ -42,16 +42,21 @@ function fillDevices(database: Database, { devices, subnets }: FleetSize, nowMs:
       `${numbers("$devices")}
        INSERT INTO devices (id, credential_sha256, hostname, os, arch, agent_version, enrolled_at_ms, last_seen_at_ms,
          subnet_id, subnet_cidr, subnet_site, own_subnet_id, own_subnet_site, subnet_group, groups_json, tags_json,
-         facts_json, inventory_json, packages_json, checked_in_at_ms, way, way_subnet_id)
+         facts_json, packages_json, checked_in_at_ms, way, way_subnet_id)
        SELECT printf('%016x', n), printf('%064x', n), 'pc-' || printf('%06d', (n * 7919) % $devices),
          'Windows_NT 10.0.' || (22000 + n % 3), 'x64', '0.1.' || (n % 4), $nowMs - 1000000000 + n, $nowMs - n % 86400000,
          printf('%016x', n % $subnets), '10.' || (n % $subnets / 250) || '.' || (n % $subnets % 250) || '.0/24', 'gateway',
          printf('%016x', n % $subnets), 'gateway', '', '[]', json_array('room-' || (n % ${rooms})), $facts,
-         json_set($inventory, '$.hostname', 'pc-' || printf('%06d', (n * 7919) % $devices)),
          '[]', $nowMs, 'multicast', printf('%016x', n % $subnets)
        FROM numbers`,
     )
-    .run({ devices, subnets, nowMs, inventory, facts });
+    .run({ devices, subnets, nowMs, facts });
+  database
+    .query(
+      `INSERT INTO device_inventories (device_id, inventory_json)
+       SELECT id, json_set($inventory, '$.hostname', hostname) FROM devices`,
+    )
+    .run({ inventory });
   database
     .query(
       `${numbers(String(sites))} INSERT INTO sites (folded, name, created_at_ms)

@@ -162,7 +162,7 @@ export interface DeviceStore {
   count(): Promise<number>;
   /** Returns the devices of a subnet that did not report an end of the task. */
   withoutEnd(taskId: number, subnetId: string): Promise<DeviceRecord[]>;
-  inventories(): Promise<Map<string, Inventory>>;
+  inventories(ids: readonly string[]): Promise<Map<string, Inventory>>;
   /** Records a check-in. @returns the subnet of the device after merges */
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
   /** Returns the last delivery modes by subnet: of how many devices, and with which causes. */

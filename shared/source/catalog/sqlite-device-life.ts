@@ -239,8 +239,8 @@ function records(
     `SELECT device_id AS deviceId, task_id AS taskId, action, progress.state AS state, updated_at_ms AS updatedAtMs
      FROM progress JOIN tasks ON tasks.id = task_id WHERE package_id = $packageId ORDER BY task_id`,
   );
-  const inventory = database.query<{ inventory_json: string | null }, { id: string }>(
-    "SELECT inventory_json FROM devices WHERE id = $id",
+  const inventory = database.query<{ inventory_json: string }, { id: string }>(
+    "SELECT inventory_json FROM device_inventories WHERE device_id = $id",
   );
   return {
     async history(id, limit) {

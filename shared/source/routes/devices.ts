@@ -48,9 +48,9 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
       await checkTarget(context, filter);
       const assignments = await catalog.settings.assignments();
       const targeting = await openTargeting(context, [filter, ...targetsOf(assignments)]);
-      const inventories = await catalog.devices.inventories();
       const visible = rowsInScope(c, await catalog.devices.list());
       const devices = visible.filter((one) => targeting.matches(filter, one));
+      const inventories = await catalog.devices.inventories(devices.map(({ id }) => id));
       const views = devices.map((one) => {
         const setting = ownSettingOf(assignments, targeting, one);
         return viewOf(context, one, setting, inventories.get(one.id) ?? null);
