@@ -6,6 +6,7 @@ import type { SignedManifest } from "../model/signing.ts";
 import type { PackageUrl } from "../model/package-url.ts";
 import { deviceRequests, type DeviceRequests } from "./device-requests.ts";
 import type { SourceStatement } from "../model/source-statement.ts";
+import { allPages } from "./pages.ts";
 import { packManifest } from "./packed-manifest.ts";
 import { ask, parseSourceUrl, send, statementAt, type Connection } from "./request.ts";
 import {
@@ -149,10 +150,10 @@ function labelCalls(connection: Connection): LabelCalls {
   };
   return {
     changeTags: (tagging) => ask(connection, "POST", "/v1/tags", taggedSchema, { json: tagging }),
-    groups: async () => (await ask(connection, "GET", "/v1/groups", groupListSchema)).groups,
+    groups: () => allPages(connection, "/v1/groups", groupListSchema, ({ groups }) => groups),
     createGroup: (name) => change("PUT", groupPath(name)),
     deleteGroup: (name) => change("DELETE", groupPath(name)),
-    sites: async () => (await ask(connection, "GET", "/v1/sites", siteListSchema)).sites,
+    sites: () => allPages(connection, "/v1/sites", siteListSchema, ({ sites }) => sites),
     createSite: (name) => change("PUT", sitePath(name)),
     renameSite: (name, newName) => change("PATCH", sitePath(name), { name: newName }),
     deleteSite: (name) => change("DELETE", sitePath(name)),
@@ -202,7 +203,7 @@ const packageCalls = (connection: Connection): PackageCalls => ({
     const path = `/v1/packages/${packageId}/content`;
     await ask(connection, "PUT", path, doneSchema, { body: content, signal, timeoutMs: null });
   },
-  packages: async () => (await ask(connection, "GET", "/v1/packages", packageListSchema)).packages,
+  packages: () => allPages(connection, "/v1/packages", packageListSchema, ({ packages }) => packages),
   packageUrls: (words) => ask(connection, "GET", urlsPath(words), packageUrlListSchema),
   addPackageUrl: (words, url) =>
     ask(connection, "POST", urlsPath(words), packageUrlListSchema, { json: { url } }),
@@ -251,7 +252,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     async removeTask(id) {
       await ask(connection, "DELETE", `/v1/tasks/${id}`, doneSchema);
     },
-    tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,
+    tasks: () => allPages(connection, "/v1/tasks", taskListSchema, ({ tasks }) => tasks),
     task: (id, devices = "all", signal = undefined) =>
       ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
     ...deviceRequests(connection),
@@ -259,6 +260,6 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
     },
     ...sourceCalls(connection, transport),
-    subnets: async () => (await ask(connection, "GET", "/v1/subnets", subnetListSchema)).subnets,
+    subnets: () => allPages(connection, "/v1/subnets", subnetListSchema, ({ subnets }) => subnets),
   };
 }

@@ -11,6 +11,7 @@ import {
   parseTarget,
   referencesOf,
   TargetError,
+  type Target,
   type TargetReferences,
   type TargetView,
 } from "../model/target/index.ts";
@@ -21,6 +22,8 @@ import type { SourceContext } from "./context.ts";
 
 type TargetContext = Pick<SourceContext, "catalog" | "acceptsWishes">;
 type Parsed = {
+  /** Null for a text that cannot be read. */
+  readonly target: Target | null;
   readonly matches: (view: TargetView) => boolean;
   readonly references: TargetReferences;
 };
@@ -45,7 +48,7 @@ export type Targeting = {
 const cache = new Map<string, Parsed>();
 const cachedMax = 1_000;
 const noReferences: TargetReferences = referencesOf({ kind: "all" });
-const nobody: Parsed = { matches: () => false, references: noReferences };
+const nobody: Parsed = { target: null, matches: () => false, references: noReferences };
 
 function parsed(text: string): Parsed {
   const known = cache.get(text);
@@ -60,7 +63,7 @@ function parsed(text: string): Parsed {
 function parse(text: string): Parsed {
   try {
     const target = parseTarget(text);
-    return { matches: matcherOf(target), references: referencesOf(target) };
+    return { target, matches: matcherOf(target), references: referencesOf(target) };
   } catch (error) {
     if (error instanceof TargetError) return nobody;
     throw error;
@@ -69,6 +72,9 @@ function parse(text: string): Parsed {
 
 /** Returns the names in a target; none of one that cannot be read. */
 export const referencesIn = (target: string): TargetReferences => parsed(target).references;
+
+/** Returns the target as a tree; null for a text that cannot be read, which matches nobody. */
+export const targetIn = (target: string): Target | null => parsed(target).target;
 
 /** Whether results of tasks can change which devices the target matches. */
 export const dependsOnResults = (target: string): boolean => {
@@ -79,14 +85,6 @@ export const dependsOnResults = (target: string): boolean => {
 /** Returns the host name, and the name that an administrator gave. */
 const namesOf = ({ hostname, name }: Pick<DeviceRecord, "hostname" | "name">): string[] =>
   name === null ? [hostname] : [hostname, name];
-
-/** Returns the ids of devices and their names, in the form in which targets compare them. */
-export function knownNames(devices: readonly DeviceRecord[]): Set<string> {
-  const known = new Set<string>();
-  for (const device of devices)
-    for (const name of [device.id, ...namesOf(device)]) known.add(foldedName(name));
-  return known;
-}
 
 /** Returns the tags that count. A machine that only claims to be a known one must not get them. */
 function countingTags({ tags, wishes, life }: DeviceRecord, acceptsWishes: boolean): readonly string[] {

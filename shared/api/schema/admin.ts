@@ -8,6 +8,7 @@ import { operatingSystems } from "../../model/package-command.ts";
 import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
 import { endReasons, shownTaskStates } from "../../model/task-life.ts";
 import { targetSchema } from "./labels.ts";
+import { nextEntries, pageEntries } from "./page.ts";
 import {
   base64,
   bytesCount,
@@ -238,9 +239,11 @@ const subnetSchema = v.object({
     v.object({ way: v.picklist(deliveryWays), devices: counter, causes: v.record(v.string(), counter) }),
   ),
 });
-export const packageListSchema = v.object({ packages: v.array(packageSchema) });
-export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });
-export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
+export const packageListSchema = v.object({ packages: v.array(packageSchema), ...nextEntries });
+/** Filter of the list of packages. */
+export const packageListQuerySchema = v.object({ ...pageEntries, search: v.optional(name(128)) });
+export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema), ...nextEntries });
+export const subnetListSchema = v.object({ subnets: v.array(subnetSchema), ...nextEntries });
 /**
  * Devices that a task's detail lists. "failed" keeps the answer small while a large task is
  * watched; "unfinished" adds those that are not over.

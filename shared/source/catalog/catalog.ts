@@ -8,6 +8,7 @@
  */
 import type { AuditStore } from "./audit-store.ts";
 import type { DeviceLifeStore } from "./device-life.ts";
+import type { DeviceListStore } from "./device-list.ts";
 import type { DeviceRecord } from "./device-record.ts";
 import type { LanKeyStore } from "./lan-key-store.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
@@ -65,6 +66,8 @@ export type PackageRecord = Omit<PublishedPackage, "urls"> & {
   /** Key of 16 bytes for devices that a task targets with this package, in the current epoch. */
   readonly packageKey: Uint8Array;
 };
+/** Time of the publication, and number of the row. */
+export type PackageListKey = readonly [number, number];
 export type SignedManifestBytes = {
   readonly manifest: Uint8Array;
   readonly signature: Uint8Array;
@@ -165,8 +168,8 @@ export interface DeviceStore {
   inventories(ids: readonly string[]): Promise<Map<string, Inventory>>;
   /** Records a check-in. @returns the subnet of the device after merges */
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
-  /** Returns the last delivery modes by subnet: of how many devices, and with which causes. */
-  ways(): Promise<DeliveryCount[]>;
+  /** Returns the last delivery modes on these subnets: of how many devices, and their causes. */
+  ways(subnetIds: readonly string[]): Promise<DeliveryCount[]>;
   /** Records a contact of devices other than a check-in. */
   touch(ids: readonly string[], atMs: number): Promise<void>;
 }
@@ -180,6 +183,12 @@ export interface PackageStore {
   byNameVersion(name: string, version: string): Promise<PackageRecord | null>;
   /** Returns all packages, the last published first. */
   list(): Promise<PackageRecord[]>;
+  /** Returns packages in the order of `list` after a key. @param search text within the name */
+  page(query: {
+    readonly after: PackageListKey | null;
+    readonly search: string | null;
+    readonly limit: number;
+  }): Promise<{ readonly record: PackageRecord; readonly key: PackageListKey }[]>;
   signedManifest(id: string): Promise<SignedManifestBytes | null>;
   /** Adds a package. Replaces one of the same name and version that never became ready. */
   add(record: PackageRecord, signed: SignedManifestBytes): Promise<void>;
@@ -379,6 +388,7 @@ export interface Catalog {
    */
   readonly epoch: string;
   readonly devices: DeviceStore;
+  readonly deviceList: DeviceListStore;
   readonly life: DeviceLifeStore;
   readonly packages: PackageStore;
   readonly tasks: TaskStore;

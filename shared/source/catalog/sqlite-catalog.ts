@@ -15,6 +15,7 @@ import { migrate } from "./migrations.ts";
 import { auditedStores } from "./audited-catalog.ts";
 import { sqliteAudit } from "./sqlite-audit.ts";
 import { sqliteDeviceLife } from "./sqlite-device-life.ts";
+import { sqliteDeviceList } from "./sqlite-device-list.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
@@ -145,6 +146,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
+    deviceList: sqliteDeviceList(database),
     leases: sqliteLeases(database),
     devicePackages: sqliteDevicePackages(database),
     lanKeys: sqliteLanKeys(database),

@@ -86,13 +86,13 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
 
 function ways(database: Database): DeviceStore["ways"] {
   type WayRow = { subnet_id: string; way: DeliveryCount["way"]; causes: string; devices: number };
-  const count = database.query<WayRow, []>(
+  const count = database.query<WayRow, { ids: string }>(
     `SELECT subnet_id, way, way_causes_json AS causes, count(*) AS devices FROM devices
-     WHERE subnet_id IS NOT NULL AND way IS NOT NULL AND way_subnet_id = own_subnet_id AND removed_at_ms IS NULL
+     WHERE subnet_id IN (SELECT value FROM json_each($ids)) AND way IS NOT NULL AND way_subnet_id = own_subnet_id AND removed_at_ms IS NULL
      GROUP BY subnet_id, way, way_causes_json ORDER BY devices DESC`,
   );
-  return async () =>
-    count.all().map(({ subnet_id: subnetId, way, causes, devices }) => ({
+  return async (ids) =>
+    count.all({ ids: JSON.stringify(ids) }).map(({ subnet_id: subnetId, way, causes, devices }) => ({
       subnetId,
       way,
       causes: JSON.parse(causes) as string[],

@@ -129,6 +129,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       if (instance !== undefined)
         await noteInstance(context, c, { instance, address: place?.address ?? "none" });
       const subnet = await catalog.devices.recordCheckIn(id, { inventory, packages, place, atMs });
+      context.changeHub.place(id, subnet?.id ?? null);
       const device = (await catalog.devices.byId(id)) ?? c.var.device;
       if (c.var.device.share !== device.share) await giveUpShare(context, c.var.device);
       context.liveness.noteCheckIn(id);
@@ -237,7 +238,7 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
         void context.catalog.devices
           .touch([id], context.nowMs())
           .catch((error: unknown) => context.log.error({ err: error }, "cannot record the last contact"));
-      return c.body(context.changeHub.open(id, onLost), 200, {
+      return c.body(context.changeHub.open(id, onLost, c.var.device.subnet?.id ?? null), 200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",
         // Tells a reverse proxy not to buffer events.
