@@ -29,6 +29,7 @@ import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
+import { openEventFeed } from "./event-feed.ts";
 import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endTasks } from "./task-ends.ts";
@@ -126,6 +127,7 @@ async function openParts(
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
   const metrics = createSourceMetrics(catalog, changeHub);
+  const events = openEventFeed(catalog);
   const nowMs = (): number => clock.nowMs;
   const trust = await SourceTrust.open({ catalog, dataFolder: folder, nowMs, log });
   const orders = new Orders({ catalog, trust, nowMs });
@@ -144,6 +146,7 @@ async function openParts(
     catalog,
     content,
     changeHub,
+    events,
     wan,
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
@@ -158,7 +161,7 @@ async function openParts(
     nowMs,
     randomBytes: random,
   });
-  return { app, catalog, changeHub, wan, content, log, noted, metrics, refusalAudit, trust, orders };
+  return { app, catalog, changeHub, events, wan, content, log, noted, metrics, refusalAudit, trust, orders };
 }
 
 type Init = {
@@ -280,7 +283,8 @@ export async function openFixture(
     ...given,
   };
   const parts = await openParts(folder, clock, switches);
-  const { app, catalog, changeHub, wan, content, log, noted, metrics, refusalAudit, trust, orders } = parts;
+  const { app, catalog, changeHub, events, wan, content, log, noted, metrics, refusalAudit, trust, orders } =
+    parts;
   const { keepVersions, acceptsWishes } = switches;
   const { raw, call } = callerOf(app);
   const { checkIn, obeyedBy } = devicesOf({ catalog, trust }, call, clock);
@@ -289,6 +293,7 @@ export async function openFixture(
     app,
     clock,
     changeHub,
+    events,
     catalog,
     content,
     log,
@@ -312,6 +317,7 @@ export async function openFixture(
       signedPackage(path, options, keyFile),
     async close() {
       changeHub.close();
+      events.close();
       await wan.close();
       catalog.close();
       await rm(folder, { recursive: true });

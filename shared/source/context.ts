@@ -11,6 +11,7 @@ import type { ManifestGrants } from "./manifest-grants.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { ChangeHub } from "./change-hub.ts";
 import type { DuplicateWatch } from "./duplicate-watch.ts";
+import type { EventFeed } from "./event-feed.ts";
 import type { EnrolmentWatch } from "./enrolment-watch.ts";
 import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
@@ -29,6 +30,7 @@ export type SourceContext = {
   readonly catalog: Catalog;
   readonly content: ContentStore;
   readonly changeHub: ChangeHub;
+  readonly events: EventFeed;
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
   readonly manifests: ManifestGrants;

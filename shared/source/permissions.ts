@@ -86,6 +86,7 @@ const table = {
   "PATCH /v1/subnets/:id": operates("refuses"),
   "POST /v1/subnets/:id/split": operates("refuses"),
   "GET /v1/reports/wan": reads("refuses"),
+  "GET /v1/events": reads("limits"),
 
   "GET /v1/settings": reads("refuses"),
   "POST /v1/settings": administrates,

@@ -31,6 +31,7 @@ import { createSourceMetrics } from "./metrics.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
+import { openEventFeed } from "./event-feed.ts";
 import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
@@ -177,6 +178,7 @@ async function openContext(
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
   const changeHub = new ChangeHub(await catalog.devices.count(), nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
+  const events = openEventFeed(catalog);
   const trust = await SourceTrust.open({ catalog, dataFolder: dataDir, nowMs, log });
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
@@ -199,6 +201,7 @@ async function openContext(
     catalog,
     content,
     changeHub,
+    events,
     identityKey,
     trust,
     orders,
@@ -239,6 +242,7 @@ async function stop(context: SourceContext, listener: Listener, urlFile: string)
   // Connected devices were seen until now.
   await context.catalog.devices.touch(context.changeHub.connectedIds, context.nowMs());
   context.changeHub.close();
+  context.events.close();
   await listener.stop(drainMs);
   await context.wan.close();
   context.refusalAudit.flush(context.nowMs(), true);
