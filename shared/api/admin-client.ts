@@ -19,7 +19,9 @@ import {
   taskChangedSchema,
   taskRetriedSchema,
   taskDetailSchema,
+  taskDeviceListSchema,
   taskListSchema,
+  taskSubnetListSchema,
   wanReportSchema,
   type PackageUrlList,
   type PublishedPackage,
@@ -161,6 +163,35 @@ function labelCalls(connection: Connection): LabelCalls {
   };
 }
 
+/** Reads a task with all of its subnets, and with the devices of a list. */
+async function wholeTask(
+  connection: Connection,
+  id: number,
+  devices: "all" | "failed" | "unfinished",
+  signal: AbortSignal | undefined,
+): Promise<TaskDetail> {
+  const path = `/v1/tasks/${id}`;
+  const first = await ask(connection, "GET", `${path}?devices=${devices}`, taskDetailSchema, { signal });
+  const { nextSubnets, nextDevices } = first;
+  const subnets = await restOf(nextSubnets, (from) =>
+    allPages(connection, `${path}/subnets`, taskSubnetListSchema, (page) => page.subnets, { from, signal }),
+  );
+  const list = `${path}/devices?devices=${devices}`;
+  const others = await restOf(nextDevices, (from) =>
+    allPages(connection, list, taskDeviceListSchema, (page) => page.devices, { from, signal }),
+  );
+  return {
+    ...first,
+    subnets: [...first.subnets, ...subnets],
+    deviceList: [...first.deviceList, ...others],
+    nextSubnets: null,
+    nextDevices: null,
+  };
+}
+
+const restOf = async <T>(next: string | null, read: (from: string) => Promise<T[]>): Promise<T[]> =>
+  next === null ? [] : read(next);
+
 type SourceCalls = Pick<AdminClient, "announcement" | "announce" | "statement" | "wanReport" | "backup">;
 
 function sourceCalls(connection: Connection, transport: SourceTransport): SourceCalls {
@@ -253,8 +284,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       await ask(connection, "DELETE", `/v1/tasks/${id}`, doneSchema);
     },
     tasks: () => allPages(connection, "/v1/tasks", taskListSchema, ({ tasks }) => tasks),
-    task: (id, devices = "all", signal = undefined) =>
-      ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
+    task: (id, devices = "all", signal = undefined) => wholeTask(connection, id, devices, signal),
     ...deviceRequests(connection),
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);

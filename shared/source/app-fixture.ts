@@ -40,6 +40,7 @@ import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { Orders } from "./trust/orders.ts";
 import { SourceTrust } from "./trust/source-trust.ts";
+import { TaskCounts } from "./task-counts.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 const identity = "0".repeat(64);
@@ -128,40 +129,34 @@ async function openParts(
   const noted = new NotedTasks();
   const metrics = createSourceMetrics(catalog, changeHub);
   const events = openEventFeed(catalog);
+  const counts = new TaskCounts({ catalog, changeHub, log, nowMs: () => clock.nowMs, ...switches });
   const nowMs = (): number => clock.nowMs;
   const trust = await SourceTrust.open({ catalog, dataFolder: folder, nowMs, log });
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
   const refusalAudit = new RefusalAudit(catalog.audit, log);
+  const parts = { catalog, changeHub, events, counts, wan, content, log, noted, metrics, refusalAudit };
   const app = createSourceApp({
+    ...parts,
     trust,
     orders,
     onRoots: async () => {},
     identityKey: await loadOrCreateIdentityKey(folder),
     refused: new RefusedRequests(metrics.registry, log),
-    refusalAudit,
     signIn: createSignIn(random),
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     dataFolder: folder,
-    catalog,
-    content,
-    changeHub,
-    events,
-    wan,
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
     liveness: new Liveness(changeHub),
-    noted,
-    metrics,
-    log,
     enrolments: enrolmentLimits(),
     ...switches,
     nowMs,
     randomBytes: random,
   });
-  return { app, catalog, changeHub, events, wan, content, log, noted, metrics, refusalAudit, trust, orders };
+  return { app, trust, orders, ...parts };
 }
 
 type Init = {
@@ -283,8 +278,21 @@ export async function openFixture(
     ...given,
   };
   const parts = await openParts(folder, clock, switches);
-  const { app, catalog, changeHub, events, wan, content, log, noted, metrics, refusalAudit, trust, orders } =
-    parts;
+  const {
+    app,
+    catalog,
+    changeHub,
+    events,
+    counts,
+    wan,
+    content,
+    log,
+    noted,
+    metrics,
+    refusalAudit,
+    trust,
+    orders,
+  } = parts;
   const { keepVersions, acceptsWishes } = switches;
   const { raw, call } = callerOf(app);
   const { checkIn, obeyedBy } = devicesOf({ catalog, trust }, call, clock);
@@ -318,6 +326,7 @@ export async function openFixture(
     async close() {
       changeHub.close();
       events.close();
+      counts.close();
       await wan.close();
       catalog.close();
       await rm(folder, { recursive: true });

@@ -25,7 +25,7 @@ export const filterOf = (
 
 /** Returns the key of a device in an order of the list. */
 export function keyOfDevice(order: DeviceOrder, device: DeviceRecord): DeviceKey {
-  return [device[order], device.id];
+  return [order === "subnetId" ? (device.subnet?.id ?? "") : device[order], device.id];
 }
 
 /** Reads the devices of a scope that the target matches, in the order of their enrolment. */

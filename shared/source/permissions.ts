@@ -56,6 +56,8 @@ const table = {
   "POST /v1/tasks": operates("limits"),
   "POST /v1/tasks/dry-run": operates("limits"),
   "GET /v1/tasks/:id": reads("limits"),
+  "GET /v1/tasks/:id/subnets": reads("limits"),
+  "GET /v1/tasks/:id/devices": reads("limits"),
   "PATCH /v1/tasks/:id": operates("limits"),
   "POST /v1/tasks/:id/dry-run": operates("limits"),
   "POST /v1/tasks/:id/pause": operates("limits"),

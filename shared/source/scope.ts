@@ -25,18 +25,6 @@ export function isInScope(scope: Scope, { tags }: Pick<DeviceRecord, "tags">): b
   return scope.some((tag) => own.has(foldedName(tag)));
 }
 
-/** Returns the rows that concern devices of the request's scope. */
-export const rowsInScope = <T extends Pick<DeviceRecord, "tags">>(
-  request: ScopedRequest,
-  rows: readonly T[],
-): T[] => rows.filter((row) => isInScope(scopeOf(request), row));
-
-/** Returns the tasks that lie within the scope of the request. */
-export const tasksInScope = <T extends { readonly target: string }>(
-  request: ScopedRequest,
-  tasks: readonly T[],
-): T[] => tasks.filter(({ target }) => isWithinScope(target, scopeOf(request)));
-
 /**
  * Returns the body of a request with its target limited to the scope.
  * @throws ApiError 422 for a target that is too long with the scope

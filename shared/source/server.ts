@@ -45,6 +45,7 @@ import { endAllTasks, startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
+import { TaskCounts } from "./task-counts.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
@@ -202,6 +203,7 @@ async function openContext(
     content,
     changeHub,
     events,
+    counts: new TaskCounts({ catalog, changeHub, acceptsWishes, nowMs, log }),
     identityKey,
     trust,
     orders,
@@ -243,6 +245,7 @@ async function stop(context: SourceContext, listener: Listener, urlFile: string)
   await context.catalog.devices.touch(context.changeHub.connectedIds, context.nowMs());
   context.changeHub.close();
   context.events.close();
+  context.counts.close();
   await listener.stop(drainMs);
   await context.wan.close();
   context.refusalAudit.flush(context.nowMs(), true);

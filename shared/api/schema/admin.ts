@@ -173,6 +173,8 @@ const taskSummarySchema = v.object({
   }),
   /** None of the absent devices was seen since this time; null without them. */
   absentSinceMs: v.nullable(timeMs),
+  /** Time of the last count of all devices; null: those that have not reported are left out. */
+  countedAtMs: v.optional(v.nullable(timeMs), null),
 });
 /** Progress of one device in a task, as last reported to the source. */
 const taskDeviceSchema = v.object({
@@ -217,6 +219,9 @@ export const taskDetailSchema = v.object({
   ...taskSummarySchema.entries,
   subnets: v.array(taskSubnetSchema),
   deviceList: v.array(taskDeviceSchema),
+  /** Cursors of the lists of subnets and devices; null: the answer has all. */
+  nextSubnets: v.optional(v.nullable(v.string()), null),
+  nextDevices: v.optional(v.nullable(v.string()), null),
   absentList: v.pipe(
     v.array(v.object({ deviceId: deviceIdSchema, hostname: v.string(), lastSeenAtMs: timeMs })),
     v.maxLength(absentListMax),
@@ -243,13 +248,30 @@ export const packageListSchema = v.object({ packages: v.array(packageSchema), ..
 /** Filter of the list of packages. */
 export const packageListQuerySchema = v.object({ ...pageEntries, search: v.optional(name(128)) });
 export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema), ...nextEntries });
+export const taskSubnetListSchema = v.object({ subnets: v.array(taskSubnetSchema), ...nextEntries });
+export const taskDeviceListSchema = v.object({ devices: v.array(taskDeviceSchema), ...nextEntries });
+/** Filters and order of the list of tasks. `open`: active or paused. */
+export const taskListQuerySchema = v.object({
+  ...pageEntries,
+  state: v.optional(v.picklist(["open", "over"])),
+  /** Text within the name of the package or the target. */
+  search: v.optional(name(128)),
+  sort: v.optional(v.picklist(["id", "-id"]), "id"),
+});
+/** Filters of the devices of a task. */
+export const taskDeviceListQuerySchema = v.object({
+  ...pageEntries,
+  devices: v.optional(v.picklist(["all", "failed", "unfinished"]), "all"),
+  state: v.optional(deviceTaskStateSchema),
+  subnet: v.optional(subnetIdSchema),
+});
 export const subnetListSchema = v.object({ subnets: v.array(subnetSchema), ...nextEntries });
 /**
  * Devices that a task's detail lists. "failed" keeps the answer small while a large task is
- * watched; "unfinished" adds those that are not over.
+ * watched; "unfinished" adds those that are not over. "none" leaves out subnets and devices.
  */
 export const taskDetailQuerySchema = v.object({
-  devices: v.optional(v.picklist(["all", "failed", "unfinished"]), "all"),
+  devices: v.optional(v.picklist(["all", "failed", "unfinished", "none"]), "all"),
 });
 /** Whether a backup has the bytes of packages that the source holds. */
 export const backupQuerySchema = v.object({ packages: v.optional(v.picklist(["yes", "no"]), "no") });

@@ -207,6 +207,15 @@ export interface PackageStore {
   remove(id: string): Promise<number[]>;
 }
 
+export type TaskQuery = {
+  readonly after: number | null;
+  readonly isDescending: boolean;
+  readonly limit: number;
+  /** Whether the tasks are active or paused, or neither. */
+  readonly isOpen?: boolean | undefined;
+  /** Text within the name of the package or the target. */
+  readonly search?: string | undefined;
+};
 export interface TaskStore {
   create(task: Omit<TaskRecord, "id" | "epoch">): Promise<TaskRecord>;
   byId(id: number): Promise<TaskRecord | null>;
@@ -238,6 +247,13 @@ export interface TaskStore {
   /** Raises the attempt of the devices that failed. @returns their ids */
   retry(id: number, atMs: number): Promise<string[]>;
   progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
+  /** Returns the last reports of these devices. */
+  progressFor(taskId: number, deviceIds: readonly string[]): Promise<Map<string, ProgressRecord>>;
+  reportsFor(taskId: number, deviceIds: readonly string[]): Promise<Map<string, TaskReport>>;
+  /** Returns the devices by the state that they reported; the counters are kept at write time. */
+  counters(taskIds: readonly number[]): Promise<Map<number, Map<DeviceTaskState, number>>>;
+  /** Returns tasks by id after a key. */
+  page(query: TaskQuery): Promise<TaskRecord[]>;
   /** Returns the last reports by device, without their text: the list of tasks needs no more. */
   reportsOf(taskId: number): Promise<Map<string, TaskReport>>;
   /** Returns the last reports of a device by task. */

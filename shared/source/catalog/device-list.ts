@@ -2,7 +2,7 @@
 import type { Target } from "../../model/target/index.ts";
 import type { DeviceRecord } from "./device-record.ts";
 
-export const deviceOrders = ["enrolledAtMs", "hostname", "lastSeenAtMs"] as const;
+export const deviceOrders = ["enrolledAtMs", "hostname", "lastSeenAtMs", "subnetId"] as const;
 export type DeviceOrder = (typeof deviceOrders)[number];
 /** Value of the order, and id: devices with equal values have an order too. */
 export type DeviceKey = readonly [string | number, string];
@@ -18,6 +18,10 @@ export type DeviceFilter = {
   readonly search?: string | undefined;
   readonly state?: "active" | "suspended" | "waiting" | undefined;
   readonly subnetId?: string | undefined;
+  /** Adds the devices that reported a task, and those that were removed after its end. */
+  readonly ofTask?: { readonly id: number; readonly endedAtMs: number | null } | undefined;
+  /** State that the devices reported in the task. */
+  readonly reported?: "failed" | undefined;
 };
 export type DeviceQuery = DeviceFilter & {
   readonly order: DeviceOrder;

@@ -48,7 +48,8 @@ export const listsStep = `
     WHEN old.tags_json <> new.tags_json
     BEGIN DELETE FROM device_tags WHERE device_id = new.id; ${tagsOf("new")} END;
 
-  CREATE INDEX devices_by_enrolment ON devices (enrolled_at_ms, id) WHERE removed_at_ms IS NULL;
+  CREATE INDEX devices_by_enrolment ON devices (enrolled_at_ms, id);
+  CREATE INDEX devices_by_subnet_and_id ON devices (coalesce(subnet_id, ''), id);
   CREATE INDEX devices_by_hostname ON devices (hostname COLLATE NOCASE, id);
   CREATE INDEX devices_by_display_name ON devices (display_name COLLATE NOCASE) WHERE display_name IS NOT NULL;
   CREATE INDEX devices_by_contact ON devices (last_seen_at_ms, id) WHERE removed_at_ms IS NULL;

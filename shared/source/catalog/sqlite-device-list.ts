@@ -9,6 +9,7 @@ const columns: Readonly<Record<DeviceOrder, string>> = {
   enrolledAtMs: "enrolled_at_ms",
   hostname: "hostname COLLATE NOCASE",
   lastSeenAtMs: "last_seen_at_ms",
+  subnetId: "coalesce(devices.subnet_id, '')",
 };
 const stateSql = {
   active: "suspended_at_ms IS NULL",
@@ -20,12 +21,29 @@ const scopeSql = `devices.id IN (SELECT device_id FROM device_tags WHERE tag IN 
 /** Names in other letters than ASCII. */
 const notAscii = "GLOB '*[^ -~]*'";
 
-type Conditions = { readonly sql: readonly string[]; readonly values: Record<string, string | number> };
+const reportersSql = "SELECT device_id FROM progress WHERE task_id = $taskId";
+const taskSql = `(removed_at_ms IS NULL OR removed_at_ms > $endedAtMs
+  OR EXISTS (${reportersSql} AND device_id = devices.id))`;
+
+type Conditions = {
+  readonly sql: readonly string[];
+  readonly values: Record<string, string | number | null>;
+};
 
 function conditionsOf(filter: DeviceFilter, scope: string): Conditions & { isNarrow: boolean } {
-  const sql: string[] = ["removed_at_ms IS NULL"];
-  const values: Record<string, string | number> = {};
+  const { ofTask, reported } = filter;
+  const sql: string[] = [ofTask === undefined ? "removed_at_ms IS NULL" : taskSql];
+  const values: Record<string, string | number | null> = {};
   let isNarrow = false;
+  if (ofTask !== undefined) {
+    values["taskId"] = ofTask.id;
+    values["endedAtMs"] = ofTask.endedAtMs;
+  }
+  if (reported !== undefined) {
+    sql.push(`devices.id IN (${reportersSql} AND state = $reported)`);
+    values["reported"] = reported;
+    isNarrow = true;
+  }
   if (filter.scope.length > 0) {
     sql.push(scopeSql);
     values["scope"] = scope;
@@ -35,7 +53,8 @@ function conditionsOf(filter: DeviceFilter, scope: string): Conditions & { isNar
     const found = conditionOf(target, filter.acceptsWishes);
     if (found === null) continue;
     isNarrow = true;
-    sql.push(`(${found.sql.replaceAll("$target", `$t${index}_`)})`);
+    const own = found.sql.replaceAll("$target", `$t${index}_`);
+    sql.push(ofTask === undefined ? `(${own})` : `(${own} OR devices.id IN (${reportersSql}))`);
     for (const [name, value] of Object.entries(found.values))
       values[name.replace("target", `t${index}_`)] = value;
   }
@@ -55,8 +74,8 @@ function conditionsOf(filter: DeviceFilter, scope: string): Conditions & { isNar
 }
 
 /** Runs a statement whose text depends on the filter. */
-function run<Row>(database: Database, sql: string, values: Record<string, string | number>): Row[] {
-  const statement = database.prepare<Row, Record<string, string | number>>(sql);
+function run<Row>(database: Database, sql: string, values: Record<string, string | number | null>): Row[] {
+  const statement = database.prepare<Row, Record<string, string | number | null>>(sql);
   try {
     return statement.all(values);
   } finally {
