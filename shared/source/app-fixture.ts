@@ -278,40 +278,16 @@ export async function openFixture(
     ...given,
   };
   const parts = await openParts(folder, clock, switches);
-  const {
-    app,
-    catalog,
-    changeHub,
-    events,
-    counts,
-    wan,
-    content,
-    log,
-    noted,
-    metrics,
-    refusalAudit,
-    trust,
-    orders,
-  } = parts;
+  const { app, catalog, changeHub, log, noted, trust } = parts;
   const { keepVersions, acceptsWishes } = switches;
   const { raw, call } = callerOf(app);
   const { checkIn, obeyedBy } = devicesOf({ catalog, trust }, call, clock);
   return {
     folder,
-    app,
     clock,
-    changeHub,
-    events,
-    catalog,
-    content,
-    log,
-    noted,
-    metrics,
-    trust,
-    orders,
+    ...parts,
     keepVersions,
     auditAgeMs: switches.auditAgeMs,
-    refusalAudit,
     raw,
     call,
     checkIn,
@@ -325,9 +301,9 @@ export async function openFixture(
       signedPackage(path, options, keyFile),
     async close() {
       changeHub.close();
-      events.close();
-      counts.close();
-      await wan.close();
+      parts.events.close();
+      parts.counts.close();
+      await parts.wan.close();
       catalog.close();
       await rm(folder, { recursive: true });
     },

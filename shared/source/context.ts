@@ -23,7 +23,7 @@ import type { RefusedRequests } from "./refused-requests.ts";
 import type { Orders } from "./trust/orders.ts";
 import type { SourceTrust } from "./trust/source-trust.ts";
 import type { SignIn } from "./sign-in/sign-in.ts";
-import type { TaskCounts } from "./task-counts.ts";
+import type { TaskCounter } from "./task-count.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
@@ -32,7 +32,7 @@ export type SourceContext = {
   readonly content: ContentStore;
   readonly changeHub: ChangeHub;
   readonly events: EventFeed;
-  readonly counts: TaskCounts;
+  readonly counts: TaskCounter;
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
   readonly manifests: ManifestGrants;

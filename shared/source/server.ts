@@ -179,7 +179,6 @@ async function openContext(
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
   const changeHub = new ChangeHub(await catalog.devices.count(), nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
-  const events = openEventFeed(catalog);
   const trust = await SourceTrust.open({ catalog, dataFolder: dataDir, nowMs, log });
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
@@ -202,7 +201,7 @@ async function openContext(
     catalog,
     content,
     changeHub,
-    events,
+    events: openEventFeed(catalog),
     counts: new TaskCounts({ catalog, changeHub, acceptsWishes, nowMs, log }),
     identityKey,
     trust,

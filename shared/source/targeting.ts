@@ -18,9 +18,8 @@ import {
 import { endStates, successStates } from "../api/schema/common.ts";
 import type { Catalog, DevicePackage, DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
 import { reconnectMs } from "./change-hub.ts";
-import type { SourceContext } from "./context.ts";
 
-type TargetContext = Pick<SourceContext, "catalog" | "acceptsWishes">;
+type TargetContext = { readonly catalog: Catalog; readonly acceptsWishes: boolean };
 type Parsed = {
   /** Null for a text that cannot be read. */
   readonly target: Target | null;

@@ -3,24 +3,18 @@
  * are kept: the devices are counted in the background, and the counters of reports, which the
  * catalog keeps at write time, tell what has changed since.
  */
-import type { TaskDetail, TaskSummary } from "../api/schema/admin.ts";
+import type { TaskSummary } from "../api/schema/admin.ts";
 import { absentListMax } from "../api/schema/admin.ts";
 import { endStates, type DeviceTaskState } from "../api/schema/common.ts";
 import type { DeviceKey, DeviceRecord, TaskRecord } from "./catalog/index.ts";
-import type { SourceContext } from "./context.ts";
+import type { Logger } from "../log.ts";
+import type { TaskCount, TaskCounter } from "./task-count.ts";
 import { stateOnDevice } from "./task-state.ts";
 import { higherTasks } from "./supersession.ts";
-import { taskDevicesIn, taskFilter } from "./task-devices.ts";
+import { taskDevicesIn, taskFilter, type ReadContext } from "./task-devices.ts";
 
-type CountContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs" | "log">;
+type CountContext = ReadContext & { readonly log: Logger };
 type Counters = ReadonlyMap<DeviceTaskState, number>;
-export type TaskCount = {
-  readonly devices: TaskSummary["devices"];
-  readonly absentSinceMs: number | null;
-  readonly absentList: TaskDetail["absentList"];
-  /** Time of the last whole count; null: devices that have not reported are left out. */
-  readonly countedAtMs: number | null;
-};
 type Kept = {
   readonly count: TaskCount;
   readonly counters: Counters;
@@ -48,7 +42,7 @@ const fields = {
 /** Whether a count is of this content of the task. */
 const versionOf = ({ version, state, epoch }: TaskRecord): string => `${epoch} ${version} ${state}`;
 
-export class TaskCounts {
+export class TaskCounts implements TaskCounter {
   readonly #context: CountContext;
   readonly #kept = new Map<number, Kept>();
   /** Tasks to count in the background, and the time when they were asked for. */

@@ -4,7 +4,7 @@
  */
 import { endStates, successStates } from "../api/schema/common.ts";
 import type { Catalog, DeviceFilter, DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
-import type { SourceContext } from "./context.ts";
+import type { ChangeHub } from "./change-hub.ts";
 import { higherTasks, type HigherTask } from "./supersession.ts";
 import { isUnseen, openTargeting, targetIn, type Targeting } from "./targeting.ts";
 
@@ -16,7 +16,12 @@ export type TaskDevices = {
   readonly reports: ReadonlyMap<string, TaskReport>;
   readonly higher: readonly HigherTask[];
 };
-type ReadContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs">;
+export type ReadContext = {
+  readonly catalog: Catalog;
+  readonly changeHub: ChangeHub;
+  readonly acceptsWishes: boolean;
+  readonly nowMs: () => number;
+};
 
 /** Returns the function that reads the devices of tasks; what it reads once serves all of them. */
 export async function taskDevicesReader(
@@ -45,7 +50,7 @@ export async function taskDevicesReader(
 
 /** Returns the part of a filter that SQL knows of the devices of a task. */
 export const taskFilter = (
-  { acceptsWishes }: Pick<SourceContext, "acceptsWishes">,
+  { acceptsWishes }: Pick<ReadContext, "acceptsWishes">,
   { id, target, endedAtMs }: TaskRecord,
 ): DeviceFilter => ({
   scope: [],

@@ -143,7 +143,9 @@ function counted(path: string): { kept: unknown; recounted: unknown } {
         `SELECT subnet_id, count(*) FROM devices WHERE subnet_id IS NOT NULL AND removed_at_ms IS NULL
          GROUP BY 1 ORDER BY 1`,
       ),
-      all("SELECT lower(value), devices.id FROM devices, json_each(tags_json) ORDER BY 1, 2"),
+      all(
+        "SELECT lower(value), devices.id FROM devices, json_each(tags_json) WHERE removed_at_ms IS NULL ORDER BY 1, 2",
+      ),
     ],
   };
   database.close();

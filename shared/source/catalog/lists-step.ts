@@ -3,9 +3,10 @@
  * lists, and counters that triggers keep. Inventories have a table of their own: a scan of devices
  * would read them too.
  */
+/** Tags of removed devices are left out. */
 const tagsOf = (row: string): string =>
   `INSERT OR IGNORE INTO device_tags (tag, device_id)
-     SELECT value, ${row}.id FROM json_each(${row}.tags_json);`;
+     SELECT value, ${row}.id FROM json_each(${row}.tags_json) WHERE ${row}.removed_at_ms IS NULL;`;
 
 /** Removed devices count in no subnet. */
 const isPlaced = (row: string): string => `${row}.subnet_id IS NOT NULL AND ${row}.removed_at_ms IS NULL`;
@@ -42,10 +43,11 @@ export const listsStep = `
     PRIMARY KEY (tag, device_id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX device_tags_by_device ON device_tags (device_id);
-  INSERT OR IGNORE INTO device_tags SELECT value, devices.id FROM devices, json_each(devices.tags_json);
+  INSERT OR IGNORE INTO device_tags
+    SELECT value, devices.id FROM devices, json_each(devices.tags_json) WHERE removed_at_ms IS NULL;
   CREATE TRIGGER devices_tagged_after_insert AFTER INSERT ON devices BEGIN ${tagsOf("new")} END;
-  CREATE TRIGGER devices_tagged_after_update AFTER UPDATE OF tags_json ON devices
-    WHEN old.tags_json <> new.tags_json
+  CREATE TRIGGER devices_tagged_after_update AFTER UPDATE OF tags_json, removed_at_ms ON devices
+    WHEN old.tags_json <> new.tags_json OR old.removed_at_ms IS NOT new.removed_at_ms
     BEGIN DELETE FROM device_tags WHERE device_id = new.id; ${tagsOf("new")} END;
 
   CREATE INDEX devices_by_enrolment ON devices (enrolled_at_ms, id);
@@ -53,6 +55,7 @@ export const listsStep = `
   CREATE INDEX devices_by_hostname ON devices (hostname COLLATE NOCASE, id);
   CREATE INDEX devices_by_display_name ON devices (display_name COLLATE NOCASE) WHERE display_name IS NOT NULL;
   CREATE INDEX devices_by_contact ON devices (last_seen_at_ms, id) WHERE removed_at_ms IS NULL;
+  CREATE INDEX devices_with_wishes ON devices (id) WHERE groups_json <> '[]';
   CREATE INDEX devices_removed ON devices (removed_at_ms, id) WHERE removed_at_ms IS NOT NULL;
   CREATE INDEX progress_by_state ON progress (task_id, state, device_id);
   CREATE INDEX tasks_by_package ON tasks (package_id);

@@ -147,8 +147,7 @@ function names(database: Database): Pick<DeviceListStore, "unknownNames" | "unkn
     ),
     unknownTags: unknown(
       database,
-      `SELECT 1 FROM device_tags JOIN devices ON devices.id = device_id
-       WHERE tag = value AND removed_at_ms IS NULL`,
+      "SELECT 1 FROM device_tags WHERE tag = value",
       `SELECT DISTINCT tag AS name FROM device_tags WHERE tag ${notAscii}`,
     ),
     unknownSubnets: unknown(
@@ -164,8 +163,9 @@ function names(database: Database): Pick<DeviceListStore, "unknownNames" | "unkn
 function tags(database: Database): DeviceListStore["tags"] {
   const inScope = `($scope = '[]' OR ${scopeSql})`;
   const given = database.query<{ name: string; count: number }, { scope: string }>(
-    `SELECT tag AS name, count(*) AS count FROM device_tags JOIN devices ON devices.id = device_id
-     WHERE removed_at_ms IS NULL AND ${inScope} GROUP BY tag`,
+    `SELECT tag AS name, count(*) AS count FROM device_tags AS given
+     WHERE $scope = '[]' OR device_id IN (
+       SELECT device_id FROM device_tags WHERE tag IN (SELECT value FROM json_each($scope))) GROUP BY tag`,
   );
   const wished = database.query<{ name: string; count: number }, { scope: string }>(
     `SELECT value AS name, count(DISTINCT devices.id) AS count FROM devices, json_each(groups_json)

@@ -12,7 +12,7 @@ import { shownState } from "../../model/task-life.ts";
 import type { SourceContext } from "../context.ts";
 import { cursorOf, keyIn, readPage, type Page } from "../page.ts";
 import { higherTasks } from "../supersession.ts";
-import type { TaskCount } from "../task-counts.ts";
+import type { TaskCount } from "../task-count.ts";
 import { taskDevicesIn, taskFilter } from "../task-devices.ts";
 import { stateOnDevice, type DeviceState } from "../task-state.ts";
 
