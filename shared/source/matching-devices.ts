@@ -4,7 +4,7 @@
  */
 import { foldedName } from "../model/glob.ts";
 import type { Scope } from "../model/role.ts";
-import type { DeviceFilter, DeviceKey, DeviceOrder, DeviceRecord } from "./catalog/index.ts";
+import type { DeviceFilter, DeviceKey, DeviceOrder, DeviceRecord, ScannedDevice } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
 import { openTargeting, targetIn, type Targeting } from "./targeting.ts";
 
@@ -49,6 +49,26 @@ export async function* matchingDevices(
     for (const device of rows) if (targeting.matches(target, device)) yield device;
     if (rows.length < batchRows) return;
     after = keyOfDevice(order, rows.at(-1)!);
+    await Bun.sleep(0);
+  }
+}
+
+/** Devices that one step of a scan reads; other requests take turns between steps. */
+const scanRows = 5_000;
+
+/** Returns what targets see of the devices of a scope that the target matches, by id. */
+export async function* scannedDevices(
+  context: ReadContext,
+  target: string,
+  scope: Scope = [],
+): AsyncGenerator<readonly ScannedDevice[]> {
+  const targeting = await openTargeting(context, [target]);
+  const filter = filterOf(context, scope, target);
+  for (let after: string | null = null; ;) {
+    const rows: ScannedDevice[] = await context.catalog.deviceList.scan(filter, after, scanRows);
+    yield rows.filter((device) => targeting.matches(target, device));
+    if (rows.length < scanRows) return;
+    after = rows.at(-1)!.id;
     await Bun.sleep(0);
   }
 }

@@ -76,6 +76,7 @@ const table = {
   "POST /v1/devices/:device/approve": operates("refuses"),
   "DELETE /v1/devices/:device": operates("limits"),
 
+  "POST /v1/targets/check": reads("limits"),
   "POST /v1/tags": operates("limits"),
   "GET /v1/groups": reads("limits"),
   "PUT /v1/groups/:name": operates("refuses"),
@@ -89,6 +90,7 @@ const table = {
   "POST /v1/subnets/:id/split": operates("refuses"),
   "GET /v1/reports/wan": reads("refuses"),
   "GET /v1/events": reads("limits"),
+  "GET /v1/overview": reads("refuses"),
 
   "GET /v1/settings": reads("refuses"),
   "POST /v1/settings": administrates,

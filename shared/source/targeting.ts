@@ -16,7 +16,14 @@ import {
   type TargetView,
 } from "../model/target/index.ts";
 import { endStates, successStates } from "../api/schema/common.ts";
-import type { Catalog, DevicePackage, DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
+import type {
+  Catalog,
+  DevicePackage,
+  DeviceRecord,
+  ScannedDevice,
+  TaskRecord,
+  TaskReport,
+} from "./catalog/index.ts";
 import { reconnectMs } from "./change-hub.ts";
 
 type TargetContext = { readonly catalog: Catalog; readonly acceptsWishes: boolean };
@@ -28,7 +35,7 @@ type Parsed = {
 };
 export type Targeting = {
   /** Whether the target matches the device. */
-  readonly matches: (target: string, device: DeviceRecord) => boolean;
+  readonly matches: (target: string, device: Targeted) => boolean;
   /**
    * Whether a task is for the device: the target matches it, or it has done the task, or runs its
    * command. A result of the task itself may be why the target no longer matches. No task is for a
@@ -85,9 +92,17 @@ export const dependsOnResults = (target: string): boolean => {
 const namesOf = ({ hostname, name }: Pick<DeviceRecord, "hostname" | "name">): string[] =>
   name === null ? [hostname] : [hostname, name];
 
+/** A device as targets see it. */
+type Targeted = DeviceRecord | ScannedDevice;
+const isSuspended = (device: Targeted): boolean =>
+  "isSuspended" in device
+    ? device.isSuspended
+    : device.life.state === "suspended" || device.life.state === "waiting";
+
 /** Returns the tags that count. A machine that only claims to be a known one must not get them. */
-function countingTags({ tags, wishes, life }: DeviceRecord, acceptsWishes: boolean): readonly string[] {
-  if (life.state === "suspended" || life.state === "waiting") return [];
+function countingTags(device: Targeted, acceptsWishes: boolean): readonly string[] {
+  const { tags, wishes } = device;
+  if (isSuspended(device)) return [];
   return acceptsWishes ? [...tags, ...wishes] : tags;
 }
 
@@ -110,8 +125,8 @@ export async function openTargeting(
   const packages = new Set(references.flatMap((one) => Array.from(one.packages)));
   const results = await resultsOf(catalog, tasks, deviceId);
   const versions = await versionsOf(catalog, packages, deviceId);
-  const views = new WeakMap<DeviceRecord, TargetView>();
-  const madeView = (device: DeviceRecord): TargetView => ({
+  const views = new WeakMap<Targeted, TargetView>();
+  const madeView = (device: Targeted): TargetView => ({
     ...device.facts,
     id: device.id,
     names: namesOf(device),
@@ -124,7 +139,7 @@ export async function openTargeting(
     resultIn: (taskId) => results(taskId, device.id),
     versionsOf: (name, how) => versions(name, device.id, how),
   });
-  const viewOf = (device: DeviceRecord): TargetView => {
+  const viewOf = (device: Targeted): TargetView => {
     const view = views.get(device) ?? madeView(device);
     views.set(device, view);
     return view;

@@ -299,6 +299,23 @@ export const wanReportSchema = v.object({
   rows: v.array(v.object({ id: v.string(), name: v.string(), ...wanBytesEntries })),
   total: v.object(wanBytesEntries),
 });
+/** Numbers of the whole source. */
+export const overviewSchema = v.object({
+  devices: counter,
+  connected: counter,
+  /** Devices that wait for an approval, and those whose tags do not count until one. */
+  waiting: counter,
+  suspended: counter,
+  subnets: counter,
+  sites: counter,
+  packages: counter,
+  openTasks: counter,
+  pausedTasks: counter,
+  /** Devices that failed in open tasks, counted in each of them. */
+  failed: counter,
+  /** Sums since the catalog was created. */
+  wan: v.object(wanBytesEntries),
+});
 /** The answer to a request that returns no data. */
 export const doneSchema = v.object({ ok: v.literal(true) });
 export const healthSchema = v.object({ ok: v.literal(true), version: v.string(), deployment: counter });

@@ -124,6 +124,15 @@ export const taskPreviewSchema = v.object({
   manifestWanBytes: bytesCount,
   warnings: v.array(v.string()),
 });
+export const targetCheckSchema = v.strictObject({ target: targetSchema });
+export const targetCountSchema = v.object({
+  target: v.string(),
+  devices: counter,
+  connected: counter,
+  subnets: counter,
+  /** Names in the target that are not known, one sentence each. */
+  warnings: v.array(v.string()),
+});
 /** Orders of the list of devices; "-" before one reverses it. */
 export const deviceSorts = ["enrolledAtMs", "hostname", "lastSeenAtMs"] as const;
 /** Filters and order of the list of devices. */

@@ -37,9 +37,47 @@ export type SubnetPlace = {
   readonly site: string | null;
 };
 
+/** Numbers of what the catalog has, without reading devices. */
+export type CatalogCounts = {
+  readonly devices: number;
+  readonly waiting: number;
+  readonly suspended: number;
+  readonly subnets: number;
+  readonly sites: number;
+  readonly packages: number;
+  readonly openTasks: number;
+  readonly pausedTasks: number;
+  /** Devices that failed in open tasks, counted in each of them. */
+  readonly failed: number;
+};
+/** Part of a device that targets name. */
+export type ScannedDevice = Pick<
+  DeviceRecord,
+  | "id"
+  | "hostname"
+  | "name"
+  | "os"
+  | "arch"
+  | "agentVersion"
+  | "subnet"
+  | "subnetName"
+  | "site"
+  | "facts"
+  | "tags"
+  | "wishes"
+> & {
+  /** Suspended, or waiting for an approval: its tags do not count. */
+  readonly isSuspended: boolean;
+  /** Waiting for an approval: no task is for it. */
+  readonly isWaiting: boolean;
+};
+
 /** Devices that are not removed. */
 export interface DeviceListStore {
   page(query: DeviceQuery): Promise<DeviceRecord[]>;
+  /** Returns devices by id after one, for the evaluation of targets. */
+  scan(filter: DeviceFilter, after: string | null, limit: number): Promise<ScannedDevice[]>;
+  counts(): Promise<CatalogCounts>;
   /** Returns the names among these that no device has as id, host name or given name. */
   unknownNames(names: readonly string[]): Promise<string[]>;
   /** Returns the names among these that no device has as a tag. */
@@ -59,6 +97,8 @@ export interface DeviceListStore {
     ids: readonly string[],
     scope: readonly string[],
   ): Promise<{ id: string; subnetId: string; gateway: string }[]>;
+  /** Returns the number of these devices by subnet; null: on none. */
+  countBySubnet(ids: readonly string[]): Promise<Map<string | null, number>>;
   /** Returns the devices and subnets of each site, counted at write time. */
   siteCounts(): Promise<Map<string, { devices: number; subnets: number }>>;
   /** Returns the names that administrators gave to subnets with devices. */

@@ -16,7 +16,7 @@ export type { AuditFilter, AuditStore } from "./audit-store.ts";
 export type { BarredCredential, DeviceHistoryEntry, PackageFacts, RemovedDevice } from "./device-life.ts";
 export type { PackageKeys } from "./lan-key-store.ts";
 export { deviceOrders } from "./device-list.ts";
-export type { DeviceFilter, DeviceKey, DeviceOrder, DeviceQuery } from "./device-list.ts";
+export type { DeviceFilter, DeviceKey, DeviceOrder, DeviceQuery, ScannedDevice } from "./device-list.ts";
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export type { NewToken, TokenRecord, TokenStore } from "./token-store.ts";

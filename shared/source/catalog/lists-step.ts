@@ -56,6 +56,7 @@ export const listsStep = `
   CREATE INDEX devices_by_display_name ON devices (display_name COLLATE NOCASE) WHERE display_name IS NOT NULL;
   CREATE INDEX devices_by_contact ON devices (last_seen_at_ms, id) WHERE removed_at_ms IS NULL;
   CREATE INDEX devices_with_wishes ON devices (id) WHERE groups_json <> '[]';
+  CREATE INDEX devices_suspended ON devices (awaits_approval) WHERE suspended_at_ms IS NOT NULL;
   CREATE INDEX devices_removed ON devices (removed_at_ms, id) WHERE removed_at_ms IS NOT NULL;
   CREATE INDEX progress_by_state ON progress (task_id, state, device_id);
   CREATE INDEX tasks_by_package ON tasks (package_id);

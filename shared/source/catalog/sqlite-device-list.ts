@@ -1,7 +1,14 @@
 /** Lists of devices in SQLite: device-list.ts. */
 import type { Database } from "bun:sqlite";
 import { foldedName } from "../../model/glob.ts";
-import type { DeviceFilter, DeviceListStore, DeviceOrder, DeviceQuery, SubnetPlace } from "./device-list.ts";
+import type {
+  CatalogCounts,
+  DeviceFilter,
+  DeviceListStore,
+  DeviceOrder,
+  DeviceQuery,
+  SubnetPlace,
+} from "./device-list.ts";
 import { selectDevices, toDevice, type DeviceRow } from "./sqlite-device-row.ts";
 import { conditionOf, isAscii } from "./sqlite-target.ts";
 
@@ -30,7 +37,7 @@ type Conditions = {
   readonly values: Record<string, string | number | null>;
 };
 
-function conditionsOf(filter: DeviceFilter, scope: string): Conditions & { isNarrow: boolean } {
+export function conditionsOf(filter: DeviceFilter, scope: string): Conditions & { isNarrow: boolean } {
   const { ofTask, reported } = filter;
   const sql: string[] = [ofTask === undefined ? "removed_at_ms IS NULL" : taskSql];
   const values: Record<string, string | number | null> = {};
@@ -73,6 +80,20 @@ function conditionsOf(filter: DeviceFilter, scope: string): Conditions & { isNar
   return { sql, values, isNarrow };
 }
 
+/** Runs such a statement, and returns the values of each row without their names. */
+export function runValues<Values extends unknown[]>(
+  database: Database,
+  sql: string,
+  values: Record<string, string | number | null>,
+): Values[] {
+  const statement = database.prepare<unknown, Record<string, string | number | null>>(sql);
+  try {
+    return statement.values(values) as Values[];
+  } finally {
+    statement.finalize();
+  }
+}
+
 /** Runs a statement whose text depends on the filter. */
 function run<Row>(database: Database, sql: string, values: Record<string, string | number | null>): Row[] {
   const statement = database.prepare<Row, Record<string, string | number | null>>(sql);
@@ -87,7 +108,7 @@ function run<Row>(database: Database, sql: string, values: Record<string, string
  * Returns the tags of a scope as a parameter, with their spellings in other letters than ASCII:
  * SQLite does not fold the case of these.
  */
-function spellingsOf(database: Database): (scope: readonly string[]) => string {
+export function spellingsOf(database: Database): (scope: readonly string[]) => string {
   const others = database.query<{ tag: string }, []>(
     `SELECT DISTINCT tag FROM device_tags WHERE tag ${notAscii}`,
   );
@@ -184,7 +205,10 @@ function tags(database: Database): DeviceListStore["tags"] {
 
 function subnets(
   database: Database,
-): Pick<DeviceListStore, "subnets" | "onSubnets" | "siteCounts" | "sitesOfSubnets" | "subnetNames"> {
+): Pick<
+  DeviceListStore,
+  "countBySubnet" | "subnets" | "onSubnets" | "siteCounts" | "sitesOfSubnets" | "subnetNames"
+> {
   const place = `(SELECT json_array(subnet_cidr, subnet_site) FROM devices
     WHERE subnet_id = subnet_counters.subnet_id AND removed_at_ms IS NULL ORDER BY enrolled_at_ms, id LIMIT 1) AS place`;
   const list = database.query<
@@ -217,7 +241,13 @@ function subnets(
      WHERE name IS NOT NULL`,
   );
   const spellings = spellingsOf(database);
+  const bySubnet = database.query<{ id: string | null; devices: number }, { ids: string }>(
+    `SELECT subnet_id AS id, count(*) AS devices FROM json_each($ids) AS given JOIN devices ON devices.id = given.value
+     GROUP BY subnet_id`,
+  );
   return {
+    countBySubnet: async (ids) =>
+      new Map(bySubnet.all({ ids: JSON.stringify(ids) }).map(({ id, devices: count }) => [id, count])),
     subnetNames: async () => subnetNames.all(),
     async subnets({ after, limit, scope }) {
       const rows = list.all({ after: after ?? "", limit, scope: spellings(scope) });
@@ -227,14 +257,32 @@ function subnets(
       });
     },
     onSubnets: async (ids, scope) => devices.all({ ids: JSON.stringify(ids), scope: spellings(scope) }),
-    siteCounts: async () => new Map(sites.all().map(({ name, ...counts }) => [name, counts])),
+    siteCounts: async () => new Map(sites.all().map(({ name, ...sums }) => [name, sums])),
     sitesOfSubnets: async () => new Map(labelled.all().map((row) => [row.subnet_id, row.name])),
   };
 }
 
-export function sqliteDeviceList(database: Database): DeviceListStore {
+function counts(database: Database): DeviceListStore["counts"] {
+  const suspended = "FROM devices WHERE suspended_at_ms IS NOT NULL AND removed_at_ms IS NULL";
+  const read = database.query<CatalogCounts, []>(
+    `SELECT (SELECT devices FROM device_count) AS devices,
+       (SELECT count(*) ${suspended} AND awaits_approval = 1) AS waiting,
+       (SELECT count(*) ${suspended} AND awaits_approval = 0) AS suspended,
+       (SELECT count(*) FROM subnet_counters) AS subnets,
+       (SELECT count(*) FROM sites) AS sites,
+       (SELECT count(*) FROM packages) AS packages,
+       (SELECT count(*) FROM tasks WHERE state = 'active') AS openTasks,
+       (SELECT count(*) FROM tasks WHERE state = 'paused') AS pausedTasks,
+       (SELECT coalesce(sum(devices), 0) FROM task_counters JOIN tasks ON tasks.id = task_id
+         WHERE tasks.state IN ('active', 'paused') AND task_counters.state = 'failed') AS failed`,
+  );
+  return async () => read.get()!;
+}
+
+export function sqliteDeviceList(database: Database): Omit<DeviceListStore, "scan"> {
   return {
     page: page(database),
+    counts: counts(database),
     ...names(database),
     tags: tags(database),
     ...subnets(database),

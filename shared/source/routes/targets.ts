@@ -1,0 +1,41 @@
+/** Route for administrators: how many devices a target matches now. */
+import { Hono } from "hono";
+import { targetCheckSchema, targetCountSchema } from "../../api/schema/labels.ts";
+import { allow } from "../auth.ts";
+import type { SourceContext, SourceEnv } from "../context.ts";
+import { scannedDevices } from "../matching-devices.ts";
+import { documented, jsonBody, limitBody } from "../openapi.ts";
+import { scopeOf } from "../scope.ts";
+import { checkTarget, targetWarnings } from "./target-check.ts";
+
+const bodyBytesMax = 16_384;
+
+export function targetRoutes(context: SourceContext): Hono<SourceEnv> {
+  const routes = new Hono<SourceEnv>();
+  routes.post(
+    "/check",
+    documented({
+      summary: "Devices and subnets that a target matches now, and names in it that nothing has",
+      audience: ["admin"],
+      answer: targetCountSchema,
+    }),
+    allow(context),
+    limitBody(bodyBytesMax),
+    jsonBody(targetCheckSchema),
+    async (c) => {
+      const { target } = c.req.valid("json");
+      await checkTarget(context, target);
+      const subnets = new Set<string>();
+      let [devices, connected] = [0, 0];
+      for await (const found of scannedDevices(context, target, scopeOf(c)))
+        for (const { id, subnet } of found) {
+          devices++;
+          if (context.changeHub.isConnected(id)) connected++;
+          if (subnet !== null) subnets.add(subnet.id);
+        }
+      const warnings = await targetWarnings(context, target);
+      return c.json({ target, devices, connected, subnets: subnets.size, warnings });
+    },
+  );
+  return routes;
+}
