@@ -31,6 +31,8 @@ type Measured = {
 
 const draft = { package: "package-0@1.0", action: "pre-cache", setting: null, startAtMs: null };
 
+const countOf = (target: string): string => `/v1/targets/check?target=${encodeURIComponent(target)}`;
+
 const views: readonly View[] = [
   { name: "overview", path: "/v1/overview" },
   { name: "devices", path: "/v1/devices?limit=100" },
@@ -59,12 +61,11 @@ const views: readonly View[] = [
   { name: "tokens", path: "/v1/tokens?limit=100" },
   { name: "WAN report", path: "/v1/reports/wan" },
   { name: "metrics", path: "/metrics" },
-  { name: "target, live count", method: "POST", path: "/v1/targets/check", json: { target: "tag=room-7" } },
+  { name: "target, a tag", path: countOf("tag=room-7") },
+  { name: "target, all", path: countOf("all") },
   {
-    name: "target, all words",
-    method: "POST",
-    path: "/v1/targets/check",
-    json: { target: "site=site-* and not tag=room-7 and os>=10.0.22001 and memory>=4GB" },
+    name: "target, four words",
+    path: countOf("site=site-* and not tag=room-7 and os-version>=10.0.22001 and memory>=4GB"),
   },
   {
     name: "preview for a room",

@@ -76,7 +76,7 @@ const table = {
   "POST /v1/devices/:device/approve": operates("refuses"),
   "DELETE /v1/devices/:device": operates("limits"),
 
-  "POST /v1/targets/check": reads("limits"),
+  "GET /v1/targets/check": reads("limits"),
   "POST /v1/tags": operates("limits"),
   "GET /v1/groups": reads("limits"),
   "PUT /v1/groups/:name": operates("refuses"),

@@ -330,7 +330,7 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
   const named = database.query<DeviceRow, { text: string }>(
     `${selectDevices}
      WHERE devices.id = $text OR hostname = $text COLLATE NOCASE OR display_name = $text COLLATE NOCASE
-     ORDER BY enrolled_at_ms, devices.id`,
+     ORDER BY +enrolled_at_ms, devices.id`,
   );
   const removed = database.query<DeviceRow, []>(
     `${selectDevices} WHERE removed_at_ms IS NOT NULL ORDER BY removed_at_ms, devices.id`,

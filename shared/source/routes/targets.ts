@@ -4,15 +4,13 @@ import { targetCheckSchema, targetCountSchema } from "../../api/schema/labels.ts
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { scannedDevices } from "../matching-devices.ts";
-import { documented, jsonBody, limitBody } from "../openapi.ts";
+import { documented, queryParameters } from "../openapi.ts";
 import { scopeOf } from "../scope.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
 
-const bodyBytesMax = 16_384;
-
 export function targetRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
-  routes.post(
+  routes.get(
     "/check",
     documented({
       summary: "Devices and subnets that a target matches now, and names in it that nothing has",
@@ -20,10 +18,9 @@ export function targetRoutes(context: SourceContext): Hono<SourceEnv> {
       answer: targetCountSchema,
     }),
     allow(context),
-    limitBody(bodyBytesMax),
-    jsonBody(targetCheckSchema),
+    queryParameters(targetCheckSchema),
     async (c) => {
-      const { target } = c.req.valid("json");
+      const { target } = c.req.valid("query");
       await checkTarget(context, target);
       const subnets = new Set<string>();
       let [devices, connected] = [0, 0];

@@ -24,7 +24,7 @@ export async function previewOf(
   const task = { ...draft, id: before?.id ?? 0, epoch: before?.epoch ?? "" };
   const devices = await targetedBy(context, task);
   const earlier = before === null ? [] : await targetedBy(context, before);
-  const [ids, earlierIds] = [devices, earlier].map((list) => new Set(list.map(({ id }) => id)));
+  const changed = before === null ? { added: devices.length, dropped: 0 } : changeOf(earlier, devices);
   const holders = await holdersOf(catalog, task);
   const sizes = { packageBytes: task.packageBytes, manifestBytes: await manifestBytesOf(context, task) };
   const isHolder = ({ id }: { readonly id: string }): boolean => holders.has(id);
@@ -44,8 +44,7 @@ export async function previewOf(
     packageBytes: task.packageBytes,
     target: task.target,
     devices: devices.length,
-    added: devices.filter(({ id }) => !earlierIds!.has(id)).length,
-    dropped: earlier.filter(({ id }) => !ids!.has(id)).length,
+    ...changed,
     subnets,
     deviceList: first.map((device) => ({
       deviceId: device.id,
@@ -68,6 +67,15 @@ async function targetedBy(context: SourceContext, task: TaskRecord): Promise<Pre
   for await (const devices of scannedDevices(context, task.target))
     for (const device of devices) if (!device.isWaiting) found.push(device);
   return found;
+}
+
+/** Returns the number of devices that an edit adds, and of those that it drops. */
+function changeOf(
+  before: readonly PreviewDevice[],
+  after: readonly PreviewDevice[],
+): Pick<TaskPreview, "added" | "dropped"> {
+  const [earlier, later] = [before, after].map((list) => new Set(list.map(({ id }) => id)));
+  return { added: later!.difference(earlier!).size, dropped: earlier!.difference(later!).size };
 }
 
 /** Returns the devices of a new task that are listed, in the order of their enrolment. */
