@@ -106,6 +106,70 @@ function countingTags(device: Targeted, acceptsWishes: boolean): readonly string
   return acceptsWishes ? [...tags, ...wishes] : tags;
 }
 
+type Lookups = {
+  readonly acceptsWishes: boolean;
+  readonly results: (taskId: number, deviceId: string) => ReturnType<TargetView["resultIn"]>;
+  readonly versions: (name: string, deviceId: string, how: "has" | "holds") => string[];
+};
+
+/** View of a device that makes only what a target names: most name one or two properties. */
+class DeviceView implements TargetView {
+  readonly device: Targeted;
+  readonly #lookups: Lookups;
+
+  constructor(device: Targeted, lookups: Lookups) {
+    this.device = device;
+    this.#lookups = lookups;
+  }
+
+  get id(): string {
+    return this.device.id;
+  }
+  get names(): readonly string[] {
+    return namesOf(this.device);
+  }
+  get tags(): readonly string[] {
+    return countingTags(this.device, this.#lookups.acceptsWishes);
+  }
+  get subnet(): TargetView["subnet"] {
+    const { subnet, subnetName } = this.device;
+    return subnet && { id: subnet.id, cidr: subnet.cidr, name: subnetName };
+  }
+  get site(): string | null {
+    return this.device.site;
+  }
+  get os(): string {
+    return this.device.os;
+  }
+  get arch(): string {
+    return this.device.arch;
+  }
+  get agentVersion(): string {
+    return this.device.agentVersion;
+  }
+  get deviceClass(): string | undefined {
+    return this.device.facts.deviceClass;
+  }
+  get medium(): string | undefined {
+    return this.device.facts.medium;
+  }
+  get onBattery(): boolean | undefined {
+    return this.device.facts.onBattery;
+  }
+  get memoryBytes(): number | undefined {
+    return this.device.facts.memoryBytes;
+  }
+  get diskFreeBytes(): number | undefined {
+    return this.device.facts.diskFreeBytes;
+  }
+  get cacheBytes(): number | undefined {
+    return this.device.facts.cacheBytes;
+  }
+  readonly resultIn: TargetView["resultIn"] = (taskId) => this.#lookups.results(taskId, this.device.id);
+  readonly versionsOf: TargetView["versionsOf"] = (name, how) =>
+    this.#lookups.versions(name, this.device.id, how);
+}
+
 /** Whether the task has ended well on the device, or its command has begun and not ended. */
 const isDone = ({ state, hasBegun }: TaskReport): boolean =>
   successStates.has(state) || (hasBegun && !endStates.has(state));
@@ -125,24 +189,12 @@ export async function openTargeting(
   const packages = new Set(references.flatMap((one) => Array.from(one.packages)));
   const results = await resultsOf(catalog, tasks, deviceId);
   const versions = await versionsOf(catalog, packages, deviceId);
-  const views = new WeakMap<Targeted, TargetView>();
-  const madeView = (device: Targeted): TargetView => ({
-    ...device.facts,
-    id: device.id,
-    names: namesOf(device),
-    tags: countingTags(device, acceptsWishes),
-    subnet: device.subnet && { id: device.subnet.id, cidr: device.subnet.cidr, name: device.subnetName },
-    site: device.site,
-    os: device.os,
-    arch: device.arch,
-    agentVersion: device.agentVersion,
-    resultIn: (taskId) => results(taskId, device.id),
-    versionsOf: (name, how) => versions(name, device.id, how),
-  });
+  const lookups = { acceptsWishes, results, versions };
+  let last: DeviceView | null = null;
+  // One device is often compared with several targets in turn.
   const viewOf = (device: Targeted): TargetView => {
-    const view = views.get(device) ?? madeView(device);
-    views.set(device, view);
-    return view;
+    if (last?.device !== device) last = new DeviceView(device, lookups);
+    return last;
   };
   const matches: Targeting["matches"] = (target, device) =>
     target === "all" || (known.get(target) ?? parsed(target)).matches(viewOf(device));

@@ -54,34 +54,79 @@ export function sqliteDeviceScan(database: Database): DeviceListStore["scan"] {
        FROM devices WHERE ${[...sql, "id > $after"].join(" AND ")} ORDER BY id LIMIT $limit`,
       { ...values, after: after ?? "", limit },
     );
-    const labelled = new Map(labels.all().map((label) => [label.id, label] as const));
-    const subnets = new Map<string, NonNullable<DeviceRecord["subnet"]>>();
-    const factsOf = rememberedParse<DeviceFacts>();
-    const textsOf = rememberedParse<string[]>();
-    return rows.map((row): ScannedDevice => {
-      const [id, hostname, name, os, arch, agentVersion, subnetId, cidr, site] = row;
-      const label = subnetId === null ? undefined : labelled.get(subnetId);
-      let subnet = subnetId === null ? null : (subnets.get(subnetId) ?? null);
-      if (subnetId !== null && subnet?.cidr !== cidr) {
-        subnet = { id: subnetId, cidr: cidr ?? "", site: site ?? "" };
-        subnets.set(subnetId, subnet);
-      }
-      return {
-        id,
-        hostname,
-        name,
-        os,
-        arch,
-        agentVersion,
-        subnet,
-        subnetName: label?.name ?? null,
-        site: label?.site ?? null,
-        facts: factsOf(row[9]),
-        tags: textsOf(row[10]),
-        wishes: textsOf(row[11]),
-        isSuspended: row[12] !== null,
-        isWaiting: row[12] !== null && row[13] === 1,
-      };
-    });
+    const places = new Places(new Map(labels.all().map((label) => [label.id, label] as const)));
+    return rows.map((row) => new ScannedRow(row, places));
   };
+}
+
+type Label = { readonly id: string; readonly name: string | null; readonly site: string | null };
+
+/** Subnets and labels that the rows of a scan share. */
+class Places {
+  readonly labels: ReadonlyMap<string, Label>;
+  readonly facts = rememberedParse<DeviceFacts>();
+  readonly texts = rememberedParse<string[]>();
+
+  constructor(labels: ReadonlyMap<string, Label>) {
+    this.labels = labels;
+  }
+}
+
+/** Row of a scan, which parses only what is read. */
+class ScannedRow implements ScannedDevice {
+  readonly #row: Values;
+  readonly #places: Places;
+
+  constructor(row: Values, places: Places) {
+    this.#row = row;
+    this.#places = places;
+  }
+
+  get id(): string {
+    return this.#row[0];
+  }
+  get hostname(): string {
+    return this.#row[1];
+  }
+  get name(): string | null {
+    return this.#row[2];
+  }
+  get os(): string {
+    return this.#row[3];
+  }
+  get arch(): string {
+    return this.#row[4];
+  }
+  get agentVersion(): string {
+    return this.#row[5];
+  }
+  get subnet(): DeviceRecord["subnet"] {
+    const id = this.#row[6];
+    return id === null ? null : { id, cidr: this.#row[7] ?? "", site: this.#row[8] ?? "" };
+  }
+  get subnetName(): string | null {
+    return this.#label?.name ?? null;
+  }
+  get site(): string | null {
+    return this.#label?.site ?? null;
+  }
+  get facts(): DeviceFacts {
+    return this.#places.facts(this.#row[9]);
+  }
+  get tags(): readonly string[] {
+    return this.#places.texts(this.#row[10]);
+  }
+  get wishes(): readonly string[] {
+    return this.#places.texts(this.#row[11]);
+  }
+  get isSuspended(): boolean {
+    return this.#row[12] !== null;
+  }
+  get isWaiting(): boolean {
+    return this.#row[12] !== null && this.#row[13] === 1;
+  }
+  get #label(): Label | undefined {
+    const id = this.#row[6];
+    return id === null ? undefined : this.#places.labels.get(id);
+  }
 }
