@@ -6,6 +6,7 @@ import type { SignedManifest } from "../model/signing.ts";
 import type { PackageUrl } from "../model/package-url.ts";
 import { deviceRequests, type DeviceRequests } from "./device-requests.ts";
 import type { SourceStatement } from "../model/source-statement.ts";
+import { allPages } from "./pages.ts";
 import { packManifest } from "./packed-manifest.ts";
 import { ask, parseSourceUrl, send, statementAt, type Connection } from "./request.ts";
 import {
@@ -18,7 +19,9 @@ import {
   taskChangedSchema,
   taskRetriedSchema,
   taskDetailSchema,
+  taskDeviceListSchema,
   taskListSchema,
+  taskSubnetListSchema,
   wanReportSchema,
   type PackageUrlList,
   type PublishedPackage,
@@ -149,16 +152,45 @@ function labelCalls(connection: Connection): LabelCalls {
   };
   return {
     changeTags: (tagging) => ask(connection, "POST", "/v1/tags", taggedSchema, { json: tagging }),
-    groups: async () => (await ask(connection, "GET", "/v1/groups", groupListSchema)).groups,
+    groups: () => allPages(connection, "/v1/groups", groupListSchema, ({ groups }) => groups),
     createGroup: (name) => change("PUT", groupPath(name)),
     deleteGroup: (name) => change("DELETE", groupPath(name)),
-    sites: async () => (await ask(connection, "GET", "/v1/sites", siteListSchema)).sites,
+    sites: () => allPages(connection, "/v1/sites", siteListSchema, ({ sites }) => sites),
     createSite: (name) => change("PUT", sitePath(name)),
     renameSite: (name, newName) => change("PATCH", sitePath(name), { name: newName }),
     deleteSite: (name) => change("DELETE", sitePath(name)),
     labelSubnet: (id, label) => change("PATCH", `/v1/subnets/${encodeURIComponent(id)}`, label),
   };
 }
+
+/** Reads a task with all of its subnets, and with the devices of a list. */
+async function wholeTask(
+  connection: Connection,
+  id: number,
+  devices: "all" | "failed" | "unfinished",
+  signal: AbortSignal | undefined,
+): Promise<TaskDetail> {
+  const path = `/v1/tasks/${id}`;
+  const first = await ask(connection, "GET", `${path}?devices=${devices}`, taskDetailSchema, { signal });
+  const { nextSubnets, nextDevices } = first;
+  const subnets = await restOf(nextSubnets, (from) =>
+    allPages(connection, `${path}/subnets`, taskSubnetListSchema, (page) => page.subnets, { from, signal }),
+  );
+  const list = `${path}/devices?devices=${devices}`;
+  const others = await restOf(nextDevices, (from) =>
+    allPages(connection, list, taskDeviceListSchema, (page) => page.devices, { from, signal }),
+  );
+  return {
+    ...first,
+    subnets: [...first.subnets, ...subnets],
+    deviceList: [...first.deviceList, ...others],
+    nextSubnets: null,
+    nextDevices: null,
+  };
+}
+
+const restOf = async <T>(next: string | null, read: (from: string) => Promise<T[]>): Promise<T[]> =>
+  next === null ? [] : read(next);
 
 type SourceCalls = Pick<AdminClient, "announcement" | "announce" | "statement" | "wanReport" | "backup">;
 
@@ -202,7 +234,7 @@ const packageCalls = (connection: Connection): PackageCalls => ({
     const path = `/v1/packages/${packageId}/content`;
     await ask(connection, "PUT", path, doneSchema, { body: content, signal, timeoutMs: null });
   },
-  packages: async () => (await ask(connection, "GET", "/v1/packages", packageListSchema)).packages,
+  packages: () => allPages(connection, "/v1/packages", packageListSchema, ({ packages }) => packages),
   packageUrls: (words) => ask(connection, "GET", urlsPath(words), packageUrlListSchema),
   addPackageUrl: (words, url) =>
     ask(connection, "POST", urlsPath(words), packageUrlListSchema, { json: { url } }),
@@ -251,14 +283,13 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     async removeTask(id) {
       await ask(connection, "DELETE", `/v1/tasks/${id}`, doneSchema);
     },
-    tasks: async () => (await ask(connection, "GET", "/v1/tasks", taskListSchema)).tasks,
-    task: (id, devices = "all", signal = undefined) =>
-      ask(connection, "GET", `/v1/tasks/${id}?devices=${devices}`, taskDetailSchema, { signal }),
+    tasks: () => allPages(connection, "/v1/tasks", taskListSchema, ({ tasks }) => tasks),
+    task: (id, devices = "all", signal = undefined) => wholeTask(connection, id, devices, signal),
     ...deviceRequests(connection),
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);
     },
     ...sourceCalls(connection, transport),
-    subnets: async () => (await ask(connection, "GET", "/v1/subnets", subnetListSchema)).subnets,
+    subnets: () => allPages(connection, "/v1/subnets", subnetListSchema, ({ subnets }) => subnets),
   };
 }

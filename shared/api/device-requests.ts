@@ -1,4 +1,5 @@
 /** Requests of the administrator's client that are about devices. */
+import { allPages } from "./pages.ts";
 import { ask, type Connection } from "./request.ts";
 import {
   deviceListSchema,
@@ -29,9 +30,9 @@ export type DeviceRequests = {
 const devicePath = (words: string): string => `/v1/devices/${encodeURIComponent(words)}`;
 
 export const deviceRequests = (connection: Connection): DeviceRequests => ({
-  async devices(filter) {
+  devices(filter) {
     const query = filter === undefined ? "" : `?filter=${encodeURIComponent(filter)}`;
-    return (await ask(connection, "GET", `/v1/devices${query}`, deviceListSchema)).devices;
+    return allPages(connection, `/v1/devices${query}`, deviceListSchema, ({ devices }) => devices);
   },
   device: (words) => ask(connection, "GET", devicePath(words), deviceSchema),
   deviceTasks: async (words, limit = 1_000) =>
@@ -40,11 +41,13 @@ export const deviceRequests = (connection: Connection): DeviceRequests => ({
     ask(connection, "PATCH", devicePath(words), deviceSchema, { json: { name } }),
   approveDevice: (words) => ask(connection, "POST", `${devicePath(words)}/approve`, deviceSchema),
   removeDevice: (words) => ask(connection, "DELETE", devicePath(words), deviceRemovedSchema),
-  packageDevices: (words, lacking) =>
-    ask(
-      connection,
-      "GET",
-      `/v1/packages/${encodeURIComponent(words)}/devices?lacking=${lacking}`,
-      packageDevicesSchema,
-    ),
+  async packageDevices(words, lacking) {
+    const path = `/v1/packages/${encodeURIComponent(words)}/devices?lacking=${lacking}`;
+    let named: PackageDevices | null = null;
+    const devices = await allPages(connection, path, packageDevicesSchema, (answer) => {
+      named = answer;
+      return answer.devices;
+    });
+    return { ...named!, devices };
+  },
 });

@@ -185,7 +185,7 @@ describe("no credential follows", () => {
     const client = createAdminClient({ sourceUrl: url, token: real.token, timeoutMs: 5_000 });
     await expect(client.devices()).rejects.toMatchObject({
       kind: "refused",
-      message: expect.stringContaining(`redirects GET /v1/devices to ${target.url}/v1/devices`),
+      message: expect.stringContaining(`redirects GET /v1/devices?limit=1000 to ${target.url}/v1/devices`),
     });
     const transport = new SourceTransport({ url, identity: real.identity });
     const headers = { authorization: "Bearer SECRET" };

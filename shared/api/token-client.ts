@@ -1,4 +1,5 @@
 /** The part of the administrator's client about tokens. */
+import { allPages } from "./pages.ts";
 import { ask, type Connection } from "./request.ts";
 import {
   tokenCreatedSchema,
@@ -18,7 +19,7 @@ export type TokenClient = {
 };
 
 export const tokenClient = (connection: Connection): TokenClient => ({
-  tokens: async () => (await ask(connection, "GET", "/v1/tokens", tokenListSchema)).tokens,
+  tokens: () => allPages(connection, "/v1/tokens", tokenListSchema, ({ tokens }) => tokens),
   createToken: (token) => ask(connection, "POST", "/v1/tokens", tokenCreatedSchema, { json: token }),
   revokeToken: (words) => ask(connection, "DELETE", `/v1/tokens/${encodeURIComponent(words)}`, tokenSchema),
 });

@@ -1,4 +1,5 @@
 /** The part of the administrator's client about people: users and single sign-on. */
+import { allPages } from "./pages.ts";
 import { ask, type Connection } from "./request.ts";
 import { doneSchema } from "./schema/admin.ts";
 import {
@@ -33,7 +34,7 @@ const providerPath = "/v1/single-sign-on";
 
 export const userClient = (connection: Connection): UserClient => ({
   caller: () => ask(connection, "GET", "/v1/session", callerSchema),
-  users: async () => (await ask(connection, "GET", "/v1/users", userListSchema)).users,
+  users: () => allPages(connection, "/v1/users", userListSchema, ({ users }) => users),
   addUser: (user) => ask(connection, "POST", "/v1/users", userSchema, { json: user }),
   editUser: (name, edit) => ask(connection, "PATCH", userPath(name), userSchema, { json: edit }),
   async setPassword(name, password) {

@@ -29,6 +29,7 @@ import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
+import { openEventFeed } from "./event-feed.ts";
 import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endTasks } from "./task-ends.ts";
@@ -39,6 +40,7 @@ import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { Orders } from "./trust/orders.ts";
 import { SourceTrust } from "./trust/source-trust.ts";
+import { TaskCounts } from "./task-counts.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 const identity = "0".repeat(64);
@@ -126,39 +128,35 @@ async function openParts(
   const content = await openContentStore(join(folder, "packages"));
   const noted = new NotedTasks();
   const metrics = createSourceMetrics(catalog, changeHub);
+  const events = openEventFeed(catalog);
+  const counts = new TaskCounts({ catalog, changeHub, log, nowMs: () => clock.nowMs, ...switches });
   const nowMs = (): number => clock.nowMs;
   const trust = await SourceTrust.open({ catalog, dataFolder: folder, nowMs, log });
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
   const refusalAudit = new RefusalAudit(catalog.audit, log);
+  const parts = { catalog, changeHub, events, counts, wan, content, log, noted, metrics, refusalAudit };
   const app = createSourceApp({
+    ...parts,
     trust,
     orders,
     onRoots: async () => {},
     identityKey: await loadOrCreateIdentityKey(folder),
     refused: new RefusedRequests(metrics.registry, log),
-    refusalAudit,
     signIn: createSignIn(random),
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     dataFolder: folder,
-    catalog,
-    content,
-    changeHub,
-    wan,
     fallback: new FallbackTokens(),
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
     liveness: new Liveness(changeHub),
-    noted,
-    metrics,
-    log,
     enrolments: enrolmentLimits(),
     ...switches,
     nowMs,
     randomBytes: random,
   });
-  return { app, catalog, changeHub, wan, content, log, noted, metrics, refusalAudit, trust, orders };
+  return { app, trust, orders, ...parts };
 }
 
 type Init = {
@@ -228,6 +226,23 @@ function devicesOf(
   };
   return { checkIn, obeyedBy };
 }
+
+/** Returns the function that enrols a device and checks it in. */
+const enroller =
+  (call: Call, checkIn: ReturnType<typeof devicesOf>["checkIn"]) =>
+  async (
+    hostname: string,
+    address = "10.0.0.5",
+    groups: string[] = [],
+    remote = address,
+  ): Promise<TestDevice> => {
+    const json = { token: enrollToken, hostname, os: "linux", arch: "x64", agentVersion: "0.1.0" };
+    const init = { credential: null, json };
+    const { body } = await call<EnrollResponse>("POST", "/v1/agent/enroll", init);
+    const checkedIn = await checkIn(body, inventoryOf(hostname, address, groups), remote);
+    return { id: body.deviceId, credential: body.credential, subnetId: checkedIn.body.subnetId!, address };
+  };
+
 /** Returns the function that creates a person's token. */
 const tokenMaker =
   (call: ReturnType<typeof callerOf>["call"], clock: { readonly nowMs: number }) =>
@@ -246,9 +261,14 @@ const tokenMaker =
  * @param given differences from the default: all versions stay, takeovers need an approval, and
  *   groups that devices state themselves do not count as tags
  * @param startMs first time of its clock
+ * @param filled data folder with a catalog; the fixture removes it at its end
  */
-export async function openFixture(given: Partial<Switches> = {}, startMs = 1_800_000_000_000) {
-  const folder = await mkdtemp(join(tmpdir(), "flockcast-source-"));
+export async function openFixture(
+  given: Partial<Switches> = {},
+  startMs = 1_800_000_000_000,
+  filled: string | null = null,
+) {
+  const folder = filled ?? (await mkdtemp(join(tmpdir(), "flockcast-source-")));
   const clock = { nowMs: startMs };
   const switches = {
     keepVersions: null,
@@ -258,25 +278,16 @@ export async function openFixture(given: Partial<Switches> = {}, startMs = 1_800
     ...given,
   };
   const parts = await openParts(folder, clock, switches);
-  const { app, catalog, changeHub, wan, content, log, noted, metrics, refusalAudit, trust, orders } = parts;
+  const { app, catalog, changeHub, log, noted, trust } = parts;
   const { keepVersions, acceptsWishes } = switches;
   const { raw, call } = callerOf(app);
   const { checkIn, obeyedBy } = devicesOf({ catalog, trust }, call, clock);
   return {
     folder,
-    app,
     clock,
-    changeHub,
-    catalog,
-    content,
-    log,
-    noted,
-    metrics,
-    trust,
-    orders,
+    ...parts,
     keepVersions,
     auditAgeMs: switches.auditAgeMs,
-    refusalAudit,
     raw,
     call,
     checkIn,
@@ -285,24 +296,14 @@ export async function openFixture(given: Partial<Switches> = {}, startMs = 1_800
     token: tokenMaker(call, clock),
     /** Ends tasks, as the running source does every second. */
     endTasks: () => endTasks({ catalog, changeHub, noted, acceptsWishes, log, nowMs: () => clock.nowMs }),
-    /** Enrols a device and checks it in. */
-    async device(
-      hostname: string,
-      address = "10.0.0.5",
-      groups: string[] = [],
-      remote = address,
-    ): Promise<TestDevice> {
-      const json = { token: enrollToken, hostname, os: "linux", arch: "x64", agentVersion: "0.1.0" };
-      const init = { credential: null, json };
-      const { body } = await call<EnrollResponse>("POST", "/v1/agent/enroll", init);
-      const checkedIn = await checkIn(body, inventoryOf(hostname, address, groups), remote);
-      return { id: body.deviceId, credential: body.credential, subnetId: checkedIn.body.subnetId!, address };
-    },
+    device: enroller(call, checkIn),
     signedPackage: (path: string, options: DigestOptions, keyFile = join(folder, "publisher.key")) =>
       signedPackage(path, options, keyFile),
     async close() {
       changeHub.close();
-      await wan.close();
+      parts.events.close();
+      parts.counts.close();
+      await parts.wan.close();
       catalog.close();
       await rm(folder, { recursive: true });
     },

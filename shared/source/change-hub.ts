@@ -31,6 +31,9 @@ const streamsPerDeviceMax = 2;
 
 export class ChangeHub {
   readonly #streams = new Map<string, Set<Stream>>();
+  /** Subnets of the connected devices, and the number of these on each subnet. */
+  readonly #places = new Map<string, string>();
+  readonly #onSubnet = new Map<string, number>();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #enrolledAtStart: number;
   readonly #settledAtMs: number;
@@ -50,7 +53,11 @@ export class ChangeHub {
    * Returns the body of the event stream of one device.
    * @param onLost called when the connection ends
    */
-  open(deviceId: string, onLost: () => void = () => {}): ReadableStream<Uint8Array> {
+  open(
+    deviceId: string,
+    onLost: () => void = () => {},
+    subnetId: string | null = null,
+  ): ReadableStream<Uint8Array> {
     let own: Stream;
     return new ReadableStream<Uint8Array>(
       {
@@ -62,6 +69,7 @@ export class ChangeHub {
             oldest.close();
           }
           this.#streams.set(deviceId, streams.add(controller));
+          this.place(deviceId, subnetId);
           // Names the spread of the reconnections after a loss of the source.
           controller.enqueue(eventOf("hello", Math.max(this.#enrolledAtStart, this.#streams.size)));
         },
@@ -72,6 +80,29 @@ export class ChangeHub {
       },
       { highWaterMark: unreadMax },
     );
+  }
+
+  /** Notes the subnet of a device; devices that are not connected are left out. */
+  place(deviceId: string, subnetId: string | null): void {
+    const before = this.#places.get(deviceId);
+    const after = this.#streams.has(deviceId) ? (subnetId ?? undefined) : undefined;
+    if (before === after) return;
+    if (before !== undefined) this.#count(before, -1);
+    this.#places.delete(deviceId);
+    if (after === undefined) return;
+    this.#places.set(deviceId, after);
+    this.#count(after, 1);
+  }
+
+  #count(subnetId: string, change: number): void {
+    const devices = (this.#onSubnet.get(subnetId) ?? 0) + change;
+    if (devices === 0) this.#onSubnet.delete(subnetId);
+    else this.#onSubnet.set(subnetId, devices);
+  }
+
+  /** Returns the number of connected devices of each subnet that has one. */
+  get connectedBySubnet(): ReadonlyMap<string, number> {
+    return this.#onSubnet;
   }
 
   isConnected(deviceId: string): boolean {
@@ -105,6 +136,7 @@ export class ChangeHub {
     const streams = this.#streams.get(deviceId);
     if (streams === undefined) return;
     this.#streams.delete(deviceId);
+    this.place(deviceId, null);
     for (const stream of streams) {
       if ((stream.desiredSize ?? 0) > 0) stream.enqueue(eventOf("wake", 0));
       stream.close();
@@ -139,6 +171,8 @@ export class ChangeHub {
   #drop(deviceId: string, stream: Stream): void {
     const streams = this.#streams.get(deviceId);
     streams?.delete(stream);
-    if (streams?.size === 0) this.#streams.delete(deviceId);
+    if (streams?.size !== 0) return;
+    this.#streams.delete(deviceId);
+    this.place(deviceId, null);
   }
 }

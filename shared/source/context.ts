@@ -11,6 +11,7 @@ import type { ManifestGrants } from "./manifest-grants.ts";
 import type { SourceMetrics } from "./metrics.ts";
 import type { ChangeHub } from "./change-hub.ts";
 import type { DuplicateWatch } from "./duplicate-watch.ts";
+import type { EventFeed } from "./event-feed.ts";
 import type { EnrolmentWatch } from "./enrolment-watch.ts";
 import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
@@ -22,6 +23,7 @@ import type { RefusedRequests } from "./refused-requests.ts";
 import type { Orders } from "./trust/orders.ts";
 import type { SourceTrust } from "./trust/source-trust.ts";
 import type { SignIn } from "./sign-in/sign-in.ts";
+import type { TaskCounter } from "./task-count.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
@@ -29,6 +31,8 @@ export type SourceContext = {
   readonly catalog: Catalog;
   readonly content: ContentStore;
   readonly changeHub: ChangeHub;
+  readonly events: EventFeed;
+  readonly counts: TaskCounter;
   readonly wan: WanMeter;
   readonly fallback: FallbackTokens;
   readonly manifests: ManifestGrants;

@@ -56,6 +56,8 @@ const table = {
   "POST /v1/tasks": operates("limits"),
   "POST /v1/tasks/dry-run": operates("limits"),
   "GET /v1/tasks/:id": reads("limits"),
+  "GET /v1/tasks/:id/subnets": reads("limits"),
+  "GET /v1/tasks/:id/devices": reads("limits"),
   "PATCH /v1/tasks/:id": operates("limits"),
   "POST /v1/tasks/:id/dry-run": operates("limits"),
   "POST /v1/tasks/:id/pause": operates("limits"),
@@ -74,6 +76,7 @@ const table = {
   "POST /v1/devices/:device/approve": operates("refuses"),
   "DELETE /v1/devices/:device": operates("limits"),
 
+  "GET /v1/targets/check": reads("limits"),
   "POST /v1/tags": operates("limits"),
   "GET /v1/groups": reads("limits"),
   "PUT /v1/groups/:name": operates("refuses"),
@@ -86,6 +89,8 @@ const table = {
   "PATCH /v1/subnets/:id": operates("refuses"),
   "POST /v1/subnets/:id/split": operates("refuses"),
   "GET /v1/reports/wan": reads("refuses"),
+  "GET /v1/events": reads("limits"),
+  "GET /v1/overview": reads("refuses"),
 
   "GET /v1/settings": reads("refuses"),
   "POST /v1/settings": administrates,

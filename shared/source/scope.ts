@@ -25,12 +25,6 @@ export function isInScope(scope: Scope, { tags }: Pick<DeviceRecord, "tags">): b
   return scope.some((tag) => own.has(foldedName(tag)));
 }
 
-/** Returns the rows that concern devices of the request's scope. */
-export const rowsInScope = <T extends Pick<DeviceRecord, "tags">>(
-  request: ScopedRequest,
-  rows: readonly T[],
-): T[] => rows.filter((row) => isInScope(scopeOf(request), row));
-
 /** Returns the device of the request's scope that has this id or name: deviceNamed. */
 export const deviceInScope = (
   context: SourceContext,
@@ -39,12 +33,6 @@ export const deviceInScope = (
   which: "all" | "kept" = "all",
 ): Promise<DeviceRecord> =>
   deviceNamed(context, words, which, (device) => isInScope(scopeOf(request), device));
-
-/** Returns the tasks that lie within the scope of the request. */
-export const tasksInScope = <T extends { readonly target: string }>(
-  request: ScopedRequest,
-  tasks: readonly T[],
-): T[] => tasks.filter(({ target }) => isWithinScope(target, scopeOf(request)));
 
 /**
  * Checks a task again in its change: others may have edited it while the request was on its way.

@@ -31,6 +31,7 @@ import { createSourceMetrics } from "./metrics.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
+import { openEventFeed } from "./event-feed.ts";
 import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
@@ -44,6 +45,7 @@ import { endAllTasks, startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
+import { TaskCounts } from "./task-counts.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
@@ -196,6 +198,8 @@ async function openContext(
     catalog,
     content,
     changeHub,
+    events: openEventFeed(catalog),
+    counts: new TaskCounts({ catalog, changeHub, acceptsWishes, nowMs, log }),
     identityKey,
     trust,
     orders,
@@ -236,6 +240,8 @@ async function stop(context: SourceContext, listener: Listener, urlFile: string)
   // Connected devices were seen until now.
   await context.catalog.devices.touch(context.changeHub.connectedIds, context.nowMs());
   context.changeHub.close();
+  context.events.close();
+  context.counts.close();
   await listener.stop(drainMs);
   await context.wan.close();
   context.refusalAudit.flush(context.nowMs(), true);

@@ -33,12 +33,12 @@ export const overridingSetting = (tree: SettingTree, { setting }: TaskRecord): R
   setting !== null && tree.has(setting) ? resolveSetting(tree, setting) : null;
 
 /** Uses of settings: each device with its own one, and each open task with the one it names. */
-export type SettingUsers = {
+type SettingUsers = {
   readonly devices: readonly { readonly device: DeviceRecord; readonly own: string }[];
   readonly tasks: readonly TaskRecord[];
 };
 
-export async function settingUsers(context: ReachContext): Promise<SettingUsers> {
+async function settingUsers(context: ReachContext): Promise<SettingUsers> {
   const { settings, devices, tasks } = context.catalog;
   const assignments = await settings.assignments();
   const targeting = await openTargeting(context, targetsOf(assignments));

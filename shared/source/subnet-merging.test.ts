@@ -49,10 +49,9 @@ const confirm = async ({ credential }: TestDevice, probe: string): Promise<void>
 const subnets = async (): Promise<Subnet[]> =>
   (await fixture.call<{ subnets: Subnet[] }>("GET", "/v1/subnets")).body.subnets;
 const sites = async () =>
-  (await subnets()).map(({ gateway, mergedGateways, devices }) => [
-    [gateway].concat(mergedGateways),
-    devices,
-  ]);
+  (await subnets())
+    .map(({ gateway, mergedGateways, devices }) => [[gateway].concat(mergedGateways), devices] as const)
+    .toSorted(([, a], [, b]) => b - a);
 const lease = async ({ credential }: TestDevice, taskId: number, subnetId: string, address: string) => {
   const json = { taskId, subnetId, address, lanPort: 7_067, term: 1 };
   return fixture.call<LeaseResponse>("POST", "/v1/agent/lease", { credential, json });

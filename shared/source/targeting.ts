@@ -11,22 +11,31 @@ import {
   parseTarget,
   referencesOf,
   TargetError,
+  type Target,
   type TargetReferences,
   type TargetView,
 } from "../model/target/index.ts";
 import { endStates, successStates } from "../api/schema/common.ts";
-import type { Catalog, DevicePackage, DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
+import type {
+  Catalog,
+  DevicePackage,
+  DeviceRecord,
+  ScannedDevice,
+  TaskRecord,
+  TaskReport,
+} from "./catalog/index.ts";
 import { reconnectMs } from "./change-hub.ts";
-import type { SourceContext } from "./context.ts";
 
-type TargetContext = Pick<SourceContext, "catalog" | "acceptsWishes">;
+type TargetContext = { readonly catalog: Catalog; readonly acceptsWishes: boolean };
 type Parsed = {
+  /** Null for a text that cannot be read. */
+  readonly target: Target | null;
   readonly matches: (view: TargetView) => boolean;
   readonly references: TargetReferences;
 };
 export type Targeting = {
   /** Whether the target matches the device. */
-  readonly matches: (target: string, device: DeviceRecord) => boolean;
+  readonly matches: (target: string, device: Targeted) => boolean;
   /**
    * Whether a task is for the device: the target matches it, or it has done the task, or runs its
    * command. A result of the task itself may be why the target no longer matches. No task is for a
@@ -45,7 +54,7 @@ export type Targeting = {
 const cache = new Map<string, Parsed>();
 const cachedMax = 1_000;
 const noReferences: TargetReferences = referencesOf({ kind: "all" });
-const nobody: Parsed = { matches: () => false, references: noReferences };
+const nobody: Parsed = { target: null, matches: () => false, references: noReferences };
 
 function parsed(text: string): Parsed {
   const known = cache.get(text);
@@ -60,7 +69,7 @@ function parsed(text: string): Parsed {
 function parse(text: string): Parsed {
   try {
     const target = parseTarget(text);
-    return { matches: matcherOf(target), references: referencesOf(target) };
+    return { target, matches: matcherOf(target), references: referencesOf(target) };
   } catch (error) {
     if (error instanceof TargetError) return nobody;
     throw error;
@@ -69,6 +78,9 @@ function parse(text: string): Parsed {
 
 /** Returns the names in a target; none of one that cannot be read. */
 export const referencesIn = (target: string): TargetReferences => parsed(target).references;
+
+/** Returns the target as a tree; null for a text that cannot be read, which matches nobody. */
+export const targetIn = (target: string): Target | null => parsed(target).target;
 
 /** Whether results of tasks can change which devices the target matches. */
 export const dependsOnResults = (target: string): boolean => {
@@ -80,18 +92,82 @@ export const dependsOnResults = (target: string): boolean => {
 const namesOf = ({ hostname, name }: Pick<DeviceRecord, "hostname" | "name">): string[] =>
   name === null ? [hostname] : [hostname, name];
 
-/** Returns the ids of devices and their names, in the form in which targets compare them. */
-export function knownNames(devices: readonly DeviceRecord[]): Set<string> {
-  const known = new Set<string>();
-  for (const device of devices)
-    for (const name of [device.id, ...namesOf(device)]) known.add(foldedName(name));
-  return known;
-}
+/** A device as targets see it. */
+type Targeted = DeviceRecord | ScannedDevice;
+const isSuspended = (device: Targeted): boolean =>
+  "isSuspended" in device
+    ? device.isSuspended
+    : device.life.state === "suspended" || device.life.state === "waiting";
 
 /** Returns the tags that count. A machine that only claims to be a known one must not get them. */
-function countingTags({ tags, wishes, life }: DeviceRecord, acceptsWishes: boolean): readonly string[] {
-  if (life.state === "suspended" || life.state === "waiting") return [];
+function countingTags(device: Targeted, acceptsWishes: boolean): readonly string[] {
+  const { tags, wishes } = device;
+  if (isSuspended(device)) return [];
   return acceptsWishes ? [...tags, ...wishes] : tags;
+}
+
+type Lookups = {
+  readonly acceptsWishes: boolean;
+  readonly results: (taskId: number, deviceId: string) => ReturnType<TargetView["resultIn"]>;
+  readonly versions: (name: string, deviceId: string, how: "has" | "holds") => string[];
+};
+
+/** View of a device that makes only what a target names: most name one or two properties. */
+class DeviceView implements TargetView {
+  readonly device: Targeted;
+  readonly #lookups: Lookups;
+
+  constructor(device: Targeted, lookups: Lookups) {
+    this.device = device;
+    this.#lookups = lookups;
+  }
+
+  get id(): string {
+    return this.device.id;
+  }
+  get names(): readonly string[] {
+    return namesOf(this.device);
+  }
+  get tags(): readonly string[] {
+    return countingTags(this.device, this.#lookups.acceptsWishes);
+  }
+  get subnet(): TargetView["subnet"] {
+    const { subnet, subnetName } = this.device;
+    return subnet && { id: subnet.id, cidr: subnet.cidr, name: subnetName };
+  }
+  get site(): string | null {
+    return this.device.site;
+  }
+  get os(): string {
+    return this.device.os;
+  }
+  get arch(): string {
+    return this.device.arch;
+  }
+  get agentVersion(): string {
+    return this.device.agentVersion;
+  }
+  get deviceClass(): string | undefined {
+    return this.device.facts.deviceClass;
+  }
+  get medium(): string | undefined {
+    return this.device.facts.medium;
+  }
+  get onBattery(): boolean | undefined {
+    return this.device.facts.onBattery;
+  }
+  get memoryBytes(): number | undefined {
+    return this.device.facts.memoryBytes;
+  }
+  get diskFreeBytes(): number | undefined {
+    return this.device.facts.diskFreeBytes;
+  }
+  get cacheBytes(): number | undefined {
+    return this.device.facts.cacheBytes;
+  }
+  readonly resultIn: TargetView["resultIn"] = (taskId) => this.#lookups.results(taskId, this.device.id);
+  readonly versionsOf: TargetView["versionsOf"] = (name, how) =>
+    this.#lookups.versions(name, this.device.id, how);
 }
 
 /** Whether the task has ended well on the device, or its command has begun and not ended. */
@@ -113,24 +189,12 @@ export async function openTargeting(
   const packages = new Set(references.flatMap((one) => Array.from(one.packages)));
   const results = await resultsOf(catalog, tasks, deviceId);
   const versions = await versionsOf(catalog, packages, deviceId);
-  const views = new WeakMap<DeviceRecord, TargetView>();
-  const madeView = (device: DeviceRecord): TargetView => ({
-    ...device.facts,
-    id: device.id,
-    names: namesOf(device),
-    tags: countingTags(device, acceptsWishes),
-    subnet: device.subnet && { id: device.subnet.id, cidr: device.subnet.cidr, name: device.subnetName },
-    site: device.site,
-    os: device.os,
-    arch: device.arch,
-    agentVersion: device.agentVersion,
-    resultIn: (taskId) => results(taskId, device.id),
-    versionsOf: (name, how) => versions(name, device.id, how),
-  });
-  const viewOf = (device: DeviceRecord): TargetView => {
-    const view = views.get(device) ?? madeView(device);
-    views.set(device, view);
-    return view;
+  const lookups = { acceptsWishes, results, versions };
+  let last: DeviceView | null = null;
+  // One device is often compared with several targets in turn.
+  const viewOf = (device: Targeted): TargetView => {
+    if (last?.device !== device) last = new DeviceView(device, lookups);
+    return last;
   };
   const matches: Targeting["matches"] = (target, device) =>
     target === "all" || (known.get(target) ?? parsed(target)).matches(viewOf(device));

@@ -3,10 +3,11 @@
  * out until it comes back: it may be gone for good. A removed device counts where it had ended.
  */
 import { endStates, successStates } from "../api/schema/common.ts";
-import type { Catalog, DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
-import type { SourceContext } from "./context.ts";
+import type { Catalog, DeviceFilter, DeviceRecord, TaskRecord, TaskReport } from "./catalog/index.ts";
+import type { ChangeHub } from "./change-hub.ts";
+import type { Scope } from "../model/role.ts";
 import { higherTasks, type HigherTask } from "./supersession.ts";
-import { isUnseen, openTargeting, type Targeting } from "./targeting.ts";
+import { isUnseen, openTargeting, targetIn, type Targeting } from "./targeting.ts";
 
 /** Devices of a task, what they reported, and the tasks that supersede it. */
 export type TaskDevices = {
@@ -16,7 +17,12 @@ export type TaskDevices = {
   readonly reports: ReadonlyMap<string, TaskReport>;
   readonly higher: readonly HigherTask[];
 };
-type ReadContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs">;
+export type ReadContext = {
+  readonly catalog: Catalog;
+  readonly changeHub: ChangeHub;
+  readonly acceptsWishes: boolean;
+  readonly nowMs: () => number;
+};
 
 /** Returns the function that reads the devices of tasks; what it reads once serves all of them. */
 export async function taskDevicesReader(
@@ -39,6 +45,41 @@ export async function taskDevicesReader(
     const reports = await reportsOf(task.id);
     const higher = await higherTasksOf(targeting, task, all, reportsOf);
     const targeted = targeting.devicesOf(task, list, reports);
+    return { ...divided(context, task, targeted, reports), reports, higher };
+  };
+}
+
+/** Returns the part of a filter that SQL knows of the devices of a task. */
+export const taskFilter = (
+  { acceptsWishes }: Pick<ReadContext, "acceptsWishes">,
+  { id, target, endedAtMs }: TaskRecord,
+  scope: Scope,
+): DeviceFilter => ({
+  scope,
+  targets: [targetIn(target)].filter((one) => one !== null),
+  acceptsWishes,
+  ofTask: { id, endedAtMs },
+});
+
+/**
+ * Returns the function that divides given devices of a task.
+ * @param all the task, and those that supersede it
+ */
+export async function taskDevicesIn(
+  context: ReadContext,
+  all: readonly TaskRecord[],
+): Promise<(task: TaskRecord, devices: readonly DeviceRecord[]) => Promise<TaskDevices>> {
+  const { tasks } = context.catalog;
+  const targeting = await openTargeting(
+    context,
+    all.map(({ target }) => target),
+  );
+  return async (task, devices) => {
+    const ids = devices.map(({ id }) => id);
+    const reportsOf = (id: number): ReturnType<typeof tasks.reportsOf> => tasks.reportsFor(id, ids);
+    const reports = await reportsOf(task.id);
+    const higher = await higherTasksOf(targeting, task, all, reportsOf);
+    const targeted = targeting.devicesOf(task, devices, reports);
     return { ...divided(context, task, targeted, reports), reports, higher };
   };
 }

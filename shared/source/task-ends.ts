@@ -8,7 +8,7 @@ import type { EndReason } from "../model/task-life.ts";
 import type { TaskRecord } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
 import { targetedDevices } from "./routes/agent-tasks.ts";
-import { stateOnDevice } from "./routes/task-view.ts";
+import { stateOnDevice } from "./task-state.ts";
 import { higherTasks } from "./supersession.ts";
 import { taskDevicesReader } from "./task-devices.ts";
 

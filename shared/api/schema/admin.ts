@@ -8,6 +8,7 @@ import { operatingSystems } from "../../model/package-command.ts";
 import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
 import { endReasons, shownTaskStates } from "../../model/task-life.ts";
 import { targetSchema } from "./labels.ts";
+import { nextEntries, pageEntries } from "./page.ts";
 import {
   base64,
   bytesCount,
@@ -172,6 +173,8 @@ const taskSummarySchema = v.object({
   }),
   /** None of the absent devices was seen since this time; null without them. */
   absentSinceMs: v.nullable(timeMs),
+  /** Time of the last count of all devices; null: those that have not reported are left out. */
+  countedAtMs: v.optional(v.nullable(timeMs), null),
 });
 /** Progress of one device in a task, as last reported to the source. */
 const taskDeviceSchema = v.object({
@@ -218,6 +221,9 @@ export const taskDetailSchema = v.object({
   isSigned: v.optional(v.boolean(), true),
   subnets: v.array(taskSubnetSchema),
   deviceList: v.array(taskDeviceSchema),
+  /** Cursors of the lists of subnets and devices; null: the answer has all. */
+  nextSubnets: v.optional(v.nullable(v.string()), null),
+  nextDevices: v.optional(v.nullable(v.string()), null),
   absentList: v.pipe(
     v.array(v.object({ deviceId: deviceIdSchema, hostname: v.string(), lastSeenAtMs: timeMs })),
     v.maxLength(absentListMax),
@@ -240,15 +246,34 @@ const subnetSchema = v.object({
     v.object({ way: v.picklist(deliveryWays), devices: counter, causes: v.record(v.string(), counter) }),
   ),
 });
-export const packageListSchema = v.object({ packages: v.array(packageSchema) });
-export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema) });
-export const subnetListSchema = v.object({ subnets: v.array(subnetSchema) });
+export const packageListSchema = v.object({ packages: v.array(packageSchema), ...nextEntries });
+/** Filter of the list of packages. */
+export const packageListQuerySchema = v.object({ ...pageEntries, search: v.optional(name(128)) });
+export const taskListSchema = v.object({ tasks: v.array(taskSummarySchema), ...nextEntries });
+export const taskSubnetListSchema = v.object({ subnets: v.array(taskSubnetSchema), ...nextEntries });
+export const taskDeviceListSchema = v.object({ devices: v.array(taskDeviceSchema), ...nextEntries });
+/** Filters and order of the list of tasks. `open`: active or paused. */
+export const taskListQuerySchema = v.object({
+  ...pageEntries,
+  state: v.optional(v.picklist(["open", "over"])),
+  /** Text within the name of the package or the target. */
+  search: v.optional(name(128)),
+  sort: v.optional(v.picklist(["id", "-id"]), "id"),
+});
+/** Filters of the devices of a task. */
+export const taskDeviceListQuerySchema = v.object({
+  ...pageEntries,
+  devices: v.optional(v.picklist(["all", "failed", "unfinished"]), "all"),
+  state: v.optional(deviceTaskStateSchema),
+  subnet: v.optional(subnetIdSchema),
+});
+export const subnetListSchema = v.object({ subnets: v.array(subnetSchema), ...nextEntries });
 /**
  * Devices that a task's detail lists. "failed" keeps the answer small while a large task is
- * watched; "unfinished" adds those that are not over.
+ * watched; "unfinished" adds those that are not over. "none" leaves out subnets and devices.
  */
 export const taskDetailQuerySchema = v.object({
-  devices: v.optional(v.picklist(["all", "failed", "unfinished"]), "all"),
+  devices: v.optional(v.picklist(["all", "failed", "unfinished", "none"]), "all"),
 });
 /** Whether a backup has the bytes of packages that the source holds. */
 export const backupQuerySchema = v.object({ packages: v.optional(v.picklist(["yes", "no"]), "no") });
@@ -275,6 +300,23 @@ export const wanReportSchema = v.object({
   by: v.picklist(wanGroupings),
   rows: v.array(v.object({ id: v.string(), name: v.string(), ...wanBytesEntries })),
   total: v.object(wanBytesEntries),
+});
+/** Numbers of the whole source. */
+export const overviewSchema = v.object({
+  devices: counter,
+  connected: counter,
+  /** Devices that wait for an approval, and those whose tags do not count until one. */
+  waiting: counter,
+  suspended: counter,
+  subnets: counter,
+  sites: counter,
+  packages: counter,
+  openTasks: counter,
+  pausedTasks: counter,
+  /** Devices that failed in open tasks, counted in each of them. */
+  failed: counter,
+  /** Sums since the catalog was created. */
+  wan: v.object(wanBytesEntries),
 });
 /** The answer to a request that returns no data. */
 export const doneSchema = v.object({ ok: v.literal(true) });

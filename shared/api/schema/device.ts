@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { removalReasons } from "../../model/enrolment.ts";
 import { taskStates } from "../../model/task-life.ts";
+import { nextEntries, pageEntries } from "./page.ts";
 import {
   deviceIdSchema,
   deviceTaskStateSchema,
@@ -51,7 +52,7 @@ export const deviceSchema = v.object({
   enrolledWith: v.nullable(v.string()),
   inventory: v.nullable(inventorySchema),
 });
-export const deviceListSchema = v.object({ devices: v.array(deviceSchema) });
+export const deviceListSchema = v.object({ devices: v.array(deviceSchema), ...nextEntries });
 /** Text that finds a device: its id, its host name or the name that it was given. */
 export const deviceWordsSchema = v.object({ device: name(255) });
 export const deviceRenameSchema = v.strictObject({ name: v.nullable(name(128)) });
@@ -95,8 +96,10 @@ export const packageDevicesSchema = v.object({
   name: v.string(),
   version: v.string(),
   devices: v.array(packageDeviceSchema),
+  ...nextEntries,
 });
 export const packageDevicesQuerySchema = v.object({
+  ...pageEntries,
   lacking: v.optional(v.picklist(["true", "false"]), "false"),
 });
 export type DeviceTask = v.InferOutput<typeof deviceTaskSchema>;

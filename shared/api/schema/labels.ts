@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { labelNameSchema } from "../../model/label-name.ts";
 import { parseTarget, TargetError, targetLengthMax } from "../../model/target/index.ts";
+import { nextEntries, pageEntries } from "./page.ts";
 import {
   bytesCount,
   counter,
@@ -60,7 +61,7 @@ const groupSchema = v.object({
   /** Devices that state this group themselves, and do not have the tag. */
   wishes: counter,
 });
-export const groupListSchema = v.object({ groups: v.array(groupSchema) });
+export const groupListSchema = v.object({ groups: v.array(groupSchema), ...nextEntries });
 const siteSchema = v.object({
   name: v.string(),
   createdAtMs: timeMs,
@@ -68,7 +69,7 @@ const siteSchema = v.object({
   devices: counter,
   connected: counter,
 });
-export const siteListSchema = v.object({ sites: v.array(siteSchema) });
+export const siteListSchema = v.object({ sites: v.array(siteSchema), ...nextEntries });
 export const labelPathSchema = v.object({ name: labelNameSchema });
 export const siteRenameSchema = v.object({ name: labelNameSchema });
 /** Null removes the name, or takes the subnet from its site; what is left out stays. */
@@ -123,9 +124,32 @@ export const taskPreviewSchema = v.object({
   manifestWanBytes: bytesCount,
   warnings: v.array(v.string()),
 });
-/** Filter of the list of devices. */
-export const deviceListQuerySchema = v.object({ filter: v.optional(targetSchema, "all") });
-
+export const targetCheckSchema = v.strictObject({ target: targetSchema });
+export const targetCountSchema = v.object({
+  target: v.string(),
+  devices: counter,
+  connected: counter,
+  subnets: counter,
+  /** Names in the target that are not known, one sentence each. */
+  warnings: v.array(v.string()),
+});
+/** Orders of the list of devices; "-" before one reverses it. */
+export const deviceSorts = ["enrolledAtMs", "hostname", "lastSeenAtMs"] as const;
+/** Filters and order of the list of devices. */
+export const deviceListQuerySchema = v.object({
+  ...pageEntries,
+  filter: v.optional(targetSchema, "all"),
+  /** Text within host name or given name, or a whole id. */
+  search: v.optional(name(128)),
+  state: v.optional(v.picklist(["active", "suspended", "waiting"])),
+  connected: v.optional(v.picklist(["true", "false"])),
+  subnet: v.optional(subnetIdSchema),
+  sort: v.optional(
+    v.picklist([...deviceSorts, "-enrolledAtMs", "-hostname", "-lastSeenAtMs"]),
+    "enrolledAtMs",
+  ),
+});
+export type DeviceListQuery = v.InferInput<typeof deviceListQuerySchema>;
 export type Tagging = v.InferInput<typeof taggingSchema>;
 export type Tagged = v.InferOutput<typeof taggedSchema>;
 export type Group = v.InferOutput<typeof groupSchema>;

@@ -121,6 +121,8 @@ const assignmentListEntries = {
   ),
   /** Devices without an assignment, whose own setting is `default`. */
   others: counter,
+  /** Time of the count; null: the devices of a large fleet are not yet counted. */
+  countedAtMs: v.optional(v.nullable(timeMs), null),
 };
 export const settingAssignmentListSchema = v.object(assignmentListEntries);
 export const settingAssignedSchema = v.object({

@@ -8,6 +8,7 @@ import { roles, scopeProblem } from "../../model/role.ts";
 import { tokenKinds } from "../token.ts";
 import { counter, name, timeMs } from "./common.ts";
 import { tagsMax } from "./labels.ts";
+import { nextEntries } from "./page.ts";
 
 const tagList = v.pipe(v.array(labelNameSchema), v.maxLength(tagsMax, `at most ${tagsMax} tags`));
 
@@ -35,7 +36,7 @@ export const tokenSchema = v.object({
   lastUsedAtMs: v.nullable(timeMs),
   revokedAtMs: v.nullable(timeMs),
 });
-export const tokenListSchema = v.object({ tokens: v.array(tokenSchema) });
+export const tokenListSchema = v.object({ tokens: v.array(tokenSchema), ...nextEntries });
 
 const personTokenSchema = v.strictObject({
   kind: v.literal("person"),

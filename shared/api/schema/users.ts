@@ -9,6 +9,7 @@ import { roles } from "../../model/role.ts";
 import { userNameSchema } from "../../model/user-name.ts";
 import { counter, name, timeMs } from "./common.ts";
 import { tagsMax } from "./labels.ts";
+import { nextEntries } from "./page.ts";
 
 const roleSchema = v.picklist(roles);
 const scopeSchema = v.pipe(v.array(labelNameSchema), v.maxLength(tagsMax, `at most ${tagsMax} tags`));
@@ -58,7 +59,7 @@ export const userSchema = v.object({
   lastLoginAtMs: v.nullable(timeMs),
   sessions: counter,
 });
-export const userListSchema = v.object({ users: v.array(userSchema) });
+export const userListSchema = v.object({ users: v.array(userSchema), ...nextEntries });
 export const userCreateSchema = v.strictObject({
   name: userNameSchema,
   role: roleSchema,

@@ -46,18 +46,22 @@ type Evaluation = (view: TargetView) => Truth;
 
 const not = (truth: Truth): Truth => (truth === null ? null : !truth);
 
-function any(truths: Iterable<Truth>): Truth {
+/** Returns true for the first part that is true, and null when one is not known. */
+function any(parts: readonly Evaluation[], view: TargetView): Truth {
   let found: Truth = false;
-  for (const truth of truths) {
+  for (const part of parts) {
+    const truth = part(view);
     if (truth === true) return true;
     if (truth === null) found = null;
   }
   return found;
 }
 
-function every(truths: Iterable<Truth>): Truth {
+/** Returns false for the first part that is false, and null when one is not known. */
+function every(parts: readonly Evaluation[], view: TargetView): Truth {
   let found: Truth = true;
-  for (const truth of truths) {
+  for (const part of parts) {
+    const truth = part(view);
     if (truth === false) return false;
     if (truth === null) found = null;
   }
@@ -96,11 +100,11 @@ function evaluationOf(target: Target): Evaluation {
     }
     case "and": {
       const parts = target.parts.map(evaluationOf);
-      return (view) => every(parts.map((part) => part(view)));
+      return (view) => every(parts, view);
     }
     case "or": {
       const parts = target.parts.map(evaluationOf);
-      return (view) => any(parts.map((part) => part(view)));
+      return (view) => any(parts, view);
     }
     case "test":
       return testOf(target);
@@ -112,7 +116,7 @@ function testOf({ word, operator, values }: TargetTest): Evaluation {
   const tests = values.map((value) => valueTest(word, comparison, value));
   const isNegated = operator === "!=" || operator === "not in";
   return (view) => {
-    const truth = any(tests.map((test) => test(view)));
+    const truth = any(tests, view);
     return isNegated ? not(truth) : truth;
   };
 }
@@ -122,11 +126,13 @@ function valueTest(word: TargetWord, operator: Comparison, value: string): Evalu
     case "text":
     case "choice":
       return textTest(word, value);
-    case "version":
+    case "version": {
+      const isWanted = remembered((version) => isVersion(version, operator, value));
       return (view) => {
         const version = word === "agent" ? view.agentVersion : osVersionOf(view.os);
-        return version === null ? null : isVersion(version, operator, value);
+        return version === null ? null : isWanted(version);
       };
+    }
     case "size": {
       const bytes = parseSizeBytes(value);
       return (view) => {
@@ -150,9 +156,11 @@ function valueTest(word: TargetWord, operator: Comparison, value: string): Evalu
 
 function textTest(word: TargetWord, value: string): Evaluation {
   const wanted = foldedName(value);
-  const matches = isPattern(wanted)
-    ? (text: string) => matchesPattern(wanted, foldedName(text))
-    : (text: string) => foldedName(text) === wanted;
+  const matches = remembered(
+    isPattern(wanted)
+      ? (text) => matchesPattern(wanted, foldedName(text))
+      : (text) => foldedName(text) === wanted,
+  );
   if (word === "site" && wanted === noneName)
     return ({ site, subnet, isPartial }) => (subnet === null || isPartial ? null : site === null);
   return (view) => {
@@ -221,20 +229,22 @@ function packageTest(word: TargetWord, value: string): Evaluation {
 /** Upper bound on remembered networks of one test. */
 const rememberedMax = 4_096;
 
-/** Returns `cidrContains` of one outer network, whose parser takes most of an evaluation. */
-function rememberedContains(outer: string): (inner: string) => boolean {
-  const remembered = new Map<string, boolean>();
-  return (inner) => {
-    const found = remembered.get(inner) ?? cidrContains(outer, inner);
-    if (remembered.size >= rememberedMax) remembered.clear();
-    remembered.set(inner, found);
+/** Returns the same test, which remembers its results: many devices state equal texts. */
+function remembered(test: (text: string) => boolean): (text: string) => boolean {
+  const results = new Map<string, boolean>();
+  return (text) => {
+    const before = results.get(text);
+    if (before !== undefined) return before;
+    const found = test(text);
+    if (results.size >= rememberedMax) results.clear();
+    results.set(text, found);
     return found;
   };
 }
 
 function subnetTest(value: string): Evaluation {
   if (value.includes("/")) {
-    const contains = rememberedContains(value);
+    const contains = remembered((cidr) => cidrContains(value, cidr));
     return ({ subnet }) => subnet && contains(subnet.cidr);
   }
   const wanted = foldedName(value);

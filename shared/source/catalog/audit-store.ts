@@ -29,6 +29,8 @@ export type AuditNote = {
 };
 
 export interface AuditStore {
+  /** Calls the listener with the object of every row that is appended from now on. */
+  onAppend(listener: (object: string) => void): void;
   /** Appends a row that goes with no change of the catalog, for the act that runs. */
   note(note: AuditNote): Promise<void>;
   /** Returns rows, the newest first. */

@@ -8,6 +8,7 @@
  */
 import type { AuditStore } from "./audit-store.ts";
 import type { DeviceLifeStore } from "./device-life.ts";
+import type { DeviceListStore } from "./device-list.ts";
 import type { DeviceRecord } from "./device-record.ts";
 import type { LanKeyStore } from "./lan-key-store.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
@@ -65,6 +66,8 @@ export type PackageRecord = Omit<PublishedPackage, "urls"> & {
   /** Key of 16 bytes for devices that a task targets with this package, in the current epoch. */
   readonly packageKey: Uint8Array;
 };
+/** Time of the publication, and number of the row. */
+export type PackageListKey = readonly [number, number];
 export type SignedManifestBytes = {
   readonly manifest: Uint8Array;
   readonly signature: Uint8Array;
@@ -162,11 +165,11 @@ export interface DeviceStore {
   count(): Promise<number>;
   /** Returns the devices of a subnet that did not report an end of the task. */
   withoutEnd(taskId: number, subnetId: string): Promise<DeviceRecord[]>;
-  inventories(): Promise<Map<string, Inventory>>;
+  inventories(ids: readonly string[]): Promise<Map<string, Inventory>>;
   /** Records a check-in. @returns the subnet of the device after merges */
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
-  /** Returns the last delivery modes by subnet: of how many devices, and with which causes. */
-  ways(): Promise<DeliveryCount[]>;
+  /** Returns the last delivery modes on these subnets: of how many devices, and their causes. */
+  ways(subnetIds: readonly string[]): Promise<DeliveryCount[]>;
   /** Records a contact of devices other than a check-in. */
   touch(ids: readonly string[], atMs: number): Promise<void>;
 }
@@ -180,6 +183,12 @@ export interface PackageStore {
   byNameVersion(name: string, version: string): Promise<PackageRecord | null>;
   /** Returns all packages, the last published first. */
   list(): Promise<PackageRecord[]>;
+  /** Returns packages in the order of `list` after a key. @param search text within the name */
+  page(query: {
+    readonly after: PackageListKey | null;
+    readonly search: string | null;
+    readonly limit: number;
+  }): Promise<{ readonly record: PackageRecord; readonly key: PackageListKey }[]>;
   signedManifest(id: string): Promise<SignedManifestBytes | null>;
   /** Adds a package. Replaces one of the same name and version that never became ready. */
   add(record: PackageRecord, signed: SignedManifestBytes): Promise<void>;
@@ -198,6 +207,15 @@ export interface PackageStore {
   remove(id: string): Promise<number[]>;
 }
 
+export type TaskQuery = {
+  readonly after: number | null;
+  readonly isDescending: boolean;
+  readonly limit: number;
+  /** Whether the tasks are active or paused, or neither. */
+  readonly isOpen?: boolean | undefined;
+  /** Text within the name of the package or the target. */
+  readonly search?: string | undefined;
+};
 export interface TaskStore {
   create(task: Omit<TaskRecord, "id" | "epoch">): Promise<TaskRecord>;
   byId(id: number): Promise<TaskRecord | null>;
@@ -229,6 +247,13 @@ export interface TaskStore {
   /** Raises the attempt of the devices that failed; of these ones, or all. @returns their ids */
   retry(id: number, atMs: number, deviceIds: readonly string[] | null): Promise<string[]>;
   progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
+  /** Returns the last reports of these devices. */
+  progressFor(taskId: number, deviceIds: readonly string[]): Promise<Map<string, ProgressRecord>>;
+  reportsFor(taskId: number, deviceIds: readonly string[]): Promise<Map<string, TaskReport>>;
+  /** Returns the devices by the state that they reported; the counters are kept at write time. */
+  counters(taskIds: readonly number[]): Promise<Map<number, Map<DeviceTaskState, number>>>;
+  /** Returns tasks by id after a key. */
+  page(query: TaskQuery): Promise<TaskRecord[]>;
   /** Returns the last reports by device, without their text: the list of tasks needs no more. */
   reportsOf(taskId: number): Promise<Map<string, TaskReport>>;
   /** Returns the last reports of a device by task. */
@@ -379,6 +404,7 @@ export interface Catalog {
    */
   readonly epoch: string;
   readonly devices: DeviceStore;
+  readonly deviceList: DeviceListStore;
   readonly life: DeviceLifeStore;
   readonly packages: PackageStore;
   readonly tasks: TaskStore;

@@ -60,6 +60,14 @@ export type PackageReport = {
   readonly updatedAtMs: number;
 };
 
+export type PackageFacts = {
+  /** Whether the last check-in stated the package. */
+  readonly holds: boolean;
+  readonly checkedInAtMs: number;
+  /** Reports of all tasks of the package, in the order of the tasks. */
+  readonly reports: readonly PackageReport[];
+};
+
 export interface DeviceLifeStore {
   /** Returns the rows of a machine's identity. @param instance process that enrols */
   sameMachine(machine: string, instance: string | null, nowMs: number): Promise<KnownMachine[]>;
@@ -103,12 +111,8 @@ export interface DeviceLifeStore {
   setExpiryFrom(atMs: number): Promise<void>;
   /** Deletes rows that were removed before this time, and have no report. @returns their number */
   deleteRemoved(beforeMs: number): Promise<number>;
-  /** Returns the devices whose last check-in stated the package, and the time of each check-in. */
-  holdersOf(
-    packageId: string,
-  ): Promise<{ holders: ReadonlySet<string>; checkedInAtMs: ReadonlyMap<string, number> }>;
-  /** Returns the reports of all tasks of a package, in the order of the tasks. */
-  reportsOfPackage(packageId: string): Promise<PackageReport[]>;
+  /** Returns what these devices stated and reported about a package. */
+  packageFacts(packageId: string, deviceIds: readonly string[]): Promise<Map<string, PackageFacts>>;
   /** Returns the tasks that the device reported, the last report first. */
   history(id: string, limit: number): Promise<DeviceHistoryEntry[]>;
   /** Records the devices without which a task ended. */

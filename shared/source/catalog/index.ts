@@ -13,13 +13,15 @@ export type {
   TaskReport,
 } from "./catalog.ts";
 export type { AuditFilter, AuditStore } from "./audit-store.ts";
-export type { BarredCredential, DeviceHistoryEntry, RemovedDevice } from "./device-life.ts";
+export type { BarredCredential, DeviceHistoryEntry, PackageFacts, RemovedDevice } from "./device-life.ts";
 export type { PackageKeys } from "./lan-key-store.ts";
+export { deviceOrders } from "./device-list.ts";
+export type { DeviceFilter, DeviceKey, DeviceOrder, DeviceQuery, ScannedDevice } from "./device-list.ts";
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export type { NewToken, TokenRecord, TokenStore } from "./token-store.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
-export type { GroupRole, SessionRecord, SingleSignOn, UserRecord } from "./user-store.ts";
+export type { GroupRole, SessionRecord, SingleSignOn, UserPart, UserRecord } from "./user-store.ts";
 export type { OrderRecord } from "./trust-store.ts";
 export {
   holderOf,

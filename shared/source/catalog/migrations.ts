@@ -4,6 +4,7 @@
  */
 import type { Database } from "bun:sqlite";
 import { firstSteps } from "./first-migrations.ts";
+import { listsStep } from "./lists-step.ts";
 import { lanKeyStep } from "./sqlite-lan-keys.ts";
 import { usersStep } from "./users-step.ts";
 import { wanAccountStep } from "./wan-account-step.ts";
@@ -225,6 +226,7 @@ const steps: readonly string[] = [
     PRIMARY KEY (subnet_id, egress)
   ) STRICT, WITHOUT ROWID;
   `,
+  listsStep,
 ];
 
 export const catalogVersion = steps.length;

@@ -119,10 +119,16 @@ export function sqliteAudit(
   database: Database,
   nowMs: () => number,
 ): { readonly store: AuditStore; readonly append: (entry: AuditEntry) => void } {
-  const append = appender(database, nowMs);
+  const listeners: ((object: string) => void)[] = [];
+  const write = appender(database, nowMs);
+  const append = (entry: AuditEntry): void => {
+    write(entry);
+    for (const listener of listeners) listener(entry.object);
+  };
   const note = database.transaction((entry: AuditEntry) => append(entry));
   const store: AuditStore = {
     ...readers(database),
+    onAppend: (listener) => void listeners.push(listener),
     note: async (entry) => note.immediate(entry),
     removeBefore: remover(database, append, nowMs),
   };

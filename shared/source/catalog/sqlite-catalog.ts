@@ -15,6 +15,8 @@ import { migrate } from "./migrations.ts";
 import { auditedStores } from "./audited-catalog.ts";
 import { sqliteAudit } from "./sqlite-audit.ts";
 import { sqliteDeviceLife } from "./sqlite-device-life.ts";
+import { sqliteDeviceList } from "./sqlite-device-list.ts";
+import { sqliteDeviceScan } from "./sqlite-device-scan.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
@@ -145,6 +147,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
+    deviceList: { ...sqliteDeviceList(database), scan: sqliteDeviceScan(database) },
     leases: sqliteLeases(database),
     devicePackages: sqliteDevicePackages(database),
     lanKeys: sqliteLanKeys(database),

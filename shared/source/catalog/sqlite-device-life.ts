@@ -222,25 +222,27 @@ type HistoryRow = {
   report_json: string;
 };
 
-function records(
-  database: Database,
-): Pick<DeviceLifeStore, "history" | "holdersOf" | "inventoryOf" | "reportsOfPackage"> {
+function records(database: Database): Pick<DeviceLifeStore, "history" | "inventoryOf" | "packageFacts"> {
   const history = database.query<HistoryRow, { id: string; limit: number }>(
     `SELECT tasks.id, package_name, package_version, action, command, run, tasks.state, updated_at_ms, report_json
      FROM progress JOIN tasks ON tasks.id = task_id WHERE device_id = $id
      ORDER BY updated_at_ms DESC, task_id DESC LIMIT $limit`,
   );
-  const holders = database.query<{ id: string; at_ms: number; holds: number }, { packageId: string }>(
+  const facts = database.query<
+    { id: string; at_ms: number; holds: number },
+    { packageId: string; ids: string }
+  >(
     `SELECT id, coalesce(checked_in_at_ms, 0) AS at_ms,
        EXISTS (SELECT 1 FROM json_each(packages_json) WHERE value = $packageId) AS holds
-     FROM devices WHERE removed_at_ms IS NULL`,
+     FROM devices WHERE id IN (SELECT value FROM json_each($ids))`,
   );
-  const reports = database.query<PackageReport, { packageId: string }>(
+  const reports = database.query<PackageReport, { packageId: string; ids: string }>(
     `SELECT device_id AS deviceId, task_id AS taskId, action, progress.state AS state, updated_at_ms AS updatedAtMs
-     FROM progress JOIN tasks ON tasks.id = task_id WHERE package_id = $packageId ORDER BY task_id`,
+     FROM tasks CROSS JOIN json_each($ids) AS wanted CROSS JOIN progress
+     WHERE package_id = $packageId AND task_id = tasks.id AND device_id = wanted.value ORDER BY task_id`,
   );
-  const inventory = database.query<{ inventory_json: string | null }, { id: string }>(
-    "SELECT inventory_json FROM devices WHERE id = $id",
+  const inventory = database.query<{ inventory_json: string }, { id: string }>(
+    "SELECT inventory_json FROM device_inventories WHERE device_id = $id",
   );
   return {
     async history(id, limit) {
@@ -258,14 +260,18 @@ function records(
         updatedAtMs: row.updated_at_ms,
       }));
     },
-    async holdersOf(packageId) {
-      const rows = holders.all({ packageId });
-      return {
-        holders: new Set(rows.filter(({ holds }) => holds === 1).map(({ id }) => id)),
-        checkedInAtMs: new Map(rows.map((row) => [row.id, row.at_ms])),
-      };
+    async packageFacts(packageId, deviceIds) {
+      const parameters = { packageId, ids: JSON.stringify(deviceIds) };
+      const own = Map.groupBy(reports.all(parameters), ({ deviceId }) => deviceId);
+      return new Map(
+        facts
+          .all(parameters)
+          .map(({ id, at_ms: checkedInAtMs, holds }) => [
+            id,
+            { holds: holds === 1, checkedInAtMs, reports: own.get(id) ?? [] },
+          ]),
+      );
     },
-    reportsOfPackage: async (packageId) => reports.all({ packageId }),
     async inventoryOf(id) {
       const text = inventory.get({ id })?.inventory_json ?? null;
       return text === null ? null : (JSON.parse(text) as Inventory);
@@ -324,7 +330,7 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
   const named = database.query<DeviceRow, { text: string }>(
     `${selectDevices}
      WHERE devices.id = $text OR hostname = $text COLLATE NOCASE OR display_name = $text COLLATE NOCASE
-     ORDER BY enrolled_at_ms, devices.id`,
+     ORDER BY +enrolled_at_ms, devices.id`,
   );
   const removed = database.query<DeviceRow, []>(
     `${selectDevices} WHERE removed_at_ms IS NOT NULL ORDER BY removed_at_ms, devices.id`,

@@ -28,9 +28,14 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
        last_seen_at_ms = $atMs, subnet_id = $subnetId, subnet_cidr = $cidr, subnet_site = $site,
        own_subnet_id = $ownId, own_subnet_site = $ownSite, subnet_group = $group,
        remote_address = $remote, egress = $egress, lan_address = $lanAddress, lan_port = $lanPort,
-       groups_json = $groups, facts_json = $facts, inventory_json = $inventory, packages_json = $packages,
+       groups_json = $groups, facts_json = $facts, packages_json = $packages,
        checked_in_at_ms = $atMs, unused_instance = NULL
      WHERE id = $id`,
+  );
+  const putInventory = database.query(
+    `INSERT INTO device_inventories (device_id, inventory_json) VALUES ($id, $inventory)
+     ON CONFLICT DO UPDATE SET inventory_json = excluded.inventory_json
+     WHERE inventory_json <> excluded.inventory_json`,
   );
   // A merge of this device alone ends when its identity changes: it may be at another place.
   const forget = database.query(
@@ -64,7 +69,6 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
       site: subnet?.site ?? null,
       groups: JSON.stringify(inventory.groups),
       facts: JSON.stringify(factsOf(inventory)),
-      inventory: JSON.stringify(inventory),
       packages: JSON.stringify(packages),
       ownId: own?.id ?? null,
       ownSite: own?.site ?? null,
@@ -74,6 +78,7 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
       lanAddress: place?.address ?? null,
       lanPort: place?.lanPort ?? 0,
     });
+    putInventory.run({ id, inventory: JSON.stringify(inventory) });
     return subnet;
   });
   return async (id, checkIn) => record.immediate(id, checkIn);
@@ -81,13 +86,13 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
 
 function ways(database: Database): DeviceStore["ways"] {
   type WayRow = { subnet_id: string; way: DeliveryCount["way"]; causes: string; devices: number };
-  const count = database.query<WayRow, []>(
+  const count = database.query<WayRow, { ids: string }>(
     `SELECT subnet_id, way, way_causes_json AS causes, count(*) AS devices FROM devices
-     WHERE subnet_id IS NOT NULL AND way IS NOT NULL AND way_subnet_id = own_subnet_id AND removed_at_ms IS NULL
+     WHERE subnet_id IN (SELECT value FROM json_each($ids)) AND way IS NOT NULL AND way_subnet_id = own_subnet_id AND removed_at_ms IS NULL
      GROUP BY subnet_id, way, way_causes_json ORDER BY devices DESC`,
   );
-  return async () =>
-    count.all().map(({ subnet_id: subnetId, way, causes, devices }) => ({
+  return async (ids) =>
+    count.all({ ids: JSON.stringify(ids) }).map(({ subnet_id: subnetId, way, causes, devices }) => ({
       subnetId,
       way,
       causes: JSON.parse(causes) as string[],
@@ -111,8 +116,9 @@ export function sqliteDevices(database: Database): DeviceStore {
        SELECT 1 FROM progress WHERE task_id = $taskId AND device_id = devices.id
          AND state IN (${endStatesSql}))`,
   );
-  const inventories = database.query<{ id: string; inventory_json: string }, []>(
-    "SELECT id, inventory_json FROM devices WHERE inventory_json IS NOT NULL AND removed_at_ms IS NULL",
+  const inventories = database.query<{ id: string; inventory_json: string }, { ids: string }>(
+    `SELECT device_id AS id, inventory_json FROM device_inventories
+     WHERE device_id IN (SELECT value FROM json_each($ids))`,
   );
   const touch = database.query("UPDATE devices SET last_seen_at_ms = $atMs WHERE id = $id");
   const touchAll = database.transaction((ids: readonly string[], atMs: number) => {
@@ -136,9 +142,11 @@ export function sqliteDevices(database: Database): DeviceStore {
     async withoutEnd(taskId, subnetId) {
       return withoutEnd.all({ taskId, subnetId }).map(toDevice);
     },
-    async inventories() {
+    async inventories(ids) {
       return new Map(
-        inventories.all().map((row) => [row.id, JSON.parse(row.inventory_json) as Inventory] as const),
+        inventories
+          .all({ ids: JSON.stringify(ids) })
+          .map((row) => [row.id, JSON.parse(row.inventory_json) as Inventory] as const),
       );
     },
     ways: ways(database),

@@ -95,6 +95,42 @@ function removePackage(database: Database): PackageStore["remove"] {
       .immediate();
 }
 
+function unfinished(database: Database): Pick<PackageStore, "unfinishedBefore" | "removeUnfinished"> {
+  return {
+    async unfinishedBefore(atMs) {
+      return database
+        .query<{ id: string }, { atMs: number }>(
+          "SELECT id FROM packages WHERE state = 'uploading' AND published_at_ms < $atMs",
+        )
+        .all({ atMs })
+        .map(({ id }) => id);
+    },
+    async removeUnfinished(id) {
+      const removed = database
+        .query("DELETE FROM packages WHERE id = $id AND state = 'uploading'")
+        .run({ id });
+      return removed.changes > 0;
+    },
+  };
+}
+
+function packagePage(database: Database, withUrls: (row: Row) => PackageRecord | null): PackageStore["page"] {
+  const page = database.query<
+    Row & { number: number },
+    { atMs: number; number: number; search: string; limit: number }
+  >(
+    `SELECT rowid AS number, ${columns} FROM packages WHERE (published_at_ms, rowid) < ($atMs, $number)
+       AND ($search = '' OR instr(lower(name), $search))
+     ORDER BY published_at_ms DESC, rowid DESC LIMIT $limit`,
+  );
+  return async ({ after, search, limit }) => {
+    const [atMs, number] = after ?? [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+    return page
+      .all({ atMs, number, search: (search ?? "").toLowerCase(), limit })
+      .map((row) => ({ record: withUrls(row)!, key: [row.published_at_ms, row.number] as const }));
+  };
+}
+
 export function sqlitePackages(database: Database): PackageStore {
   const urlsOf = database.query<PackageUrl, { id: string }>(
     "SELECT url, layout FROM package_urls WHERE package_id = $id ORDER BY position",
@@ -123,6 +159,7 @@ export function sqlitePackages(database: Database): PackageStore {
     async list() {
       return list.all().map((row) => withUrls(row)!);
     },
+    page: packagePage(database, withUrls),
     async signedManifest(id) {
       const row = signedManifest.get({ id });
       return row && { manifest: row.manifest, signature: row.signature, publisherKey: row.publisher_key };
@@ -138,19 +175,6 @@ export function sqlitePackages(database: Database): PackageStore {
     },
     ...urlChanges(database),
     remove: removePackage(database),
-    async unfinishedBefore(atMs) {
-      return database
-        .query<{ id: string }, { atMs: number }>(
-          "SELECT id FROM packages WHERE state = 'uploading' AND published_at_ms < $atMs",
-        )
-        .all({ atMs })
-        .map(({ id }) => id);
-    },
-    async removeUnfinished(id) {
-      const removed = database
-        .query("DELETE FROM packages WHERE id = $id AND state = 'uploading'")
-        .run({ id });
-      return removed.changes > 0;
-    },
+    ...unfinished(database),
   };
 }

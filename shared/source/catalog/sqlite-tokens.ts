@@ -50,7 +50,9 @@ export function tokenSpender(database: Database): (id: string, atMs: number) => 
 }
 
 export function sqliteTokens(database: Database): TokenStore {
-  const list = database.query<Row, []>("SELECT * FROM tokens ORDER BY created_at_ms, id");
+  const list = database.query<Row, { atMs: number; id: string; limit: number }>(
+    `SELECT * FROM tokens WHERE (created_at_ms, id) > ($atMs, $id) ORDER BY created_at_ms, id LIMIT $limit`,
+  );
   const byDigest = database.query<Row, { sha256: string }>("SELECT * FROM tokens WHERE sha256 = $sha256");
   const named = database.query<Row, { words: string }>(
     `SELECT * FROM tokens WHERE id = $words OR (name = $words COLLATE NOCASE AND revoked_at_ms IS NULL)
@@ -74,7 +76,8 @@ export function sqliteTokens(database: Database): TokenStore {
        AND name NOT IN ('admin.token', 'enroll.token')`,
   );
   return {
-    list: async () => list.all().map(toToken),
+    list: async (after, limit) =>
+      list.all({ atMs: after?.[0] ?? -1, id: after?.[1] ?? "", limit }).map(toToken),
     async byDigest(sha256) {
       const row = byDigest.get({ sha256 });
       return row && toToken(row);

@@ -37,10 +37,11 @@ export const toUser = (row: UserRow): UserRecord => ({
 });
 
 export function sqliteUsers(database: Database): UserStore {
-  const all = database.query<UserRow & { sessions: number }, { usedSinceMs: number; begunSinceMs: number }>(
+  type Part = { usedSinceMs: number; begunSinceMs: number; after: string; only: string; limit: number };
+  const all = database.query<UserRow & { sessions: number }, Part>(
     `SELECT ${userColumns}, (SELECT count(*) FROM sessions WHERE user_id = users.id
        AND used_at_ms > $usedSinceMs AND began_at_ms > $begunSinceMs) AS sessions
-     FROM users ORDER BY folded`,
+     FROM users WHERE folded > $after AND $only IN ('', folded) ORDER BY folded LIMIT $limit`,
   );
   const byName = database.query<UserRow, { folded: string }>(
     `SELECT ${userColumns} FROM users WHERE folded = $folded`,
@@ -55,9 +56,15 @@ export function sqliteUsers(database: Database): UserStore {
     return row && toUser(row);
   };
   return {
-    list: async (usedSinceMs, begunSinceMs) =>
+    list: async (usedSinceMs, begunSinceMs, { after = null, only, limit = -1 } = {}) =>
       all
-        .all({ usedSinceMs, begunSinceMs })
+        .all({
+          usedSinceMs,
+          begunSinceMs,
+          after: after ?? "",
+          only: only === undefined ? "" : foldedName(only),
+          limit,
+        })
         .map((row) => Object.assign(toUser(row), { sessions: row.sessions })),
     byName: async (name) => read(name),
     add: adding(database),

@@ -32,11 +32,13 @@ export type TokenRecord = {
   /** Null: the token is not revoked. */
   readonly revokedAtMs: number | null;
 };
+/** Time of the creation, and id. */
+export type TokenKey = readonly [number, string];
 export type NewToken = Omit<TokenRecord, "uses" | "lastUsedAtMs" | "revokedAtMs">;
 
 export interface TokenStore {
-  /** Returns all tokens, the oldest first. */
-  list(): Promise<TokenRecord[]>;
+  /** Returns tokens, the oldest first, after this one. */
+  list(after: TokenKey | null, limit: number): Promise<TokenRecord[]>;
   /** Returns the token whose secret has this SHA-256, also a revoked one. */
   byDigest(sha256: string): Promise<TokenRecord | null>;
   /** Returns the token with this id, or the one with this name that is not revoked. */

@@ -32,9 +32,19 @@ export type ProviderUser = {
 export const usersMax = 10_000;
 
 /** Names compare without case. */
+/** Users after a folded name, or one of them; default: all. */
+export type UserPart = {
+  readonly after?: string | null;
+  readonly only?: string;
+  readonly limit?: number;
+};
 export interface UserStore {
   /** Returns all users by name, with the number of their sessions that were used since a time. */
-  list(usedSinceMs: number, begunSinceMs: number): Promise<(UserRecord & { readonly sessions: number })[]>;
+  list(
+    usedSinceMs: number,
+    begunSinceMs: number,
+    part?: UserPart,
+  ): Promise<(UserRecord & { readonly sessions: number })[]>;
   byName(name: string): Promise<UserRecord | null>;
   /** Adds a user with a password. */
   add(

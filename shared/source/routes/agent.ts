@@ -53,6 +53,7 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
       // Reports of web bytes are compared with what the source has sent.
       if (reports.some(({ wanBytesFetched }) => wanBytesFetched > 0)) await context.wan.flush();
       await context.catalog.tasks.recordProgress(c.var.device.id, reports, context.nowMs());
+      for (const { taskId } of reports) context.events.note("task", String(taskId));
       for (const { state, taskId } of reports)
         if (state === "complete" || state === "superseded") context.noted.add(taskId);
       for (const follows of new Set(reports.map((one) => one.follows)))
@@ -129,6 +130,8 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       if (instance !== undefined)
         await noteInstance(context, c, { instance, address: place?.address ?? "none" });
       const subnet = await catalog.devices.recordCheckIn(id, { inventory, packages, place, atMs });
+      context.changeHub.place(id, subnet?.id ?? null);
+      context.events.note("device", id);
       const device = (await catalog.devices.byId(id)) ?? c.var.device;
       if (c.var.device.share !== device.share) await giveUpShare(context, c.var.device);
       context.liveness.noteCheckIn(id);
@@ -233,11 +236,14 @@ function addEvents(routes: Hono<SourceEnv>, context: SourceContext): void {
       c.env.allowIdle(0);
       const { id } = c.var.device;
       // A connected device is seen, however long it has sent no request.
-      const onLost = (): void =>
+      const onLost = (): void => {
+        context.events.note("device", id);
         void context.catalog.devices
           .touch([id], context.nowMs())
           .catch((error: unknown) => context.log.error({ err: error }, "cannot record the last contact"));
-      return c.body(context.changeHub.open(id, onLost), 200, {
+      };
+      context.events.note("device", id);
+      return c.body(context.changeHub.open(id, onLost, c.var.device.subnet?.id ?? null), 200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",
         // Tells a reverse proxy not to buffer events.

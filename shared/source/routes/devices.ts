@@ -1,5 +1,6 @@
 /** Routes for administrators about the life of devices: inventory, history, name, removal. */
 import { Hono } from "hono";
+import * as v from "valibot";
 import {
   deviceListSchema,
   deviceRemovedSchema,
@@ -13,12 +14,15 @@ import {
 } from "../../api/schema/device.ts";
 import { deviceListQuerySchema } from "../../api/schema/labels.ts";
 import type { Inventory } from "../../api/schema/common.ts";
+import type { Scope } from "../../model/role.ts";
 import { allow } from "../auth.ts";
-import type { DeviceHistoryEntry, DeviceRecord } from "../catalog/index.ts";
+import type { DeviceHistoryEntry, DeviceKey, DeviceOrder, DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { removeDevices } from "../device-removal.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
-import { deviceInScope, rowsInScope } from "../scope.ts";
+import { filterOf, keyOfDevice } from "../matching-devices.ts";
+import { keyIn, readPage, type Page } from "../page.ts";
+import { deviceInScope, scopeOf } from "../scope.ts";
 import { ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
 import { deviceNamed } from "./named-device.ts";
@@ -37,25 +41,17 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.get(
     "/",
     documented({
-      summary: "Devices with their inventory, without removed ones: all, or those that a target matches",
+      summary: "Devices with their inventory, without removed ones: filtered and sorted, a page at a time",
       audience: ["admin"],
       answer: deviceListSchema,
     }),
     allow(context),
     queryParameters(deviceListQuerySchema),
     async (c) => {
-      const { filter } = c.req.valid("query");
-      await checkTarget(context, filter);
-      const assignments = await catalog.settings.assignments();
-      const targeting = await openTargeting(context, [filter, ...targetsOf(assignments)]);
-      const inventories = await catalog.devices.inventories();
-      const visible = rowsInScope(c, await catalog.devices.list());
-      const devices = visible.filter((one) => targeting.matches(filter, one));
-      const views = devices.map((one) => {
-        const setting = ownSettingOf(assignments, targeting, one);
-        return viewOf(context, one, setting, inventories.get(one.id) ?? null);
-      });
-      return c.json({ devices: views });
+      const query = c.req.valid("query");
+      await checkTarget(context, query.filter);
+      const { rows, next } = await devicePage(context, query, scopeOf(c));
+      return c.json({ devices: await listViews(context, rows), next });
     },
   );
   routes.get(
@@ -136,6 +132,42 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       await removeDevices(context, [id], "removed");
       return c.json({ deviceId: id, hostname });
     },
+  );
+}
+
+const deviceKeySchema = v.pipe(v.tuple([v.union([v.string(), v.number()]), v.string()]), v.readonly());
+
+/** Reads one page of devices, with the filters and in the order of the query. */
+async function devicePage(
+  context: SourceContext,
+  query: v.InferOutput<typeof deviceListQuerySchema>,
+  scope: Scope,
+): Promise<Page<DeviceRecord>> {
+  const { catalog, changeHub } = context;
+  const { filter, search, state, subnet: subnetId, connected } = query;
+  const isDescending = query.sort.startsWith("-");
+  const order = query.sort.replace("-", "") as DeviceOrder;
+  const targeting = filter === "all" ? null : await openTargeting(context, [filter]);
+  const about = { ...filterOf(context, scope, filter), search, state, subnetId, order, isDescending };
+  const accepts = (device: DeviceRecord): boolean =>
+    targeting?.matches(filter, device) !== false &&
+    (connected === undefined || changeHub.isConnected(device.id) === (connected === "true"));
+  return readPage({
+    query,
+    after: keyIn(query, deviceKeySchema),
+    read: (after: DeviceKey | null, limit) => catalog.deviceList.page({ ...about, after, limit }),
+    keyOf: (device) => keyOfDevice(order, device),
+    accepts: targeting === null && connected === undefined ? null : accepts,
+  });
+}
+
+async function listViews(context: SourceContext, devices: readonly DeviceRecord[]): Promise<Device[]> {
+  const { catalog } = context;
+  const assignments = await catalog.settings.assignments();
+  const targeting = await openTargeting(context, targetsOf(assignments));
+  const inventories = await catalog.devices.inventories(devices.map(({ id }) => id));
+  return devices.map((one) =>
+    viewOf(context, one, ownSettingOf(assignments, targeting, one), inventories.get(one.id) ?? null),
   );
 }
 

@@ -8,11 +8,13 @@ import {
   type PackageDevices,
 } from "../../api/schema/device.ts";
 import { allow } from "../auth.ts";
-import type { DeviceRecord } from "../catalog/index.ts";
+import type { DeviceKey, DeviceRecord, PackageFacts } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import type { Scope } from "../../model/role.ts";
 import { documented, pathParameters, queryParameters } from "../openapi.ts";
-import { isInScope, scopeOf } from "../scope.ts";
+import { filterOf } from "../matching-devices.ts";
+import { keyIn, readPage, type Page } from "../page.ts";
+import { scopeOf } from "../scope.ts";
 import { packageNamed } from "./named-package.ts";
 
 type PackageDevice = PackageDevices["devices"][number];
@@ -22,7 +24,8 @@ export function packageDeviceRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.get(
     "/:package/devices",
     documented({
-      summary: "Devices that have a package in their cache or ran its command; or those that lack it",
+      summary:
+        "Devices that have a package in their cache or ran its command; or that lack it; a page at a time",
       audience: ["admin"],
       answer: packageDevicesSchema,
     }),
@@ -30,10 +33,10 @@ export function packageDeviceRoutes(context: SourceContext): Hono<SourceEnv> {
     pathParameters(v.object({ package: v.pipe(v.string(), v.maxLength(256)) })),
     queryParameters(packageDevicesQuerySchema),
     async (c) => {
+      const query = c.req.valid("query");
       const { id, name, version } = await packageNamed(context, c.req.valid("param").package);
-      const isLacking = c.req.valid("query").lacking === "true";
-      const devices = (await devicesOf(context, id, scopeOf(c))).filter((one) => lacks(one) === isLacking);
-      return c.json({ packageId: id, name, version, devices });
+      const { rows, next } = await packageDevicePage(context, id, query, scopeOf(c));
+      return c.json({ packageId: id, name, version, devices: rows, next });
     },
   );
   return routes;
@@ -42,32 +45,60 @@ export function packageDeviceRoutes(context: SourceContext): Hono<SourceEnv> {
 const lacks = ({ cached, run }: PackageDevice): boolean =>
   !cached && (run === null || !successStates.has(run));
 
-async function devicesOf(
-  { catalog, changeHub, nowMs }: SourceContext,
+/** A device and its answer. */
+type Row = { readonly key: DeviceKey; readonly view: PackageDevice };
+const deviceKeySchema = v.pipe(v.tuple([v.number(), v.string()]), v.readonly());
+
+async function packageDevicePage(
+  context: SourceContext,
   packageId: string,
+  query: v.InferOutput<typeof packageDevicesQuerySchema>,
   scope: Scope,
-): Promise<PackageDevice[]> {
-  const { holders, checkedInAtMs } = await catalog.life.holdersOf(packageId);
-  const reports = Map.groupBy(await catalog.life.reportsOfPackage(packageId), ({ deviceId }) => deviceId);
-  const visible = (await catalog.devices.list()).filter((one) => isInScope(scope, one));
-  return visible.map((device: DeviceRecord) => {
-    const own = reports.get(device.id) ?? [];
-    const lastRun = own.findLast(({ action }) => action !== "pre-cache");
-    // A report since the last check-in knows more about the cache than that check-in.
-    const hasReported = own.some(
-      ({ state, updatedAtMs }) =>
-        successStates.has(state) && updatedAtMs >= (checkedInAtMs.get(device.id) ?? 0),
+): Promise<Page<PackageDevice>> {
+  const { catalog } = context;
+  const isLacking = query.lacking === "true";
+  const filter = { ...filterOf(context, scope, "all"), order: "enrolledAtMs", isDescending: false } as const;
+  const read = async (after: DeviceKey | null, limit: number): Promise<Row[]> => {
+    const devices = await catalog.deviceList.page({ ...filter, after, limit });
+    const facts = await catalog.life.packageFacts(
+      packageId,
+      devices.map(({ id }) => id),
     );
-    const connected = changeHub.isConnected(device.id);
-    return {
-      deviceId: device.id,
-      hostname: device.hostname,
-      name: device.name,
-      connected,
-      lastSeenAtMs: connected ? nowMs() : device.lastSeenAtMs,
-      cached: holders.has(device.id) || hasReported,
-      run: lastRun?.state ?? null,
-      runTaskId: lastRun?.taskId ?? null,
-    };
+    return devices.map((device) => ({
+      key: [device.enrolledAtMs, device.id],
+      view: viewOf(context, device, facts.get(device.id)),
+    }));
+  };
+  const { rows, next } = await readPage({
+    query,
+    after: keyIn(query, deviceKeySchema),
+    read,
+    keyOf: ({ key }): DeviceKey => key,
+    accepts: ({ view }) => lacks(view) === isLacking,
   });
+  return { rows: rows.map(({ view }) => view), next };
+}
+
+function viewOf(
+  { changeHub, nowMs }: SourceContext,
+  device: DeviceRecord,
+  facts: PackageFacts | undefined,
+): PackageDevice {
+  const own = facts?.reports ?? [];
+  const lastRun = own.findLast(({ action }) => action !== "pre-cache");
+  // A report since the last check-in knows more about the cache than that check-in.
+  const hasReported = own.some(
+    ({ state, updatedAtMs }) => successStates.has(state) && updatedAtMs >= (facts?.checkedInAtMs ?? 0),
+  );
+  const connected = changeHub.isConnected(device.id);
+  return {
+    deviceId: device.id,
+    hostname: device.hostname,
+    name: device.name,
+    connected,
+    lastSeenAtMs: connected ? nowMs() : device.lastSeenAtMs,
+    cached: facts?.holds === true || hasReported,
+    run: lastRun?.state ?? null,
+    runTaskId: lastRun?.taskId ?? null,
+  };
 }

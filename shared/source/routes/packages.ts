@@ -13,6 +13,7 @@ import { verifySigned, type SignedManifest } from "../../model/signing.ts";
 import { publisherKeysFor, type TrustFile } from "../../model/trust/index.ts";
 import {
   doneSchema,
+  packageListQuerySchema,
   packageListSchema,
   packageRemovedSchema,
   publishRequestSchema,
@@ -26,7 +27,8 @@ import { packageIdSchema } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
-import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { keyIn, readPage } from "../page.ts";
 import { wantedBytes } from "../range.ts";
 import { keepNewest, removePackage } from "../package-removal.ts";
 import { mayDownload } from "./leases.ts";
@@ -174,14 +176,21 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
   routes.get(
     "/",
     documented({
-      summary: "All packages, the last published first",
+      summary: "Packages, the last published first, a page at a time",
       audience: ["admin"],
       answer: packageListSchema,
     }),
     allow(context),
+    queryParameters(packageListQuerySchema),
     async (c) => {
-      const packages = await context.catalog.packages.list();
-      return c.json({ packages: packages.map(withoutKey) });
+      const query = c.req.valid("query");
+      const { rows, next } = await readPage({
+        query,
+        after: keyIn(query, v.pipe(v.tuple([v.number(), v.number()]), v.readonly())),
+        read: (after, limit) => context.catalog.packages.page({ after, limit, search: query.search ?? null }),
+        keyOf: ({ key }) => key,
+      });
+      return c.json({ packages: rows.map(({ record }) => withoutKey(record)), next });
     },
   );
 }

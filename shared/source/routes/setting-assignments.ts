@@ -12,15 +12,15 @@ import {
   type SettingAssigned,
   type SettingAssignmentList,
 } from "../../api/schema/settings.ts";
-import { assignmentFor, withAssignment, type SettingAssignment } from "../../model/setting-inheritance.ts";
+import { withAssignment, type SettingAssignment } from "../../model/setting-inheritance.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
-import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
 import { ownSettingOf, targetsOf } from "../setting-reach.ts";
-import { openTargeting, type Targeting } from "../targeting.ts";
+import { openTargeting } from "../targeting.ts";
 import { settingNamed } from "./named-setting.ts";
+import { settingCounts, type SettingCount } from "../setting-counts.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
 
 const bodyBytesMax = 65_536;
@@ -38,8 +38,7 @@ export function settingAssignmentRoutes(context: SourceContext): Hono<SourceEnv>
     allow(context),
     async (c) => {
       const assignments = await catalog.settings.assignments();
-      const targeting = await openTargeting(context, targetsOf(assignments));
-      return c.json(viewOf(assignments, targeting, await catalog.devices.list()));
+      return c.json(viewOf(assignments, await settingCounts(context, assignments)));
     },
   );
   addAssigning(routes, context);
@@ -49,19 +48,18 @@ export function settingAssignmentRoutes(context: SourceContext): Hono<SourceEnv>
 
 function viewOf(
   assignments: readonly SettingAssignment[],
-  { matches }: Targeting,
-  devices: readonly DeviceRecord[],
+  { matched, own, others, countedAtMs }: SettingCount,
 ): SettingAssignmentList {
-  const places = devices.map((device) => assignmentFor(assignments, (target) => matches(target, device)));
   return {
     assignments: assignments.map(({ setting, target }, index) => ({
       rank: index + 1,
       setting,
       target,
-      matched: devices.filter((device) => matches(target, device)).length,
-      devices: places.filter((place) => place === index).length,
+      matched: matched[index]!,
+      devices: own[index]!,
     })),
-    others: places.filter((place) => place < 0).length,
+    others,
+    countedAtMs,
   };
 }
 
@@ -81,7 +79,8 @@ async function store(
   );
   changeHub.notify(changed.map(({ id }) => id));
   log.info({ assignments: after, devices: changed.length }, "settings assigned");
-  return { ...viewOf(after, targeting, devices), changed: changed.length, isSigned, warnings };
+  const count = await settingCounts(context, after);
+  return { ...viewOf(after, count), changed: changed.length, isSigned, warnings };
 }
 
 function addAssigning(routes: Hono<SourceEnv>, context: SourceContext): void {

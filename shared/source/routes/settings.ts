@@ -32,10 +32,11 @@ import {
 import type { SettingDifferences } from "../../model/setting.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
-import type { SettingContent, SettingUses, SettingVersionRecord } from "../catalog/index.ts";
+import type { SettingContent, SettingUses, SettingVersionRecord, TaskRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
-import { reachOf, settingUsers, type SettingUsers } from "../setting-reach.ts";
+import { settingCounts } from "../setting-counts.ts";
+import { reachOf } from "../setting-reach.ts";
 import { settingNamed } from "./named-setting.ts";
 
 const settingPathSchema = v.object({ name: settingNameSchema });
@@ -52,7 +53,23 @@ export function settingRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-function viewOf(tree: SettingTree, name: string, users: SettingUsers): SettingView {
+/** Devices by their own setting, and open tasks that name one. */
+type Users = {
+  readonly devices: ReadonlyMap<string, number>;
+  readonly tasks: readonly TaskRecord[];
+};
+
+async function usersOf(context: SourceContext): Promise<Users> {
+  const { settings, tasks } = context.catalog;
+  const assignments = await settings.assignments();
+  const { own, others } = await settingCounts(context, assignments);
+  const devices = new Map<string, number>([[rootSetting, others]]);
+  for (const [index, { setting }] of assignments.entries())
+    devices.set(setting, (devices.get(setting) ?? 0) + own[index]!);
+  return { devices, tasks: await tasks.open() };
+}
+
+function viewOf(tree: SettingTree, name: string, users: Users): SettingView {
   const { parent, differences } = tree.get(name)!;
   return {
     ...resolveSetting(tree, name),
@@ -60,7 +77,7 @@ function viewOf(tree: SettingTree, name: string, users: SettingUsers): SettingVi
     differences,
     parents: [...resolveSetting(tree, name).parents],
     origins: { ...resolveSetting(tree, name).origins },
-    devices: users.devices.filter(({ own }) => own === name).length,
+    devices: users.devices.get(name) ?? 0,
     openTasks: users.tasks.filter(({ setting }) => setting === name).length,
   };
 }
@@ -73,7 +90,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context),
     async (c) => {
       const tree = await catalog.settings.tree();
-      const users = await settingUsers(context);
+      const users = await usersOf(context);
       return c.json({ settings: [...tree.keys()].map((name) => viewOf(tree, name, users)) });
     },
   );
@@ -89,7 +106,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const tree = await catalog.settings.tree();
       const { name } = settingNamed(tree, c.req.valid("param").name);
-      return c.json(viewOf(tree, name, await settingUsers(context)));
+      return c.json(viewOf(tree, name, await usersOf(context)));
     },
   );
 }

@@ -13,14 +13,16 @@ import {
   subnetLabelSchema,
   type Site,
 } from "../../api/schema/labels.ts";
+import { pageQuerySchema } from "../../api/schema/page.ts";
 import { foldedName } from "../../model/glob.ts";
 import type { Scope } from "../../model/role.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
-import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
-import { isInScope, scopeOf } from "../scope.ts";
-import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { matchingDevices } from "../matching-devices.ts";
+import { pageOf } from "../page.ts";
+import { scopeOf } from "../scope.ts";
+import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
 import { refuseIfNamed } from "./tags.ts";
 
 const bodyBytesMax = 4_096;
@@ -31,9 +33,18 @@ export function siteRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   routes.get(
     "/sites",
-    documented({ summary: "All sites", audience: ["admin"], answer: siteListSchema }),
+    documented({
+      summary: "Sites with the number of their devices, a page at a time",
+      audience: ["admin"],
+      answer: siteListSchema,
+    }),
     allow(context),
-    async (c) => c.json({ sites: await sitesOf(context, scopeOf(c)) }),
+    queryParameters(pageQuerySchema),
+    async (c) => {
+      const sites = await sitesOf(context, scopeOf(c));
+      const { rows, next } = pageOf(c.req.valid("query"), sites, ({ name }) => name);
+      return c.json({ sites: rows, next });
+    },
   );
   routes.put(
     "/sites/:name",
@@ -123,10 +134,10 @@ function addSubnetLabels(routes: Hono<SourceEnv>, context: SourceContext): void 
     async (c) => {
       const { id } = c.req.valid("param");
       const { name, site } = c.req.valid("json");
-      const devices = await catalog.devices.list();
-      const own = devices.filter(({ subnet }) => subnet?.id === id).map((device) => device.id);
+      const { deviceList } = catalog;
+      const own = (await deviceList.onSubnets([id], [])).map((device) => device.id);
       if (own.length === 0) throw new ApiError(404, `No device is on subnet ${id}`, "subnet list shows all");
-      if (name !== undefined && name !== null) refuseTaken(name, id, devices);
+      if (name !== undefined && name !== null) await refuseTaken(context, name, id);
       const known = site === undefined || site === null ? site : await siteNamed(context, site);
       await catalog.labels.labelSubnet(id, { name, site: known });
       log.info({ subnetId: id, name, site: known }, "subnet labelled");
@@ -136,26 +147,46 @@ function addSubnetLabels(routes: Hono<SourceEnv>, context: SourceContext): void 
   );
 }
 
-function refuseTaken(name: string, id: string, devices: readonly DeviceRecord[]): void {
-  const other = devices.find(
-    ({ subnet, subnetName }) => subnet?.id !== id && foldedName(subnetName ?? "") === foldedName(name),
+async function refuseTaken({ catalog }: SourceContext, name: string, id: string): Promise<void> {
+  const other = (await catalog.deviceList.subnetNames()).find(
+    (one) => one.id !== id && foldedName(one.name) === foldedName(name),
   );
-  if (other) throw new ApiError(409, `Subnet ${other.subnet!.id} is named "${name}"`, "choose another name");
+  if (other) throw new ApiError(409, `Subnet ${other.id} is named "${name}"`, "choose another name");
 }
 
 /** Returns all sites, or those with a device of the scope. */
-async function sitesOf({ catalog, changeHub }: SourceContext, scope: Scope): Promise<Site[]> {
-  const visible = (await catalog.devices.list()).filter((one) => isInScope(scope, one));
+async function sitesOf(context: SourceContext, scope: Scope): Promise<Site[]> {
+  const sites = await context.catalog.labels.sites();
+  const counts = scope.length === 0 ? await wholeCounts(context) : await countsInScope(context, scope);
+  const visible = sites.filter(({ name }) => scope.length === 0 || counts.has(name));
+  return visible.map((site) => Object.assign({}, site, counts.get(site.name) ?? noDevices));
+}
+
+type SiteCounts = Pick<Site, "subnets" | "devices" | "connected">;
+const noDevices: SiteCounts = { subnets: 0, devices: 0, connected: 0 };
+
+/** Returns the counts of sites, which are kept at write time. */
+async function wholeCounts({ catalog, changeHub }: SourceContext): Promise<Map<string, SiteCounts>> {
+  const counts = new Map<string, SiteCounts>();
+  for (const [name, one] of await catalog.deviceList.siteCounts()) counts.set(name, { ...one, connected: 0 });
+  const sites = await catalog.deviceList.sitesOfSubnets();
+  for (const [subnetId, connected] of changeHub.connectedBySubnet) {
+    const name = sites.get(subnetId);
+    const found = name === undefined ? undefined : counts.get(name);
+    if (found) counts.set(name!, { ...found, connected: found.connected + connected });
+  }
+  return counts;
+}
+
+async function countsInScope(context: SourceContext, scope: Scope): Promise<Map<string, SiteCounts>> {
+  const visible = await Array.fromAsync(matchingDevices(context, "all", scope));
   const bySite = Map.groupBy(visible, ({ site }) => site);
-  const sites = (await catalog.labels.sites()).filter(({ name }) => scope.length === 0 || bySite.has(name));
-  return sites.map(({ name, createdAtMs }) => {
-    const devices = bySite.get(name) ?? [];
-    return {
-      name,
-      createdAtMs,
-      subnets: new Set(devices.map(({ subnet }) => subnet!.id)).size,
-      devices: devices.length,
-      connected: devices.filter(({ id }) => changeHub.isConnected(id)).length,
-    };
-  });
+  return new Map(
+    [...bySite].flatMap(([name, devices]) => {
+      if (name === null) return [];
+      const subnets = new Set(devices.map(({ subnet }) => subnet!.id)).size;
+      const connected = devices.filter(({ id }) => context.changeHub.isConnected(id)).length;
+      return [[name, { subnets, devices: devices.length, connected }] as const];
+    }),
+  );
 }

@@ -3,21 +3,28 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import { doneSchema, subnetListSchema, type Subnet } from "../../api/schema/admin.ts";
 import { subnetIdSchema } from "../../api/schema/common.ts";
+import { pageQuerySchema, type PageQuery } from "../../api/schema/page.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import type { DeliveryCount } from "../catalog/index.ts";
 import type { Scope } from "../../model/role.ts";
-import { documented, pathParameters } from "../openapi.ts";
-import { isInScope, scopeOf } from "../scope.ts";
+import { documented, pathParameters, queryParameters } from "../openapi.ts";
+import { keyIn, readPage } from "../page.ts";
+import { scopeOf } from "../scope.ts";
 
 export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   routes.get(
     "/",
-    documented({ summary: "All subnets that devices are on", audience: ["admin"], answer: subnetListSchema }),
+    documented({
+      summary: "Subnets that devices are on, by id, a page at a time",
+      audience: ["admin"],
+      answer: subnetListSchema,
+    }),
     allow(context),
-    async (c) => c.json({ subnets: await subnetsOf(context, scopeOf(c)) }),
+    queryParameters(pageQuerySchema),
+    async (c) => c.json(await subnetPage(context, c.req.valid("query"), scopeOf(c))),
   );
   routes.post(
     "/:id/split",
@@ -43,29 +50,40 @@ export function subnetRoutes(context: SourceContext): Hono<SourceEnv> {
   return routes;
 }
 
-async function subnetsOf({ catalog, changeHub }: SourceContext, scope: Scope): Promise<Subnet[]> {
-  const devices = (await catalog.devices.list()).filter(
-    (device) => device.subnet !== null && isInScope(scope, device),
-  );
-  const ways = Map.groupBy(await catalog.devices.ways(), ({ subnetId }) => subnetId);
-  return [...Map.groupBy(devices, (device) => device.subnet!.id).values()].map((ofSubnet) => {
-    const { subnet, subnetName, site } = ofSubnet[0]!;
-    const { id, cidr, site: gateway } = subnet!;
-    const gateways = new Set(ofSubnet.map(({ ownSubnet }) => ownSubnet!.site));
-    gateways.delete(gateway);
+async function subnetPage(
+  { catalog, changeHub }: SourceContext,
+  query: PageQuery,
+  scope: Scope,
+): Promise<{ subnets: Subnet[]; next: string | null }> {
+  const { deviceList } = catalog;
+  const { rows, next } = await readPage({
+    query,
+    after: keyIn(query, v.string()),
+    read: (after: string | null, limit) => deviceList.subnets({ after, limit, scope }),
+    keyOf: ({ id }) => id,
+  });
+  const ids = rows.map(({ id }) => id);
+  const devices = Map.groupBy(await deviceList.onSubnets(ids, scope), ({ subnetId }) => subnetId);
+  // The counts are those of whole subnets.
+  const counts = scope.length > 0 ? [] : await catalog.devices.ways(ids);
+  const ways = Map.groupBy(counts, ({ subnetId }) => subnetId);
+  const subnets = rows.map((place) => {
+    const own = devices.get(place.id) ?? [];
+    const gateways = new Set(own.map(({ gateway }) => gateway));
+    gateways.delete(place.gateway);
     return {
-      id,
-      cidr,
-      name: subnetName,
-      site,
-      gateway,
+      id: place.id,
+      cidr: place.cidr,
+      name: place.name,
+      site: place.site,
+      gateway: place.gateway,
       mergedGateways: [...gateways],
-      devices: ofSubnet.length,
-      connected: ofSubnet.filter((device) => changeHub.isConnected(device.id)).length,
-      // The counts are those of whole subnets.
-      ways: scope.length > 0 ? [] : waysOf(ways.get(id) ?? []),
+      devices: own.length,
+      connected: own.filter((device) => changeHub.isConnected(device.id)).length,
+      ways: waysOf(ways.get(place.id) ?? []),
     };
   });
+  return { subnets, next };
 }
 
 /** Sums the delivery modes of a subnet. */

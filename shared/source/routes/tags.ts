@@ -14,6 +14,7 @@ import {
   type Group,
   type Tagged,
 } from "../../api/schema/labels.ts";
+import { pageQuerySchema } from "../../api/schema/page.ts";
 import { foldedName } from "../../model/glob.ts";
 import { changedTags } from "../../model/tags.ts";
 import { isWithinScope } from "../../model/target/index.ts";
@@ -22,10 +23,12 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
-import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
-import { isInScope, scopeOf } from "../scope.ts";
-import { knownNames, openTargeting, referencesIn } from "../targeting.ts";
-import { checkTarget, knownTags } from "./target-check.ts";
+import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { matchingDevices, tagSpellings } from "../matching-devices.ts";
+import { pageOf } from "../page.ts";
+import { scopeOf } from "../scope.ts";
+import { openTargeting, referencesIn } from "../targeting.ts";
+import { checkTarget, unknownTags } from "./target-check.ts";
 
 const bodyBytesMax = 65_536;
 
@@ -41,9 +44,18 @@ export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
   );
   routes.get(
     "/groups",
-    documented({ summary: "All groups and tags", audience: ["admin"], answer: groupListSchema }),
+    documented({
+      summary: "Groups and tags with the number of their devices, a page at a time",
+      audience: ["admin"],
+      answer: groupListSchema,
+    }),
     allow(context),
-    async (c) => c.json({ groups: await groupsOf(context, scopeOf(c)) }),
+    queryParameters(pageQuerySchema),
+    async (c) => {
+      const groups = await groupsOf(context, scopeOf(c));
+      const { rows, next } = pageOf(c.req.valid("query"), groups, ({ name }) => name);
+      return c.json({ groups: rows, next });
+    },
   );
   routes.put(
     "/groups/:name",
@@ -69,7 +81,7 @@ export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
     pathParameters(labelPathSchema),
     async (c) => {
       const { name } = c.req.valid("param");
-      await knownTag(context, name, await context.catalog.devices.list());
+      await checkTag(context, name);
       await refuseIfNamed(context, "tags", name);
       const changed = await context.catalog.labels.removeTag(name);
       context.log.info({ group: name, devices: changed.length }, "group removed");
@@ -102,14 +114,10 @@ export async function refuseIfNamed(
   throw new ApiError(409, `An assignment of settings names "${name}": ${what}`, "setting unassign ends it");
 }
 
-/** Returns the spelling of a tag. @throws ApiError 404 for an unknown one */
-async function knownTag(
-  context: SourceContext,
-  name: string,
-  devices: readonly DeviceRecord[],
-): Promise<string> {
-  const spelling = (await knownTags({ ...context, acceptsWishes: false }, devices)).get(foldedName(name));
-  if (spelling !== undefined) return spelling;
+/** @throws ApiError 404 for a tag that nothing has */
+async function checkTag(context: SourceContext, name: string): Promise<void> {
+  const unknown = await unknownTags({ ...context, acceptsWishes: false }, [name]);
+  if (unknown.length === 0) return;
   throw new ApiError(
     404,
     `No group or tag is named "${name}"`,
@@ -124,13 +132,11 @@ async function changeTags(
 ): Promise<Tagged> {
   const { catalog, changeHub, log } = context;
   await checkTarget(context, target);
-  const all = await catalog.devices.list();
-  const targeting = await openTargeting(context, [target]);
-  const devices = all.filter((one) => isInScope(scope, one) && targeting.matches(target, one));
+  const devices = await Array.fromAsync(matchingDevices(context, target, scope));
   if (devices.length === 0) throw new ApiError(404, `No device matches "${target}"`, "device list shows all");
-  for (const tag of [...remove, ...(known ? add : [])]) await knownTag(context, tag, all);
-  refuseNamesOfDevices(add, all);
-  const spellings = await knownTags({ ...context, acceptsWishes: false }, all);
+  for (const tag of [...remove, ...(known ? add : [])]) await checkTag(context, tag);
+  await refuseNamesOfDevices(context, add);
+  const spellings = await tagSpellings(context);
   const added = add.map((tag) => spellings.get(foldedName(tag)) ?? tag);
   const most = Math.max(...devices.map(({ tags }) => tags.length));
   if (
@@ -139,14 +145,15 @@ async function changeTags(
   )
     throw new ApiError(422, `A device has at most ${tagsMax} tags`, "device untag removes some");
   if (scope.length > 0) {
-    await refuseForeignTags(context, [...add, ...remove], scope, all);
+    await refuseForeignTags(context, [...add, ...remove], scope);
     await refuseOthersTasks(context, devices, { add: added, remove }, scope);
   }
   const ids = devices.map(({ id }) => id);
   const changed = new Set(await catalog.labels.tag(ids, { add: added, remove }));
   log.info({ target, add: added, remove, devices: changed.size }, "tags changed");
   changeHub.notify([...changed]);
-  const after = new Map((await catalog.devices.list()).map(({ id, tags }) => [id, tags]));
+  const after = new Map<string, readonly string[]>();
+  for (const { id } of devices) after.set(id, (await catalog.devices.byId(id))?.tags ?? []);
   return {
     devices: devices.map(({ id, hostname }) => ({
       deviceId: id,
@@ -166,12 +173,13 @@ async function refuseForeignTags(
   context: SourceContext,
   tags: readonly string[],
   scope: Scope,
-  devices: readonly DeviceRecord[],
 ): Promise<void> {
   const own = new Set(scope.map(foldedName));
   const foreign = new Set((await context.catalog.labels.groups()).map(({ name }) => foldedName(name)));
-  for (const device of devices)
-    if (!isInScope(scope, device)) for (const tag of device.tags) foreign.add(foldedName(tag));
+  const { deviceList } = context.catalog;
+  const within = new Map((await deviceList.tags(scope)).map((one) => [foldedName(one.name), one.devices]));
+  for (const { name, devices } of await deviceList.tags([]))
+    if (devices > (within.get(foldedName(name)) ?? 0)) foreign.add(foldedName(name));
   for (const tag of tags) {
     const folded = foldedName(tag);
     if (own.has(folded)) continue;
@@ -211,10 +219,10 @@ async function refuseOthersTasks(
 }
 
 /** A second device of `device tag` after a blank would otherwise become a tag of the first one. */
-function refuseNamesOfDevices(tags: readonly string[], devices: readonly DeviceRecord[]): void {
-  const names = knownNames(devices);
+async function refuseNamesOfDevices({ catalog }: SourceContext, tags: readonly string[]): Promise<void> {
+  const unknown = new Set(await catalog.deviceList.unknownNames(tags));
   for (const tag of tags)
-    if (names.has(foldedName(tag)))
+    if (!unknown.has(tag))
       throw new ApiError(
         409,
         `"${tag}" is a device, and cannot be a tag`,
@@ -230,9 +238,10 @@ async function groupsOf({ catalog }: SourceContext, scope: Scope): Promise<Group
     return found;
   };
   for (const { name } of await catalog.labels.groups()) entry(name, "group");
-  for (const device of (await catalog.devices.list()).filter((one) => isInScope(scope, one))) {
-    for (const tag of device.tags) entry(tag, "tag").devices++;
-    for (const wish of openWishes(device)) entry(wish, "tag").wishes++;
+  for (const { name, devices, wishes } of await catalog.deviceList.tags(scope)) {
+    const one = entry(name, "tag");
+    one.devices += devices;
+    one.wishes += wishes;
   }
   return [...groups.values()].toSorted((a, b) => a.name.localeCompare(b.name));
 }

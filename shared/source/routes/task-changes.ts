@@ -19,7 +19,8 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
-import { requireInScope, rowsInScope, scopeOf, withTargetInScope } from "../scope.ts";
+import { matchingDevices } from "../matching-devices.ts";
+import { requireInScope, scopeOf, withTargetInScope } from "../scope.ts";
 import { taskById } from "./agent-tasks.ts";
 import { settingNamed } from "./named-setting.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
@@ -197,8 +198,12 @@ function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
       const { catalog, changeHub, log, nowMs } = context;
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       if (!isOpen(task)) throw refused(task, "task edit --expires opens an expired one again");
-      const own = scopeOf(c).length === 0 ? null : rowsInScope(c, await catalog.devices.list());
-      const retried = await catalog.tasks.retry(task.id, nowMs(), own && own.map((device) => device.id));
+      const scope = scopeOf(c);
+      const own =
+        scope.length === 0
+          ? null
+          : await Array.fromAsync(matchingDevices(context, "all", scope), (one) => one.id);
+      const retried = await catalog.tasks.retry(task.id, nowMs(), own);
       const isSigned = await context.orders.sign({ kind: "task", subject: String(task.id) });
       await catalog.leases.forgetFailures(task.packageId);
       changeHub.notify(retried);

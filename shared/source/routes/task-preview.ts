@@ -7,7 +7,8 @@ import { previewDevicesMax, type TaskPreview } from "../../api/schema/labels.ts"
 import { foldedName } from "../../model/glob.ts";
 import type { Catalog, DeviceRecord, TaskRecord } from "../catalog/index.ts";
 import type { SourceContext } from "../context.ts";
-import { openTargeting } from "../targeting.ts";
+import { matchingDevices, scannedDevices } from "../matching-devices.ts";
+import { targetedDevices } from "./agent-tasks.ts";
 import { grantedManifest } from "./agent-manifest.ts";
 import { targetWarnings } from "./target-check.ts";
 
@@ -21,21 +22,20 @@ export async function previewOf(
 ): Promise<TaskPreview> {
   const { catalog, changeHub } = context;
   const task = { ...draft, id: before?.id ?? 0, epoch: before?.epoch ?? "" };
-  const targets = before === null ? [draft.target] : [draft.target, before.target];
-  const targeting = await openTargeting(context, targets);
-  const all = await catalog.devices.list();
-  const reports = before === null ? new Map() : await catalog.tasks.reportsOf(before.id);
-  const devices = targeting.devicesOf(task, all, reports);
-  const earlier = before === null ? [] : targeting.devicesOf(before, all, reports);
-  const [ids, earlierIds] = [devices, earlier].map((list) => new Set(list.map(({ id }) => id)));
+  const devices = await targetedBy(context, task);
+  const earlier = before === null ? [] : await targetedBy(context, before);
+  const changed = before === null ? { added: devices.length, dropped: 0 } : changeOf(earlier, devices);
   const holders = await holdersOf(catalog, task);
   const sizes = { packageBytes: task.packageBytes, manifestBytes: await manifestBytesOf(context, task) };
-  const isHolder = ({ id }: DeviceRecord): boolean => holders.has(id);
+  const isHolder = ({ id }: { readonly id: string }): boolean => holders.has(id);
+  const isConnected = (id: string): boolean => changeHub.isConnected(id);
+  const onSubnet = await catalog.deviceList.countBySubnet([...holders].filter(isConnected));
   const bySubnet = Map.groupBy(devices, ({ subnet }) => subnet?.id ?? null);
-  const subnets = [...bySubnet].map(([subnetId, targeted]) => {
-    const holding = all.filter((one) => one.subnet?.id === subnetId && isHolder(one));
-    return subnetOf({ targeted, holding, isHolder, isConnected: (id) => changeHub.isConnected(id) }, sizes);
-  });
+  const subnets = [...bySubnet].map(([subnetId, targeted]) =>
+    subnetOf({ targeted, holders: onSubnet.get(subnetId) ?? 0, isHolder, isConnected }, sizes),
+  );
+  const first = before === null ? await firstOf(context, task) : devices.slice(0, previewDevicesMax);
+  subnets.sort((a, b) => (a.cidr < b.cidr ? -1 : a.cidr > b.cidr ? 1 : 0));
   return {
     taskId: before?.id ?? null,
     packageId: task.packageId,
@@ -44,10 +44,9 @@ export async function previewOf(
     packageBytes: task.packageBytes,
     target: task.target,
     devices: devices.length,
-    added: devices.filter(({ id }) => !earlierIds!.has(id)).length,
-    dropped: earlier.filter(({ id }) => !ids!.has(id)).length,
+    ...changed,
     subnets,
-    deviceList: devices.slice(0, previewDevicesMax).map((device) => ({
+    deviceList: first.map((device) => ({
       deviceId: device.id,
       hostname: device.hostname,
       subnetId: device.subnet?.id ?? null,
@@ -61,22 +60,50 @@ export async function previewOf(
   };
 }
 
+/** Returns the devices that a task would be for, or is for. */
+async function targetedBy(context: SourceContext, task: TaskRecord): Promise<PreviewDevice[]> {
+  if (task.id !== 0) return targetedDevices(context, task);
+  const found: PreviewDevice[] = [];
+  for await (const devices of scannedDevices(context, task.target))
+    for (const device of devices) if (!device.isWaiting) found.push(device);
+  return found;
+}
+
+/** Returns the number of devices that an edit adds, and of those that it drops. */
+function changeOf(
+  before: readonly PreviewDevice[],
+  after: readonly PreviewDevice[],
+): Pick<TaskPreview, "added" | "dropped"> {
+  const [earlier, later] = [before, after].map((list) => new Set(list.map(({ id }) => id)));
+  return { added: later!.difference(earlier!).size, dropped: earlier!.difference(later!).size };
+}
+
+/** Returns the devices of a new task that are listed, in the order of their enrolment. */
+async function firstOf(context: SourceContext, { target }: TaskRecord): Promise<PreviewDevice[]> {
+  const first: PreviewDevice[] = [];
+  for await (const device of matchingDevices(context, target)) {
+    if (device.life.state !== "waiting") first.push(device);
+    if (first.length >= previewDevicesMax) break;
+  }
+  return first;
+}
+
+type PreviewDevice = Pick<DeviceRecord, "id" | "hostname" | "subnet" | "subnetName" | "site">;
 type SubnetDevices = {
   /** At least one. */
-  readonly targeted: readonly DeviceRecord[];
-  /** Devices of the subnet that hold the package, targeted or not. */
-  readonly holding: readonly DeviceRecord[];
-  readonly isHolder: (device: DeviceRecord) => boolean;
+  readonly targeted: readonly PreviewDevice[];
+  /** Connected devices of the subnet that hold the package, targeted or not. */
+  readonly holders: number;
+  readonly isHolder: (device: PreviewDevice) => boolean;
   readonly isConnected: (deviceId: string) => boolean;
 };
 
 function subnetOf(
-  { targeted, holding, isHolder, isConnected }: SubnetDevices,
+  { targeted, holders, isHolder, isConnected }: SubnetDevices,
   sizes: { readonly packageBytes: number; readonly manifestBytes: number },
 ): TaskPreview["subnets"][number] {
   const { subnet, subnetName, site } = targeted[0]!;
   const isMissing = !targeted.every(isHolder);
-  const holders = holding.filter(({ id }) => isConnected(id)).length;
   return {
     subnetId: subnet?.id ?? null,
     name: subnetName,

@@ -1,20 +1,23 @@
 /**
  * View of a task for administrators, from the reports of its devices: counts, a row per subnet and
- * a row per device.
+ * a row per device, both a page at a time.
  */
-import type { DeviceRecord, LeaseState, ProgressRecord, TaskRecord, TaskReport } from "../catalog/index.ts";
-import { absentListMax } from "../../api/schema/admin.ts";
+import * as v from "valibot";
+import type { DeviceKey, DeviceRecord, LeaseState, ProgressRecord, TaskRecord } from "../catalog/index.ts";
 import type { TaskDetail, TaskDevice, TaskSubnet, TaskSummary } from "../../api/schema/admin.ts";
 import { endStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import type { PageQuery } from "../../api/schema/page.ts";
 import { reason, type Reason } from "../../model/reason.ts";
+import type { Scope } from "../../model/role.ts";
 import { shownState } from "../../model/task-life.ts";
 import type { SourceContext } from "../context.ts";
-import { higherTasks, supersededBy, type HigherTask } from "../supersession.ts";
-import { taskDevicesReader } from "../task-devices.ts";
+import { cursorOf, keyIn, readPage, type Page } from "../page.ts";
+import { higherTasks } from "../supersession.ts";
+import type { TaskCount } from "../task-count.ts";
+import { taskDevicesIn, taskFilter } from "../task-devices.ts";
+import { stateOnDevice, type DeviceState } from "../task-state.ts";
 
-type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs">;
-/** State of a device in a task, and the task that supersedes it there. */
-type DeviceState = { readonly state: DeviceTaskState; readonly higher: TaskRecord | null };
+type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs" | "counts">;
 type CountedDevice = { readonly state: DeviceTaskState; readonly connected: boolean };
 
 const countState = (rows: readonly { state: DeviceTaskState }[], state: DeviceTaskState): number =>
@@ -24,34 +27,9 @@ const countOffline = (rows: readonly CountedDevice[]): number =>
 const sum = <T>(rows: readonly T[], of: (row: T) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);
 
-/** States that a device knows better than the source. */
-const finalStates: ReadonlySet<DeviceTaskState> = new Set([
-  "reboot-pending",
-  "complete",
-  "failed",
-  "superseded",
-  "running",
-]);
-
-/** Returns the state of a device in a task: the one it reported, unless the source knows better. */
-export function stateOnDevice(
-  task: TaskRecord,
-  device: DeviceRecord,
-  report: TaskReport | undefined,
-  higher: readonly HigherTask[],
-  nowMs: number,
-): DeviceState {
-  const state = report?.state ?? "pending";
-  if (task.state === "cancelled" || finalStates.has(state)) return { state, higher: null };
-  const found = supersededBy(report, higher, device, nowMs);
-  if (found !== null) return { state: "superseded", higher: found };
-  return { state: task.expiresAtMs <= nowMs ? "expired" : state, higher: null };
-}
-
 function summaryOf(
   task: TaskRecord,
-  rows: readonly CountedDevice[],
-  absent: readonly DeviceRecord[],
+  { devices, absentSinceMs, countedAtMs }: TaskCount,
   nowMs: number,
 ): TaskSummary {
   return {
@@ -77,36 +55,19 @@ function summaryOf(
     deadlineAtMs: task.deadlineAtMs,
     notWhile: [...task.notWhile],
     expiresAtMs: task.expiresAtMs,
-    devices: {
-      total: rows.length,
-      complete: countState(rows, "complete"),
-      rebootPending: countState(rows, "reboot-pending"),
-      failed: countState(rows, "failed"),
-      superseded: countState(rows, "superseded"),
-      expired: countState(rows, "expired"),
-      offline: countOffline(rows),
-      absent: absent.length,
-    },
-    absentSinceMs: absent.length === 0 ? null : Math.max(...absent.map(({ lastSeenAtMs }) => lastSeenAtMs)),
+    devices,
+    absentSinceMs,
+    countedAtMs,
   };
 }
 
-/** Returns all tasks with the counts of their devices. */
-export async function taskSummaries(context: ViewContext): Promise<TaskSummary[]> {
-  const { catalog, changeHub } = context;
-  const nowMs = context.nowMs();
-  const tasks = await catalog.tasks.list();
-  const devicesOf = await taskDevicesReader(context, tasks);
-  const summaries: TaskSummary[] = [];
-  for (const task of tasks) {
-    const { counted, absent, reports, higher } = await devicesOf(task);
-    const rows = counted.map((device) => ({
-      state: stateOnDevice(task, device, reports.get(device.id), higher, nowMs).state,
-      connected: changeHub.isConnected(device.id),
-    }));
-    summaries.push(summaryOf(task, rows, absent, nowMs));
-  }
-  return summaries;
+/** Returns tasks with the counts of their devices. */
+export async function taskSummaries(
+  context: ViewContext,
+  tasks: readonly TaskRecord[],
+): Promise<TaskSummary[]> {
+  const counts = await context.counts.of(tasks);
+  return tasks.map((task, index) => summaryOf(task, counts[index]!, context.nowMs()));
 }
 
 function unreportedProgress(taskId: number, bytesTotal: number): Progress {
@@ -227,50 +188,147 @@ const listedStates = {
   failed: (state: DeviceTaskState) => state === "failed",
   unfinished: (state: DeviceTaskState) => state === "failed" || !endStates.has(state),
 } as const;
+export type ListedDevices = keyof typeof listedStates;
+
+type RowReader = (devices: readonly DeviceRecord[]) => Promise<Map<string, TaskDevice>>;
+
+/** Returns the function that makes rows of devices; devices that do not count have none. */
+async function rowReader(context: ViewContext, task: TaskRecord): Promise<RowReader> {
+  const { catalog, changeHub } = context;
+  const concerned = [task, ...higherTasks(task, await catalog.tasks.list())];
+  const divide = await taskDevicesIn(context, concerned);
+  return async (devices) => {
+    const { counted, reports, higher } = await divide(task, devices);
+    const progress = await catalog.tasks.progressFor(
+      task.id,
+      counted.map(({ id }) => id),
+    );
+    return new Map(
+      counted.map((device) => {
+        const state = stateOnDevice(task, device, reports.get(device.id), higher, context.nowMs());
+        const row = deviceRow(task, device, progress.get(device.id), state, changeHub.isConnected(device.id));
+        return [device.id, row] as const;
+      }),
+    );
+  };
+}
+
+const deviceKeySchema = v.pipe(v.tuple([v.number(), v.string()]), v.readonly());
+type DeviceQuery = PageQuery & {
+  readonly devices: ListedDevices;
+  readonly state?: DeviceTaskState | undefined;
+  readonly subnet?: string | undefined;
+};
+
+/** Returns a page of the devices of a task, in the order of their enrolment. */
+export async function taskDevicePage(
+  context: ViewContext,
+  task: TaskRecord,
+  query: DeviceQuery,
+  scope: Scope,
+): Promise<Page<TaskDevice>> {
+  const { devices: list, state, subnet: subnetId } = query;
+  const rowsOf = await rowReader(context, task);
+  // A failure is what the device reported.
+  const reported = list === "failed" || state === "failed" ? "failed" : undefined;
+  const filter = { ...taskFilter(context, task, scope), subnetId, reported } as const;
+  type Row = { readonly key: DeviceKey; readonly row: TaskDevice | null };
+  const { rows, next } = await readPage({
+    query,
+    after: keyIn(query, deviceKeySchema),
+    async read(after: DeviceKey | null, limit): Promise<Row[]> {
+      const order = { order: "enrolledAtMs", isDescending: false, after, limit } as const;
+      const devices = await context.catalog.deviceList.page({ ...filter, ...order });
+      const own = await rowsOf(devices);
+      return devices.map(({ enrolledAtMs, id }) => ({ key: [enrolledAtMs, id], row: own.get(id) ?? null }));
+    },
+    keyOf: ({ key }) => key,
+    accepts: ({ row }) =>
+      row !== null && listedStates[list](row.state) && (state === undefined || row.state === state),
+  });
+  return { rows: rows.map(({ row }) => row!), next };
+}
+
+/** Devices that a page of subnets reads in one step, and in all. */
+const subnetBatch = 1_000;
+const subnetDevicesMax = 5_000;
+
+/** Returns a page of the subnets of a task, by id; devices on no subnet come first. */
+export async function taskSubnetPage(
+  context: ViewContext,
+  task: TaskRecord,
+  query: PageQuery,
+  scope: Scope,
+): Promise<Page<TaskSubnet>> {
+  const { catalog } = context;
+  const rowsOf = await rowReader(context, task);
+  const filter = { ...taskFilter(context, task, scope), order: "subnetId", isDescending: false } as const;
+  const limit = Number(query.limit);
+  const last = keyIn(query, v.string());
+  const found = new Map<string, { place: DeviceRecord; rows: TaskDevice[] }>();
+  // The id of no device is above this one.
+  let after: DeviceKey | null = last === null ? null : [last, "~"];
+  let [read, end]: [number, string | null] = [0, null];
+  for (;;) {
+    const devices = await catalog.deviceList.page({ ...filter, after, limit: subnetBatch });
+    const own = await rowsOf(devices);
+    for (const device of devices) {
+      const row = own.get(device.id);
+      const id = device.subnet?.id ?? "";
+      const subnet = found.get(id);
+      if (row !== undefined && subnet === undefined) {
+        if (found.size >= limit || read >= subnetDevicesMax) end = [...found.keys()].at(-1) ?? id;
+        else found.set(id, { place: device, rows: [row] });
+      } else if (row !== undefined) subnet!.rows.push(row);
+      if (end !== null) break;
+    }
+    read += devices.length;
+    if (end !== null || devices.length < subnetBatch) break;
+    const { subnet, id } = devices.at(-1)!;
+    after = [subnet?.id ?? "", id];
+  }
+  const leases = await catalog.leases.ofPackage(task.packageId);
+  const account = await catalog.wan.ofTask(task.id);
+  const rows = [...found].map(([id, { place, rows: own }]) =>
+    subnetRow(own, task.packageBytes, {
+      cidr: place.subnet?.cidr ?? "",
+      name: place.subnetName,
+      site: place.site,
+      lease: leases.get(id),
+      wanBytes: account.get(id) ?? 0,
+    }),
+  );
+  return { rows, next: end === null ? null : cursorOf(end) };
+}
+
+/** First pages in the detail of a task; the rest is in the lists of subnets and devices. */
+const firstSubnets = "100";
+const firstDevices = "1000";
 
 /**
- * Returns a task with its subnets and devices.
- *
+ * Returns a task with the first of its subnets and devices.
  * @param list devices in `deviceList`; the counts include all devices
- * @param isVisible whether the person of the request may see a device; the others count nowhere
+ * @param scope devices outside of it are left out, also of the counts
  */
 export async function taskDetail(
   context: ViewContext,
   task: TaskRecord,
-  list: keyof typeof listedStates,
-  isVisible: (device: DeviceRecord) => boolean,
+  list: ListedDevices | "none",
+  scope: Scope,
 ): Promise<Omit<TaskDetail, "isSigned">> {
-  const { catalog, changeHub } = context;
-  const nowMs = context.nowMs();
-  const all = await catalog.tasks.list();
-  const concerned = [task, ...higherTasks(task, all)];
-  const read = await taskDevicesReader(context, concerned);
-  const { counted, absent: allAbsent, reports, higher } = await read(task);
-  const [devices, absent] = [counted.filter(isVisible), allAbsent.filter(isVisible)];
-  const progress = await catalog.tasks.progressOf(task.id);
-  const leases = await catalog.leases.ofPackage(task.packageId);
-  const account = await catalog.wan.ofTask(task.id);
-  const places = new Map(devices.map((device) => [device.subnet?.id ?? null, device]));
-  const rows = devices.map((device) => {
-    const record = progress.get(device.id);
-    const state = stateOnDevice(task, device, reports.get(device.id), higher, nowMs);
-    return deviceRow(task, device, record, state, changeHub.isConnected(device.id));
-  });
-  const subnets = [...Map.groupBy(rows, (row) => row.subnetId)].map(([subnetId, ofSubnet]) =>
-    subnetRow(ofSubnet, task.packageBytes, {
-      cidr: places.get(subnetId)?.subnet?.cidr ?? "",
-      name: places.get(subnetId)?.subnetName ?? null,
-      site: places.get(subnetId)?.site ?? null,
-      lease: leases.get(subnetId ?? ""),
-      wanBytes: account.get(subnetId ?? "") ?? 0,
-    }),
-  );
+  const count = await context.counts.inScope(task, scope);
+  const summary = summaryOf(task, count, context.nowMs());
+  const { absentList } = count;
+  if (list === "none")
+    return { ...summary, subnets: [], deviceList: [], absentList, nextSubnets: null, nextDevices: null };
+  const subnets = await taskSubnetPage(context, task, { limit: firstSubnets }, scope);
+  const devices = await taskDevicePage(context, task, { limit: firstDevices, devices: list }, scope);
   return {
-    ...summaryOf(task, rows, absent, nowMs),
-    subnets,
-    absentList: absent
-      .slice(0, absentListMax)
-      .map(({ id, hostname, lastSeenAtMs }) => ({ deviceId: id, hostname, lastSeenAtMs })),
-    deviceList: rows.filter((row) => listedStates[list](row.state)),
+    ...summary,
+    subnets: subnets.rows,
+    nextSubnets: subnets.next,
+    absentList,
+    deviceList: devices.rows,
+    nextDevices: devices.next,
   };
 }

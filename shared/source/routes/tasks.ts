@@ -1,21 +1,28 @@
 /** Routes of tasks for administrators. */
 import { Hono } from "hono";
-import type * as v from "valibot";
-import type { DeviceRecord, PackageRecord, TaskRecord } from "../catalog/index.ts";
+import * as v from "valibot";
+import type { PackageRecord, TaskRecord } from "../catalog/index.ts";
 import {
   taskChangedSchema,
   taskCreateSchema,
   taskDetailQuerySchema,
   taskDetailSchema,
+  taskDeviceListQuerySchema,
+  taskDeviceListSchema,
+  taskListQuerySchema,
   taskListSchema,
+  taskSubnetListSchema,
 } from "../../api/schema/admin.ts";
 import { taskPreviewSchema } from "../../api/schema/labels.ts";
+import { pageQuerySchema } from "../../api/schema/page.ts";
+import { isWithinScope } from "../../model/target/index.ts";
 import { firstStartMs, taskExpiryMs } from "../../model/task-life.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
-import { isInScope, scopeOf, tasksInScope, withTargetInScope } from "../scope.ts";
+import { scopeOf, withTargetInScope } from "../scope.ts";
+import { keyIn, readPage } from "../page.ts";
 import { taskById } from "./agent-tasks.ts";
 import { packageNamed } from "./named-package.ts";
 import {
@@ -29,7 +36,7 @@ import {
 } from "./task-changes.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
 import { previewOf } from "./task-preview.ts";
-import { taskDetail, taskSummaries } from "./task-view.ts";
+import { taskDetail, taskDevicePage, taskSubnetPage, taskSummaries } from "./task-view.ts";
 
 export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
   const { catalog } = context;
@@ -37,14 +44,36 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
   addCreation(routes, context);
   routes.get(
     "/",
-    documented({ summary: "All tasks", audience: ["admin"], answer: taskListSchema }),
+    documented({
+      summary: "Tasks with the counts of their devices, by id, a page at a time",
+      audience: ["admin"],
+      answer: taskListSchema,
+    }),
     allow(context),
-    async (c) => c.json({ tasks: tasksInScope(c, await taskSummaries(context)) }),
+    queryParameters(taskListQuerySchema),
+    async (c) => {
+      const query = c.req.valid("query");
+      const scope = scopeOf(c);
+      const { state, search } = query;
+      const filter = {
+        isDescending: query.sort === "-id",
+        isOpen: state === undefined ? undefined : state === "open",
+        search,
+      };
+      const { rows, next } = await readPage({
+        query,
+        after: keyIn(query, v.number()),
+        read: (after, limit) => catalog.tasks.page({ ...filter, after, limit }),
+        keyOf: ({ id }) => id,
+        accepts: scope.length === 0 ? null : ({ target }) => isWithinScope(target, scope),
+      });
+      return c.json({ tasks: await taskSummaries(context, rows), next });
+    },
   );
   routes.get(
     "/:id",
     documented({
-      summary: "A task with its subnets and devices",
+      summary: "A task with the first of its subnets and devices",
       audience: ["admin"],
       answer: taskDetailSchema,
     }),
@@ -55,16 +84,53 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       await context.wan.flush();
       // A device that did the task before it was narrowed may be outside of the scope.
-      const isVisible = (device: DeviceRecord): boolean => isInScope(scopeOf(c), device);
-      const detail = await taskDetail(context, task, c.req.valid("query").devices, isVisible);
+      const detail = await taskDetail(context, task, c.req.valid("query").devices, scopeOf(c));
       const subject = { kind: "task", subject: String(task.id) } as const;
       const isOver = detail.state === "done" || detail.state === "ended" || detail.state === "cancelled";
       const isSigned = isOver || (await context.orders.needed(subject)) === null;
       return c.json({ ...detail, isSigned });
     },
   );
+  addPages(routes, context);
   addTaskChanges(routes, context);
   return routes;
+}
+
+function addPages(routes: Hono<SourceEnv>, context: SourceContext): void {
+  const { catalog } = context;
+  routes.get(
+    "/:id/subnets",
+    documented({
+      summary: "The subnets of a task, by id, a page at a time",
+      audience: ["admin"],
+      answer: taskSubnetListSchema,
+    }),
+    allow(context),
+    pathParameters(taskPathSchema),
+    queryParameters(pageQuerySchema),
+    async (c) => {
+      const task = await taskById(catalog, Number(c.req.valid("param").id));
+      await context.wan.flush();
+      const { rows, next } = await taskSubnetPage(context, task, c.req.valid("query"), scopeOf(c));
+      return c.json({ subnets: rows, next });
+    },
+  );
+  routes.get(
+    "/:id/devices",
+    documented({
+      summary: "The devices of a task, filtered, a page at a time",
+      audience: ["admin"],
+      answer: taskDeviceListSchema,
+    }),
+    allow(context),
+    pathParameters(taskPathSchema),
+    queryParameters(taskDeviceListQuerySchema),
+    async (c) => {
+      const task = await taskById(catalog, Number(c.req.valid("param").id));
+      const { rows, next } = await taskDevicePage(context, task, c.req.valid("query"), scopeOf(c));
+      return c.json({ devices: rows, next });
+    },
+  );
 }
 
 function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {

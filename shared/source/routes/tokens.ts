@@ -3,7 +3,7 @@
  * the catalog has its SHA-256.
  */
 import { Hono } from "hono";
-import type * as v from "valibot";
+import * as v from "valibot";
 import {
   tokenCreatedSchema,
   tokenCreateSchema,
@@ -13,13 +13,15 @@ import {
   type Token,
   type TokenCreated,
 } from "../../api/schema/tokens.ts";
+import { pageQuerySchema } from "../../api/schema/page.ts";
 import { formatToken } from "../../api/token.ts";
 import { identityFingerprint } from "../../model/source-statement.ts";
 import { ApiError } from "../api-error.ts";
 import { allow, sha256Hex } from "../auth.ts";
 import type { NewToken, TokenRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
-import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { keyIn, readPage } from "../page.ts";
 import { fileTokenNames, newSecret } from "../token-files.ts";
 
 const viewOf = ({ scope, tags, ...token }: TokenRecord): Token => ({
@@ -34,12 +36,22 @@ export function tokenRoutes(context: SourceContext): Hono<SourceEnv> {
   routes.get(
     "/",
     documented({
-      summary: "All tokens, also revoked and expired ones",
+      summary: "Tokens, also revoked and expired ones, the oldest first, a page at a time",
       audience: ["admin"],
       answer: tokenListSchema,
     }),
     allow(context),
-    async (c) => c.json({ tokens: (await catalog.tokens.list()).map(viewOf) }),
+    queryParameters(pageQuerySchema),
+    async (c) => {
+      const query = c.req.valid("query");
+      const { rows, next } = await readPage({
+        query,
+        after: keyIn(query, v.pipe(v.tuple([v.number(), v.string()]), v.readonly())),
+        read: (after, limit) => catalog.tokens.list(after, limit),
+        keyOf: ({ createdAtMs, id }) => [createdAtMs, id] as const,
+      });
+      return c.json({ tokens: rows.map(viewOf), next });
+    },
   );
   routes.post(
     "/",

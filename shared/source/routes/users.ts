@@ -1,6 +1,6 @@
 /** Routes for administrators: users with a name, a role, a scope and a password. */
 import { Hono } from "hono";
-import type * as v from "valibot";
+import * as v from "valibot";
 import { doneSchema } from "../../api/schema/admin.ts";
 import {
   newPasswordSchema,
@@ -11,13 +11,16 @@ import {
   userSchema,
   type User,
 } from "../../api/schema/users.ts";
+import { pageQuerySchema } from "../../api/schema/page.ts";
+import { foldedName } from "../../model/glob.ts";
 import { passwordProblem } from "../../model/password.ts";
 import { scopeProblem, type Role, type Scope } from "../../model/role.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
-import type { UserRecord } from "../catalog/index.ts";
+import type { UserPart, UserRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
-import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
+import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
+import { keyIn, readPage } from "../page.ts";
 import { lifeSince } from "../sign-in/session-life.ts";
 
 const bodyBytesMax = 65_536;
@@ -27,9 +30,19 @@ export function userRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   routes.get(
     "/",
-    documented({ summary: "All users", audience: ["admin"], answer: userListSchema }),
+    documented({ summary: "Users by name, a page at a time", audience: ["admin"], answer: userListSchema }),
     allow(context),
-    async (c) => c.json({ users: await usersOf(context) }),
+    queryParameters(pageQuerySchema),
+    async (c) => {
+      const query = c.req.valid("query");
+      const { rows, next } = await readPage({
+        query,
+        after: keyIn(query, v.string()),
+        read: (after, limit) => usersOf(context, { after, limit }),
+        keyOf: ({ name }) => foldedName(name),
+      });
+      return c.json({ users: rows, next });
+    },
   );
   routes.post(
     "/",
@@ -105,9 +118,9 @@ function addPasswordAndRemoval(routes: Hono<SourceEnv>, context: SourceContext):
   );
 }
 
-async function usersOf({ catalog, nowMs }: SourceContext): Promise<User[]> {
+async function usersOf({ catalog, nowMs }: SourceContext, part: UserPart): Promise<User[]> {
   const { usedSinceMs, begunSinceMs } = lifeSince(nowMs());
-  return (await catalog.users.list(usedSinceMs, begunSinceMs)).map(
+  return (await catalog.users.list(usedSinceMs, begunSinceMs, part)).map(
     ({ name, role, scope, passwordHash, disabledAtMs, createdAtMs, lastLoginAtMs, sessions }) => ({
       name,
       role,
@@ -133,7 +146,7 @@ const unknownUser = (name: string): ApiError => new ApiError(404, `No user "${na
 /** Returns the user as the API shows it. */
 async function viewOf(context: SourceContext, name: string): Promise<User> {
   const { name: spelling } = await userNamed(context, name);
-  return (await usersOf(context)).find((one) => one.name === spelling)!;
+  return (await usersOf(context, { only: spelling }))[0]!;
 }
 
 function checkScope(role: Role, scope: Scope): void {
