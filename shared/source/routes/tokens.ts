@@ -31,7 +31,7 @@ const viewOf = ({ scope, tags, ...token }: TokenRecord): Token => ({
 });
 
 export function tokenRoutes(context: SourceContext): Hono<SourceEnv> {
-  const { catalog, log, nowMs } = context;
+  const { catalog } = context;
   const routes = new Hono<SourceEnv>();
   routes.get(
     "/",
@@ -74,22 +74,23 @@ export function tokenRoutes(context: SourceContext): Hono<SourceEnv> {
     documented({ summary: "Revoke a token for good", audience: ["admin"], answer: tokenSchema }),
     allow(context),
     pathParameters(tokenWordsSchema),
-    async (c) => {
-      const words = c.req.valid("param").token;
-      const found = await catalog.tokens.named(words);
-      if (found === null)
-        throw new ApiError(
-          404,
-          `No valid token "${words}"`,
-          "token list shows all, also those that were revoked",
-        );
-      if (!(await catalog.tokens.revoke(found.id, nowMs())))
-        throw new ApiError(409, `The token "${found.name}" is revoked already`, "token list shows all");
-      log.info({ id: found.id, name: found.name }, "token revoked");
-      return c.json(viewOf((await catalog.tokens.named(found.id))!));
-    },
+    async (c) => c.json(await revoke(context, c.req.valid("param").token)),
   );
   return routes;
+}
+
+async function revoke({ catalog, log, nowMs }: SourceContext, words: string) {
+  const found = await catalog.tokens.named(words);
+  if (found === null)
+    throw new ApiError(
+      404,
+      `No valid token "${words}"`,
+      "token list shows all, also those that were revoked",
+    );
+  if (!(await catalog.tokens.revoke(found.id, nowMs())))
+    throw new ApiError(409, `The token "${found.name}" is revoked already`, "token list shows all");
+  log.info({ id: found.id, name: found.name }, "token revoked");
+  return viewOf((await catalog.tokens.named(found.id))!);
 }
 
 async function create(
