@@ -14,7 +14,7 @@ import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
 import { allow } from "./auth.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
-import { documented, openApiDocument } from "./openapi.ts";
+import { documented, openApiDocument, shortened } from "./openapi.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { identityRoutes } from "./routes/identity.ts";
 import { auditRoutes } from "./routes/audit.ts";
@@ -38,7 +38,14 @@ const documentation = {
     title: "flockcast source",
     version,
     description: "Publishes packages, hands out tasks and settings, keeps the inventory.",
+    license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
+  servers: [{ url: "/", description: "the source that answers with this document" }],
+  tags: [
+    { name: "admin", description: "for people: with an API token, or the session of a browser" },
+    { name: "device", description: "for agents: with the credential of a device" },
+    { name: "anyone", description: "without a credential" },
+  ],
   components: {
     securitySchemes: {
       device: { type: "http", scheme: "bearer", description: "a device's credential, from its enrolment" },
@@ -49,7 +56,7 @@ const documentation = {
       },
     },
   },
-} as const;
+} satisfies Parameters<typeof openApiDocument>[1];
 
 /** Returns the app with all routes. */
 export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
@@ -96,12 +103,31 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
     allow(context),
     async (c) => c.json(await openApiDocument(app, documentation)),
   );
-  app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
+  app.notFound((c) => {
+    const { method, path } = c.req;
+    const allowed = methodsAt(app, path);
+    const error = shortened(`No ${method} ${path}`);
+    if (allowed.length === 0) return c.json({ error, hint: "see /openapi.json" }, 404);
+    return c.json({ error, hint: `the path has ${allowed.join(", ")}` }, 405, { allow: allowed.join(", ") });
+  });
   app.onError((error, c) => {
     const { status, body, headers = {} } = answerTo(error, context);
     return c.json(body, status, headers);
   });
   return app;
+}
+
+/** Returns the methods of the routes at a path. */
+function methodsAt(app: Hono<SourceEnv>, path: string): string[] {
+  const matches = app.routes.filter(({ path: route, method }) => {
+    if (method === "ALL") return false;
+    const parts = route.split("/");
+    const words = path.split("/");
+    return (
+      parts.length === words.length && parts.every((part, at) => part.startsWith(":") || part === words[at])
+    );
+  });
+  return [...new Set(matches.map(({ method }) => method))].toSorted();
 }
 
 type Answer = {
@@ -115,9 +141,10 @@ function answerTo(error: Error, { log }: SourceContext): Answer {
     const { status, message, hint, code, retryAfterMs } = error;
     return {
       status,
-      ...(retryAfterMs === undefined
-        ? {}
-        : { headers: { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) } }),
+      headers: {
+        ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
+        ...(retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) }),
+      },
       body: {
         error: message,
         ...(hint === undefined ? {} : { hint }),
