@@ -45,7 +45,10 @@ import { createTask, listTasks, showTask } from "../shared/source/commands/tasks
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { taskActions } from "../shared/api/schema/common.ts";
 import { endIfTakenOver } from "../shared/platform/runtime-variables.ts";
-import { commanderOutput, endWhenNobodyReads, printNote } from "../shared/standard-output.ts";
+import { addCompletion } from "../shared/command-line/completion.ts";
+import { sourceFacts } from "../shared/command-line/program-facts.ts";
+import { withUsageErrors } from "../shared/command-line/usage-errors.ts";
+import { endWhenNobodyReads, printNote } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
 
 function addServing(program: Command): void {
@@ -249,6 +252,7 @@ function addTaskViews(task: Command): void {
     .argument("<id>")
     .option("--until <share>", "share of the devices that has to be complete, such as 95%")
     .option("--timeout <duration>", "longest time to wait, such as 2h")
+    .option("--json", "a line of JSON, the task, at each change")
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(watchTask);
@@ -295,6 +299,7 @@ function addInventory(program: Command): void {
     .command("split")
     .description("end the merges into a subnet; devices that reach each other merge it again")
     .argument("<id>")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(splitSubnet);
@@ -308,16 +313,14 @@ function addInventory(program: Command): void {
   addLabels(program, device, subnet as Command);
 }
 
-/** Returns the exit status. */
-async function main(words: readonly string[]): Promise<number> {
+/** Returns the command line: its commands, options and help. */
+export function sourceProgram(): Command {
   const program = new Command("flockcast-source")
     .description("The source of a flockcast deployment: packages, tasks, settings, inventory.")
     .version(version, "--version")
     // Positional options: options before a command belong to the program, after it to the command.
     // `publish` has its own --version.
-    .enablePositionalOptions()
-    .exitOverride()
-    .configureOutput(commanderOutput);
+    .enablePositionalOptions();
   for (const add of [
     addServing,
     addPublishing,
@@ -334,8 +337,14 @@ async function main(words: readonly string[]): Promise<number> {
   ])
     add(program as Command);
   allowPlainHttp(program as Command);
+  addCompletion(program as Command);
+  return withUsageErrors(program as Command, sourceFacts);
+}
+
+/** Returns the exit status. */
+async function main(words: readonly string[]): Promise<number> {
   try {
-    await program.parseAsync(words, { from: "user" });
+    await sourceProgram().parseAsync(words, { from: "user" });
     return 0;
   } catch (error) {
     // Commander has already printed the error.
@@ -345,6 +354,8 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-endIfTakenOver("flockcast-source");
-endWhenNobodyReads();
-process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) {
+  endIfTakenOver("flockcast-source");
+  endWhenNobodyReads();
+  process.exitCode = await main(process.argv.slice(2));
+}

@@ -44,9 +44,11 @@ export function listCache(dataFolder: string, asJson: boolean): void {
 }
 
 /** Reads every package back from the disk; sets exit status 1 if a chunk is wrong. */
-export async function verifyCache(dataFolder: string): Promise<void> {
+export async function verifyCache(dataFolder: string, asJson: boolean): Promise<void> {
   await withCache(dataFolder, async (cache) => {
     const checks = await cache.verify();
+    if (checks.some((check) => !check.ok)) process.exitCode = 1;
+    if (asJson) return printJson(checks);
     for (const { name, version, ok, badChunks } of checks) {
       printLine(
         ok
@@ -55,21 +57,27 @@ export async function verifyCache(dataFolder: string): Promise<void> {
       );
     }
     if (checks.length === 0) printLine("The cache is empty.");
-    if (checks.some((check) => !check.ok)) process.exitCode = 1;
   });
 }
 
 /** @throws CacheError when the package is unknown or in use, or an agent runs on the folder */
-export async function removeFromCache(dataFolder: string, name: string, version: string): Promise<void> {
+export async function removeFromCache(
+  dataFolder: string,
+  name: string,
+  version: string,
+  asJson: boolean,
+): Promise<void> {
   await withCache(dataFolder, async (cache) => {
     await cache.remove(name, version);
-    printLine(`${name} ${version}: removed`);
+    if (asJson) printJson({ name, version });
+    else printLine(`${name} ${version}: removed`);
   });
 }
 
 /** Forgets the identity at the source: the next start enrols again, also a removed device. */
-export async function forgetIdentity(dataFolder: string): Promise<void> {
+export async function forgetIdentity(dataFolder: string, asJson: boolean): Promise<void> {
   await withCache(dataFolder, async (cache) => saveBar(cache, "forgotten", systemClock.wallMs()));
+  if (asJson) printJson({ dataFolder, state: "forgotten" });
 }
 
 async function withCache(

@@ -1,7 +1,7 @@
 /** Commands `subnet list`, `subnet split`, `package list` and `package remove`. */
 import { formatSize } from "../../model/quantity.ts";
 import type { Subnet } from "../../api/schema/admin.ts";
-import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
+import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 
 export async function listSubnets(options: JsonOptions): Promise<void> {
@@ -33,8 +33,9 @@ function wayText({ way, devices, causes }: Subnet["ways"][number]): string {
 const fromText = (urls: readonly { url: string }[]): string =>
   urls.length === 0 ? "source" : urls[0]!.url + (urls.length > 1 ? ` and ${urls.length - 1} more` : "");
 
-export async function splitSubnet(id: string, options: ConnectOptions): Promise<void> {
+export async function splitSubnet(id: string, options: JsonOptions): Promise<void> {
   await (await connect(options)).splitSubnet(id);
+  if (options.json) printJson({ subnetId: id });
 }
 
 export async function removePackage(words: string, options: JsonOptions): Promise<void> {

@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { labelNameSchema, noneName } from "../../model/label-name.ts";
 import type { AdminClient } from "../../api/agent-client.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
+import { connect, type JsonOptions } from "./connect.ts";
 import { jsonOption, sourceOption, tokenOption } from "./options.ts";
 import { print, printJson, printTable } from "./print.ts";
 import { parseTarget } from "./tasks.ts";
@@ -56,23 +56,27 @@ async function listSites(options: JsonOptions): Promise<void> {
 /** Returns the command that changes one name, given as its first word. */
 const withName =
   (change: (client: AdminClient, name: string) => Promise<void>) =>
-  async (name: string, options: ConnectOptions): Promise<void> => {
+  async (name: string, options: JsonOptions): Promise<void> => {
     const parsed = parseName(name);
     await change(await connect(options), parsed);
+    if (options.json) printJson({ name: parsed });
   };
 
-async function renameSite(name: string, newName: string, options: ConnectOptions): Promise<void> {
+async function renameSite(name: string, newName: string, options: JsonOptions): Promise<void> {
   const [from, to] = [parseName(name), parseName(newName)];
   await (await connect(options)).renameSite(from, to);
+  if (options.json) printJson({ name: to });
 }
 
 /** Returns the command that sets the name or the site of a subnet; `none` removes it. */
 const labelSubnet =
   (what: "name" | "site") =>
-  async (subnet: string, text: string, options: ConnectOptions): Promise<void> => {
+  async (subnet: string, text: string, options: JsonOptions): Promise<void> => {
     const value = text.toLowerCase() === noneName ? null : parseName(text);
     const client = await connect(options);
-    await client.labelSubnet(await subnetIdOf(client, subnet), { [what]: value });
+    const subnetId = await subnetIdOf(client, subnet);
+    await client.labelSubnet(subnetId, { [what]: value });
+    if (options.json) printJson({ subnetId, [what]: value });
   };
 
 /** Returns the id of a subnet that is given by its id, its name, or a CIDR that only one has. */
@@ -114,6 +118,7 @@ export function addLabels(program: Command, device: Command, subnet: Command): v
       .description(description)
       .argument("<subnet>", "id, name, or a CIDR that only one subnet has")
       .argument(`<${what}>`)
+      .addOption(jsonOption())
       .addOption(sourceOption())
       .addOption(tokenOption())
       .action(labelSubnet(what));
@@ -152,6 +157,7 @@ function addSites(program: Command): void {
     .description("rename a site")
     .argument("<name>")
     .argument("<new-name>")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(renameSite);
@@ -161,12 +167,13 @@ function addSites(program: Command): void {
 function addNamed(
   parent: Command,
   [name, description]: readonly [string, string],
-  action: (name: string, options: ConnectOptions) => Promise<void>,
+  action: (name: string, options: JsonOptions) => Promise<void>,
 ): void {
   parent
     .command(name)
     .description(description)
     .argument("<name>")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(action);

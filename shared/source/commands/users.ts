@@ -7,7 +7,7 @@ import { passwordProblem } from "../../model/password.ts";
 import { roles, scopeProblem, type Role } from "../../model/role.ts";
 import { userNameSchema } from "../../model/user-name.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
+import { connect, type JsonOptions } from "./connect.ts";
 import { jsonOption, sourceOption, tokenOption } from "./options.ts";
 import { formatTime, print, printJson, printTable } from "./print.ts";
 import { readSecret } from "./secret-input.ts";
@@ -104,12 +104,14 @@ async function changePassword(words: string, options: PasswordOptions): Promise<
   const name = parseUserName(words);
   const client = await connect(options);
   await client.setPassword(name, await newPassword(name, options.passwordFile));
+  if (options.json) return printJson({ name });
   print(`changed the password of ${name}; the sessions of this user ended`);
 }
 
-async function removeUser(name: string, options: ConnectOptions): Promise<void> {
+async function removeUser(name: string, options: JsonOptions): Promise<void> {
   const parsed = parseUserName(name);
   await (await connect(options)).removeUser(parsed);
+  if (options.json) return printJson({ name: parsed });
   print(`removed ${parsed}`);
 }
 
@@ -158,6 +160,7 @@ function addUserChanges(user: Command): void {
     .description("give a user another password; the sessions of this user end")
     .argument("<name>")
     .addOption(passwordOption())
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(changePassword);
@@ -165,6 +168,7 @@ function addUserChanges(user: Command): void {
     .command("remove")
     .description("remove a user; the sessions of this user end")
     .argument("<name>")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(removeUser);
