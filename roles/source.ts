@@ -29,6 +29,7 @@ import { addAudit } from "../shared/source/commands/audit.ts";
 import { addTokens } from "../shared/source/commands/tokens.ts";
 import { addSingleSignOn } from "../shared/source/commands/single-sign-on.ts";
 import { addSettings } from "../shared/source/commands/setting-command-line.ts";
+import { addWebhooks } from "../shared/source/commands/webhooks.ts";
 import { addUsers } from "../shared/source/commands/users.ts";
 import type { JsonOptions } from "../shared/source/commands/connect.ts";
 import {
@@ -82,6 +83,12 @@ function addServing(program: Command): void {
     .option(
       "--approve-takeovers",
       "let a device that is installed again with enroll.token keep its tags without device approve",
+    )
+    .option(
+      "--webhook-network <cidr>",
+      "network that is not public to which webhooks may go, also over http; may be repeated",
+      (cidr: string, all: string[]) => [...all, cidr],
+      [] as string[],
     )
     .option("--audit-age <duration>", "age at which rows of the audit are removed", "400d")
     .option(
@@ -332,6 +339,7 @@ export function sourceProgram(): Command {
     addTokens,
     addUsers,
     addSingleSignOn,
+    addWebhooks,
     addSource,
     addReports,
   ])

@@ -96,7 +96,7 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 
 const auditAgeMs = 400 * 86_400_000;
 
-type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes" | "auditAgeMs"> & {
+type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes" | "auditAgeMs" | "webhookNetworks"> & {
   readonly approvesTakeovers: boolean;
 };
 
@@ -255,6 +255,7 @@ export async function openFixture(given: Partial<Switches> = {}, startMs = 1_800
     approvesTakeovers: false,
     acceptsWishes: false,
     auditAgeMs,
+    webhookNetworks: [],
     ...given,
   };
   const parts = await openParts(folder, clock, switches);

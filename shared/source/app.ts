@@ -32,6 +32,7 @@ import { taskRoutes } from "./routes/tasks.ts";
 import { trustRoutes } from "./routes/trust.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
 import { userRoutes } from "./routes/users.ts";
+import { webhookRoutes } from "./routes/webhooks.ts";
 
 const documentation = {
   info: {
@@ -89,6 +90,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/audit", auditRoutes(context));
   app.route("/v1/tokens", tokenRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
+  app.route("/v1/webhooks", webhookRoutes(context));
   app.route("/v1/users", userRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1/trust", trustRoutes(context));

@@ -6,6 +6,7 @@ import type { Database } from "bun:sqlite";
 import { firstSteps } from "./first-migrations.ts";
 import { lanKeyStep } from "./sqlite-lan-keys.ts";
 import { usersStep } from "./users-step.ts";
+import { webhooksStep } from "./webhooks-step.ts";
 import { wanAccountStep } from "./wan-account-step.ts";
 
 const steps: readonly string[] = [
@@ -225,6 +226,7 @@ const steps: readonly string[] = [
     PRIMARY KEY (subnet_id, egress)
   ) STRICT, WITHOUT ROWID;
   `,
+  webhooksStep,
 ];
 
 export const catalogVersion = steps.length;
