@@ -28,6 +28,9 @@ const has = (program: string): boolean => Bun.which(program) !== null;
 /** Commands without data: they log, or print a script or a help page. */
 const withoutData = new Set(["serve", "run", "completion", "help"]);
 
+/** Commands whose description reads like that of a list, and which show one thing. */
+const noList = new Set(["trust show", "oidc show", "task output"]);
+
 describe.each(trees)("$tree.name", ({ tree, facts }) => {
   const leaves = allCommands(tree).filter(({ commands }) => commands.length === 0);
 
@@ -36,6 +39,15 @@ describe.each(trees)("$tree.name", ({ tree, facts }) => {
     const unexpected = without.map(({ path }) => path.join(" ")).filter((name) => !withoutData.has(name));
     expect(unexpected).toEqual([]);
     expect(leaves.length).toBeGreaterThan(5);
+  });
+
+  test("has --csv on every list", () => {
+    const lists = leaves.filter(
+      ({ path, description }) => path.at(-1) === "list" || /^(all|the) .*s\b/.test(description),
+    );
+    const without = lists.filter(({ options }) => !options.some(({ flags }) => flags.includes("--csv")));
+    expect(without.map(({ path }) => path.join(" ")).filter((name) => !noList.has(name))).toEqual([]);
+    expect(lists.length).toBeGreaterThan(0);
   });
 
   test("describes every command and every option", () => {

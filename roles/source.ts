@@ -7,12 +7,8 @@
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CommandError } from "../shared/source/commands/command-error.ts";
 import { addDevices, addPackageDevices, targetHelp } from "../shared/source/commands/device-command-line.ts";
-import {
-  listPackages,
-  listSubnets,
-  removePackage,
-  splitSubnet,
-} from "../shared/source/commands/inventory.ts";
+import { listPackages, removePackage } from "../shared/source/commands/inventory.ts";
+import { addSubnets } from "../shared/source/commands/subnet-command-line.ts";
 import { addReports, addSource } from "../shared/source/commands/maintenance.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { addLabels } from "../shared/source/commands/labels.ts";
@@ -21,6 +17,7 @@ import { serve } from "../shared/source/commands/serve.ts";
 import {
   allowPlainHttp,
   jsonOption,
+  csvOption,
   operatorKeyOption,
   sourceOption,
   tokenOption,
@@ -124,6 +121,7 @@ function addPublishing(program: Command): void {
     .command("list")
     .description("all packages, the last published first")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listPackages);
@@ -146,6 +144,7 @@ function addPackageUrls(packages: Command): void {
     .description("the URLs of a package, in the order in which devices try them")
     .argument("<package>", "package id, NAME (its highest version) or NAME@VERSION")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listUrls);
@@ -240,6 +239,7 @@ function addTaskViews(task: Command): void {
     .command("list")
     .description("all tasks: scheduled, running, paused, done, ended or cancelled")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listTasks);
@@ -301,23 +301,7 @@ function addTaskChanges(task: Command): void {
 
 function addInventory(program: Command): void {
   const device = addDevices(program);
-  const subnet = program.command("subnet").description("subnets of the devices");
-  subnet
-    .command("split")
-    .description("end the merges into a subnet; devices that reach each other merge it again")
-    .argument("<id>")
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(splitSubnet);
-  subnet
-    .command("list")
-    .description("all subnets that devices are on")
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(listSubnets);
-  addLabels(program, device, subnet as Command);
+  addLabels(program, device, addSubnets(program));
 }
 
 /** Returns the command line: its commands, options and help. */

@@ -4,15 +4,16 @@
  */
 import { existsSync } from "node:fs";
 import { ledgerPath, openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
+import { recordsCsv } from "../command-line/csv.ts";
 import { formatSize } from "../model/quantity.ts";
 import { assertReadable } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { saveBar, SetupError } from "./enrolment.ts";
-import { printJson, printLine, printLines, printNote } from "../standard-output.ts";
+import { printCsv, printJson, printLine, printLines, printNote } from "../standard-output.ts";
 import { tableLines } from "../text-table.ts";
 
 /** Prints the packages of the cache, as a table or as JSON. Works while an agent runs. */
-export function listCache(dataFolder: string, asJson: boolean): void {
+export function listCache(dataFolder: string, as: "json" | "csv" | "table"): void {
   assertReadable(dataFolder);
   const ledger = openLedgerReadOnly(dataFolder);
   const packages = ledger
@@ -27,7 +28,8 @@ export function listCache(dataFolder: string, asJson: boolean): void {
       from: originBytes,
     }));
   ledger.close();
-  if (asJson) return printJson(packages);
+  if (as === "json") return printJson(packages);
+  if (as === "csv") return printCsv(recordsCsv(packages));
   if (packages.length === 0) return printLine("The cache is empty.");
   const rows = packages.map((held) => [
     held.name,

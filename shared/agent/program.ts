@@ -6,7 +6,7 @@
  * 2 a usage error, 70 a bug, 77 that the source has removed the device.
  */
 import { resolve } from "node:path";
-import { Command, CommanderError } from "@commander-js/extra-typings";
+import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CacheError, openCache, prepareDataFolder, type DistributionCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { plainHttpFlag, plainHttpProblem } from "../api/plain-http.ts";
@@ -150,7 +150,8 @@ function addCacheCommands(command: Command): void {
     .description("list the packages on this device and where their bytes came from")
     .requiredOption("--data <dir>", "the agent's data folder")
     .option("--json", "as JSON")
-    .action(({ data, json }) => listCache(resolve(data), json === true));
+    .addOption(new Option("--csv", "as CSV, with the fields of --json").conflicts("json"))
+    .action(({ data, json, csv }) => listCache(resolve(data), json ? "json" : csv ? "csv" : "table"));
   cache
     .command("verify")
     .description(

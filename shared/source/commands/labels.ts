@@ -7,9 +7,9 @@ import * as v from "valibot";
 import { labelNameSchema, noneName } from "../../model/label-name.ts";
 import type { AdminClient } from "../../api/agent-client.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
-import { jsonOption, sourceOption, tokenOption } from "./options.ts";
-import { print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
+import { print, printedAs, printJson, printTable } from "./print.ts";
 import { parseTarget } from "./tasks.ts";
 
 /** @throws CommandError with exit status 2 for another form */
@@ -35,18 +35,18 @@ const addToGroup = (name: string, devices: string, options: JsonOptions): Promis
 const removeFromGroup = (name: string, devices: string, options: JsonOptions): Promise<void> =>
   tagDevices("remove")(devices, [name], options);
 
-async function listGroups(options: JsonOptions): Promise<void> {
+async function listGroups(options: ListOptions): Promise<void> {
   const groups = await (await connect(options)).groups();
-  if (options.json) return printJson(groups);
+  if (printedAs(options, groups)) return;
   printTable(
     ["NAME", "KIND", "DEVICES", "WISHES"],
     groups.map(({ name, kind, devices, wishes }) => [name, kind, String(devices), String(wishes)]),
   );
 }
 
-async function listSites(options: JsonOptions): Promise<void> {
+async function listSites(options: ListOptions): Promise<void> {
   const sites = await (await connect(options)).sites();
-  if (options.json) return printJson(sites);
+  if (printedAs(options, sites)) return;
   printTable(
     ["NAME", "SUBNETS", "DEVICES", "CONNECTED"],
     sites.map((one) => [one.name, String(one.subnets), String(one.devices), String(one.connected)]),
@@ -188,6 +188,7 @@ function addList(
     .command("list")
     .description(description)
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(action);

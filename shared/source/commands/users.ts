@@ -7,9 +7,9 @@ import { passwordProblem } from "../../model/password.ts";
 import { roles, scopeProblem, type Role } from "../../model/role.ts";
 import { userNameSchema } from "../../model/user-name.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
-import { jsonOption, sourceOption, tokenOption } from "./options.ts";
-import { formatTime, print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
+import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { readSecret } from "./secret-input.ts";
 
 /**
@@ -58,9 +58,9 @@ async function addUser(words: string, options: AddOptions): Promise<void> {
   print(`added ${user.name}, ${user.role}`);
 }
 
-async function listUsers(options: JsonOptions): Promise<void> {
+async function listUsers(options: ListOptions): Promise<void> {
   const users = await (await connect(options)).users();
-  if (options.json) return printJson(users);
+  if (printedAs(options, users)) return;
   printTable(
     ["NAME", "ROLE", "SCOPE", "SIGN-IN", "STATE", "LAST LOGIN", "SESSIONS"],
     users.map((user) => [
@@ -136,6 +136,7 @@ export function addUsers(program: Command): void {
     .command("list")
     .description("all users, with their last login")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listUsers);

@@ -2,9 +2,9 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { webhookEvents, type WebhookEvent } from "../../model/webhook.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
-import { jsonOption, sourceOption, tokenOption } from "./options.ts";
-import { formatTime, print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { csvOption, jsonOption, sourceOption, tokenOption } from "./options.ts";
+import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 
 type AddOptions = JsonOptions & { readonly event: readonly WebhookEvent[] };
 
@@ -15,9 +15,9 @@ async function addWebhook(name: string, url: string, options: AddOptions): Promi
   else print(created.secret);
 }
 
-async function listWebhooks(options: JsonOptions): Promise<void> {
+async function listWebhooks(options: ListOptions): Promise<void> {
   const webhooks = await (await connect(options)).webhooks();
-  if (options.json) return printJson(webhooks);
+  if (printedAs(options, webhooks)) return;
   printTable(
     ["NAME", "URL", "EVENTS", "WAITING", "DROPPED", "LAST SUCCESS", "LAST FAILURE"],
     webhooks.map((one) => [
@@ -68,7 +68,9 @@ export function addWebhooks(program: Command): void {
         .default([] as readonly WebhookEvent[]),
     )
     .action(addWebhook);
-  add(webhook, "list", "all webhooks, with what waits and the last results").action(listWebhooks);
+  add(webhook, "list", "all webhooks, with what waits and the last results")
+    .addOption(csvOption())
+    .action(listWebhooks);
   add(webhook, "remove", "remove a webhook with what waits for it")
     .argument("<webhook>", "name or id")
     .action(removeWebhook);
