@@ -22,6 +22,8 @@ const missing =
   process.platform === "linux"
     ? await installPrograms({ zsh: "zsh", fish: "fish", mandoc: "mandoc" })
     : "only on Linux";
+if (missing !== null && process.env["CI"] === "true" && process.platform === "linux")
+  throw new Error(`with CI=true the shells have to be tested: ${missing}`);
 if (missing !== null) console.log(`shells and mandoc are not tested: ${missing}`);
 const has = (program: string): boolean => Bun.which(program) !== null;
 
