@@ -127,6 +127,19 @@ describe("device import", () => {
   });
 });
 
+describe("group import", () => {
+  test("declares the groups that do not exist, also of its own export", async () => {
+    const path = await fileOf("groups.csv", "name\nlab\nfloor\nLAB\n");
+    expect((await run("group", "import", path, "--dry-run")).stdout).toBe(
+      "group lab: new\n1 of 3 would change; nothing was changed\n",
+    );
+    expect((await run("group", "import", path)).status).toBe(0);
+    expect((await client.groups()).map(({ name }) => name)).toContain("lab");
+    const own = await fileOf("groups", (await run("group", "list", "--csv")).stdout);
+    expect((await run("group", "import", own)).stdout).toStartWith("0 of ");
+  });
+});
+
 describe("subnet import", () => {
   test("names subnets, and makes a site that is missing once", async () => {
     const [subnet] = await client.subnets();

@@ -1,6 +1,6 @@
 /**
- * Commands `device import`, `subnet import` and `setting import`: bring devices, subnets and
- * settings to the state of a file. All rows are checked before the first change, and a row that is
+ * Commands `device import`, `group import` and `subnet import`: bring devices, groups and subnets
+ * to the state of a file. All rows are checked before the first change, and a row that is
  * already true changes nothing: an import that was interrupted can be repeated.
  */
 import * as v from "valibot";
@@ -138,4 +138,22 @@ function subnetChange(
     changes.push(`${field} ${before ?? "none"} → ${text || "none"}`);
   }
   return { object: `subnet ${id} ${subnet.cidr}`, changes, id, label };
+}
+
+export async function importGroups(file: string, options: Options): Promise<void> {
+  const rows = await readImport(file, ["name"], "name");
+  const client = await connect(options);
+  const known = new Set((await client.groups()).map(({ name }) => foldedName(name)));
+  const faults = new ImportFaults();
+  const added = rows.flatMap((row, at) => {
+    const name = textIn(row, "name") ?? "";
+    if (!v.is(labelNameSchema, name)) faults.note(at, `"${name}" cannot be a group`);
+    if (known.has(foldedName(name))) return [];
+    known.add(foldedName(name));
+    return [name];
+  });
+  faults.check();
+  if (!options.dryRun) for (const name of added) await client.createGroup(name);
+  const changes = added.map((name) => ({ object: `group ${name}`, changes: ["new"] }));
+  reportImport(rows.length, changes, options);
 }

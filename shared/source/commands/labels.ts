@@ -10,6 +10,7 @@ import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
 import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
 import { print, printedAs, printJson, printTable } from "./print.ts";
+import { importGroups } from "./imports.ts";
 import { parseTarget } from "./tasks.ts";
 
 /** @throws CommandError with exit status 2 for another form */
@@ -143,6 +144,15 @@ function addGroups(program: Command): void {
       .addOption(sourceOption())
       .addOption(tokenOption())
       .action(action);
+  group
+    .command("import")
+    .description("declare the groups of a file that do not exist; removes none")
+    .argument("<file>", "CSV or JSON with name, as group list writes it; -: standard input")
+    .option("--dry-run", "only print what would change")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(importGroups);
   addList(group as Command, "all groups and tags, with the wishes of devices", listGroups);
 }
 
