@@ -61,8 +61,7 @@ function addServing(program: Command): void {
     .option(
       "--name <host>",
       "host name or address for the certificate that the source issues itself; may be repeated",
-      (name: string, all: string[]) => [...all, name],
-      [] as string[],
+      (name: string, all?: string[]) => [...(all ?? []), name],
     )
     .option("--tls-cert <file>", "certificate chain in PEM to use instead; may be self-signed")
     .option("--tls-key <file>", "private key of that certificate in PEM")
@@ -70,8 +69,7 @@ function addServing(program: Command): void {
     .option(
       "--trusted-proxy <cidr>",
       "proxy whose Forwarded or X-Forwarded-For header names the client; may be repeated",
-      (cidr: string, all: string[]) => [...all, cidr],
-      [] as string[],
+      (cidr: string, all?: string[]) => [...(all ?? []), cidr],
     )
     .option(
       "--keep-versions <count>",
@@ -84,8 +82,7 @@ function addServing(program: Command): void {
     .option(
       "--webhook-network <cidr>",
       "network that is not public to which webhooks may go, also over http; may be repeated",
-      (cidr: string, all: string[]) => [...all, cidr],
-      [] as string[],
+      (cidr: string, all?: string[]) => [...(all ?? []), cidr],
     )
     .option("--audit-age <duration>", "age at which rows of the audit are removed", "400d")
     .option(

@@ -1,9 +1,11 @@
-/** Packages on another web site: its answers, a proxy, and a publisher whose key is not pinned. */
+/** Packages on another web site: its answers, a proxy, and a publisher whose key is not listed. */
 import { Database } from "bun:sqlite";
 import { mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { reasonsText } from "../shared/model/reason.ts";
+import { signed } from "../shared/model/signing.ts";
+import { loadOrCreatePublisherKey } from "../shared/source/publishing/publisher-key.ts";
 import type { TaskDetail } from "../shared/api/schema/admin.ts";
 import { createCleanups } from "./cleanups.ts";
 import { bytesFrom, wanBytesFetched } from "./harness.ts";
@@ -203,23 +205,21 @@ test("uses HTTP_PROXY for the web site and not for peers", async () => {
 
 test("refuses a manifest of a publisher whose key the trust file does not list", async () => {
   const harness = await open();
-  const original = await harness.makeFile("tool.bin", sizeBytes);
   const peer = await harness.startPeer();
+  const original = await harness.makeFile("tool.bin", 100_000);
   const packageId = await harness.publish(original, { name: "tool", version: "1" });
-  await harness.waitForTask(
-    await harness.createTask(packageId),
-    (task) => task.deviceList[0]?.state === "complete",
+  // The source accepts no such package; an intruder writes it into the catalog.
+  await harness.source.program.stop();
+  const catalog = new Database(join(harness.source.data, "catalog.db"));
+  const row = catalog.query<{ manifest: Uint8Array }, []>("SELECT manifest FROM packages").get()!;
+  const { signature, publisherKey } = signed(
+    row.manifest,
+    await loadOrCreatePublisherKey(join(harness.folder, "x.key")),
   );
-  await peer.stop();
-  const ledger = new Database(join(peer.data, "ledger.db"));
-  const row = ledger.query<{ value: string }, []>("SELECT value FROM facts WHERE name = 'identity'").get()!;
-  const identity = { ...JSON.parse(row.value), publisherKeys: [Buffer.alloc(32, 7).toString("base64")] };
-  ledger.run("UPDATE facts SET value = ? WHERE name = 'identity'", [JSON.stringify(identity)]);
-  ledger.close();
-  peer.restart();
-  const second = await harness.makeFile("second.bin", 100_000);
-  const secondId = await harness.publish(second, { name: "second", version: "1" });
-  const task = await harness.waitForTask(await harness.createTask(secondId), allFailed);
-  expect(reasonsText(task.deviceList[0]!.reasons)).toContain("was not enrolled with that key");
-  expect(await harness.copyError(peer, second, "second", "1")).toStartWith("nothing at");
+  catalog.run("UPDATE packages SET signature = ?, publisher_key = ?", [signature, publisherKey]);
+  catalog.close();
+  await harness.source.restart();
+  const task = await harness.waitForTask(await harness.createTask(packageId), allFailed);
+  expect(reasonsText(task.deviceList[0]!.reasons)).toContain("the trust file does not list the key");
+  expect(await harness.copyError(peer, original, "tool", "1")).toStartWith("nothing at");
 }, 60_000);

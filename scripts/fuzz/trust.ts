@@ -25,7 +25,7 @@ import {
   type SigningKey,
 } from "../../shared/model/trust/index.ts";
 import { signedTrust, taskOrderOf, trustFileOf } from "../../shared/model/trust/testing-trust.ts";
-import type { TargetView } from "../../shared/model/target/index.ts";
+import { selfOf } from "../../shared/model/target/testing-target.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { mutatedValue } from "./mutate.ts";
 import { declared, promise, type Target } from "./target.ts";
@@ -82,19 +82,7 @@ const genuine: ReadonlySet<string> = new Set(
   [...files, ...Object.values(signed), rootSetting].map(({ payload }) => payload),
 );
 
-const self: TargetView = {
-  isPartial: true,
-  id: "00112233aabbccdd",
-  names: ["pc-1"],
-  tags: [],
-  subnet: { id: "", cidr: "10.0.0.0/24", name: null },
-  site: null,
-  os: "linux 6.1",
-  arch: "x64",
-  agentVersion: "0.1.0",
-  resultIn: () => null,
-  versionsOf: () => null,
-};
+const self = selfOf();
 const lanKey = Buffer.alloc(16).toString("base64");
 const answer: CheckInResponse = {
   sourceTimeMs: nowMs,

@@ -80,6 +80,7 @@ export async function removeFromCache(
 export async function forgetIdentity(dataFolder: string, asJson: boolean): Promise<void> {
   await withCache(dataFolder, async (cache) => saveBar(cache, "forgotten", systemClock.wallMs()));
   if (asJson) printJson({ dataFolder, state: "forgotten" });
+  else printLine("The identity is forgotten: run --enroll-file FILE enrols again.");
 }
 
 async function withCache(

@@ -69,7 +69,7 @@ export async function identify(options: IdentifyOptions): Promise<Identity> {
   const token = options.token === null ? null : parseToken(options.token);
   const isOfSource = known !== null && (token === null || token.identity === known.sourceIdentity);
   if (isOfSource) {
-    const identity = await knownIdentity(options, known, sourceUrl);
+    const identity = await knownIdentity(options, withRoots(options, known, token), sourceUrl);
     if (identity !== null) return identity;
   } else if (known && isAddressOf(known, sourceUrl)) {
     throw new SetupError(
@@ -84,6 +84,14 @@ export async function identify(options: IdentifyOptions): Promise<Identity> {
   }
   const enrolled = await enroll(options, sourceUrl, options.token);
   return adopt(options, stored, enrolled);
+}
+
+/** Takes the roots of a token. Those that the device knows stay: the token may be an old one. */
+function withRoots({ cache }: IdentifyOptions, known: Identity, token: SourceToken | null): Identity {
+  if (known.trustRoot !== null || token === null || token.root === null) return known;
+  const rooted = { ...known, trustRoot: token.root };
+  cache.ledger.saveIdentity(rooted);
+  return rooted;
 }
 
 /**

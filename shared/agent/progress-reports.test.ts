@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Progress } from "../api/schema/common.ts";
 import { SourceError } from "../api/source-error.ts";
-import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
+import { ProgressReports, sharedIntervalMs, statesMax } from "./progress-reports.ts";
 
 const intervalMs = 500;
 
@@ -35,6 +35,27 @@ test("reports a new state at once and any other change after the interval", asyn
   expect(sentAtMs).toHaveLength(3);
   reporter.close();
 });
+
+test("the last states of any number of tasks stay within a bound", async () => {
+  const sent: number[] = [];
+  const reporter = new ProgressReports({
+    send: async (reports) => void sent.push(...reports.map(({ taskId }) => taskId)),
+    read: (taskId) => (taskId <= 2 ? ({ taskId } as Progress) : null),
+    intervalMs: () => 3_600_000,
+    onSent: () => {},
+    onRefused: () => {},
+    random: Math.random,
+  });
+  for (const taskId of [2, 1]) reporter.touch(taskId, "waiting");
+  for (let taskId = 3; taskId <= statesMax + 1; taskId++) reporter.touch(taskId, "waiting");
+  await reporter.flush();
+  sent.length = 0;
+  // The state of task 2, the oldest one, is not known any more: its report is urgent.
+  reporter.touch(2, "waiting");
+  while (sent.length === 0) await Bun.sleep(10);
+  expect(sent).toEqual([2]);
+  reporter.close();
+}, 20_000);
 
 test("a report that the source refuses is dropped, and holds up no other", async () => {
   const sent: number[] = [];

@@ -10,6 +10,11 @@ import { backoffMs, type Backoff } from "../model/backoff.ts";
 
 /** Spreads the reports of a fleet whose source was away; five minutes, as check-ins have. */
 const reportBackoff: Backoff = { baseMs: 5_000, maxMs: 300_000, jitter: [0.5, 1.5] };
+/**
+ * Tasks whose last state is known; one more makes the oldest unknown, and its next report urgent. A
+ * hostile source sends orders of any number of tasks, which are refused.
+ */
+export const statesMax = 16_384;
 /** Reports of one request. */
 const batchMax = 256;
 /**
@@ -63,6 +68,7 @@ export class ProgressReports {
     this.#dirty.add(taskId);
     const isNewState = this.#lastState.get(taskId) !== state;
     this.#lastState.set(taskId, state);
+    if (this.#lastState.size > statesMax) this.#lastState.delete(this.#lastState.keys().next().value!);
     const nowMs = performance.now();
     this.#flushAt(
       isNewState

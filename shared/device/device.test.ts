@@ -77,6 +77,17 @@ test("keeps an ended task whose order is valid: the source could have it run aga
   expect(kept.toSorted((a, b) => a - b).slice(0, 2)).toEqual([4, 45]);
 });
 
+test("keeps the newest 4096 of many ended tasks whose orders are valid", async () => {
+  const rows = Array.from({ length: 4_100 }, (_, index) => {
+    const row = ended(index + 1);
+    return { ...row, runs: 1, task: { ...row.task, expiresAtMs: 253_402_300_799_999 } };
+  });
+  const { device } = deviceWith(rows);
+  await device.resume();
+  device.accept([], []);
+  expect([Math.min(...device.tasks.keys()), device.tasks.size]).toEqual([5, 4_096]);
+});
+
 test("keeps the newest task of each package in the cache, whose key others need", async () => {
   const tool = testPackage(key, { files: { a: 2_000 } });
   const rows = Array.from({ length: 300 }, (_, index) => ended(index + 1, index < 10 ? tool.id : undefined));

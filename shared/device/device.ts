@@ -209,10 +209,12 @@ export class Device {
     const lastRuns = this.#lastRuns();
     const packages = new Set(ended.slice(0, endedTasksMax).map(({ row }) => row.task.packageId));
     const nowMs = this.#options.ports.clock.wallMs();
-    this.#each(ended.slice(endedTasksMax), ({ id, row }) => {
+    const newest = new Set(ended.slice(0, replayableTasksMax));
+    this.#each(ended.slice(endedTasksMax), (task) => {
+      const { id, row } = task;
       const { packageId, expiresAtMs } = row.task;
       const isReplayable = row.runs > 0 && expiresAtMs !== null && expiresAtMs > nowMs;
-      if (isReplayable && ended.length <= replayableTasksMax) return;
+      if (isReplayable && newest.has(task)) return;
       const isOffered = !packages.has(packageId) && ledger.package(packageId) !== null;
       packages.add(packageId);
       if (isOffered || lastRuns.has(id)) return;

@@ -3,10 +3,12 @@ import { afterEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { unpackManifest } from "../api/packed-manifest.ts";
 import { openCache } from "../cache/index.ts";
 import { cacheOptions } from "../cache/testing.ts";
 import { temporaryFolder, testKey, testPackage } from "../model/testing.ts";
 import { createExchangeClient } from "../net/exchange/client.ts";
+import type { OfferedPackage } from "../net/exchange/peers.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
 import { systemClock } from "../platform/system-clock.ts";
@@ -50,6 +52,9 @@ async function offeredAfterRestart() {
   const opened: string[] = [];
   const { find } = cache;
   cache.find = (id) => (opened.push(id), find.call(cache, id));
+  const offered: OfferedPackage[] = [];
+  const { offer } = peers;
+  peers.offer = (name, one) => (offered.push(one), offer.call(peers, name, one));
   const ports = { cache, lan, peers, clock: systemClock, random: Math.random, onBytesPassed() {} };
   const offers = new Offers(ports as unknown as DevicePorts, () => {});
   offers.offerListed(cache.ledger.package(tool.id)!, [packageKey]);
@@ -62,7 +67,7 @@ async function offeredAfterRestart() {
       chunk,
       tool.chunk(chunk).length,
     );
-  return { dir, cache, opened, ask };
+  return { dir, cache, opened, offered, ask };
 }
 
 test("a complete package is opened at the first request for a chunk, and then once", async () => {
@@ -72,6 +77,14 @@ test("a complete package is opened at the first request for a chunk, and then on
     const answer = await ask(chunk);
     expect(answer.kind === "chunk" && Buffer.compare(answer.bytes, tool.chunk(chunk))).toBe(0);
   }
+  expect(opened).toEqual([tool.id]);
+});
+
+test("a manifest is packed once for devices that ask at the same time", async () => {
+  const { opened, offered } = await offeredAfterRestart();
+  const packed = await Promise.all([1, 2, 3].map(() => offered[0]!.manifest()));
+  expect((await unpackManifest(packed[0]!))?.manifest).toEqual(tool.signed.manifest);
+  expect(packed.map((bytes) => bytes === packed[0])).toEqual([true, true, true]);
   expect(opened).toEqual([tool.id]);
 });
 

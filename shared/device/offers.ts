@@ -37,6 +37,8 @@ export class Offers {
   readonly #onCorrupt: (packageId: string, error: CacheError) => void;
   readonly #offers = new Map<string, Offer>();
   #lastPacked: { readonly packageId: string; readonly bytes: Uint8Array } | null = null;
+  /** Ends with the last manifest that is being packed. */
+  #packing: Promise<unknown> = Promise.resolve();
 
   /** @param onCorrupt called when a chunk that another device requested has changed on the disk */
   constructor(ports: DevicePorts, onCorrupt: (packageId: string, error: CacheError) => void) {
@@ -131,8 +133,16 @@ export class Offers {
     return offer.store;
   }
 
-  /** Compresses the manifest that other devices ask for; keeps the last one. */
+  /** Returns the packed manifest. One is packed at a time, as each takes up to 32 MiB meanwhile. */
   async #packed(offer: Offer): Promise<Uint8Array> {
+    if (this.#lastPacked?.packageId === offer.packageId) return this.#lastPacked.bytes;
+    const packed = this.#packing.then(() => this.#pack(offer));
+    this.#packing = packed.catch(() => null);
+    return packed;
+  }
+
+  /** Compresses the manifest that other devices ask for; keeps the last one. */
+  async #pack(offer: Offer): Promise<Uint8Array> {
     if (this.#lastPacked?.packageId !== offer.packageId) {
       const { signed } = await this.#storeOf(offer);
       this.#lastPacked = { packageId: offer.packageId, bytes: await packManifest(signed) };

@@ -162,7 +162,7 @@ export const refusedProgress = (taskId: number, code: TrustErrorCode, detail: st
   lanBytesSent: 0,
   rateBps: 0,
   way: "none",
-  reasons: [reason("order-refused", { code, detail })],
+  reasons: [reason("order-refused", { why: code, detail })],
   command: null,
   follows: null,
   wrongFrom: [],

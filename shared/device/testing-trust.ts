@@ -1,5 +1,6 @@
 /** Real checks of a new device on an answer, for tests of the source. */
 import type { AgentSetting, AgentTask, AssignedTask, CheckInResponse } from "../api/schema/agent.ts";
+import { selfOf } from "../model/target/testing-target.ts";
 import { TrustKeeper } from "./trust-keeper.ts";
 
 /** A check-in's answer in which tasks and own setting are those that count. */
@@ -19,19 +20,7 @@ export function obeyed(
     ledger: { trust: () => null, saveTrust: () => {} },
     anchor: device,
     wallMs: () => nowMs,
-    self: () => ({
-      isPartial: true,
-      id: "",
-      names: [device.hostname],
-      tags: [],
-      subnet: null,
-      site: null,
-      os: "linux",
-      arch: "x64",
-      agentVersion: "0.1.0",
-      resultIn: () => null,
-      versionsOf: () => null,
-    }),
+    self: () => selfOf({ id: "", names: [device.hostname], subnet: null }),
     log: { warn: () => {}, error: () => {} },
   });
   const { tasks, ownSetting, refused } = keeper.take(answer);

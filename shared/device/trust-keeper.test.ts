@@ -15,6 +15,8 @@ import {
   type TrustFile,
 } from "../model/trust/index.ts";
 import { newSigningKey, signedTrust, taskOrderOf, trustFileOf } from "../model/trust/testing-trust.ts";
+import { selfOf } from "../model/target/testing-target.ts";
+import { refusedMax } from "./refused-statements.ts";
 import { TrustKeeper, type TrustedAnswer } from "./trust-keeper.ts";
 import { keptOrdersMax, keptSettingsMax } from "./trust-record.ts";
 
@@ -46,8 +48,10 @@ type Answer = Parameters<TrustKeeper["take"]>[0];
 let folder: string;
 let ledger: Ledger;
 let wallMs: number;
+let logged: object[];
 
 beforeEach(() => {
+  logged = [];
   folder = mkdtempSync(join(tmpdir(), "flockcast-keeper-"));
   wallMs = startMs + 1_000;
   ledger = openLedger(
@@ -66,20 +70,8 @@ const keeperOf = (anchor = rootFingerprint(first.root) as string | null, deploym
     ledger,
     anchor: { deployment, root: anchor },
     wallMs: () => wallMs,
-    self: () => ({
-      isPartial: true,
-      id: "00112233aabbccdd",
-      names: ["pc-1"],
-      tags: [],
-      subnet: { id: "", cidr: "10.0.0.0/24", name: null },
-      site: null,
-      os: "linux 6.1",
-      arch: "x64",
-      agentVersion: "0.1.0",
-      resultIn: () => null,
-      versionsOf: () => null,
-    }),
-    log: { warn() {}, error() {} },
+    self: () => selfOf(),
+    log: { warn() {}, error: (fields) => void logged.push(fields) },
   });
 
 const answerOf = (given: Partial<Answer> = {}, files: readonly Signed[] = chain): Answer => ({
@@ -139,6 +131,72 @@ const freshnessOf = (given: Partial<Freshness> = {}, signer: SigningKey = operat
   );
 const codesOf = ({ refused }: TrustedAnswer): string[] => refused.map(({ what, code }) => `${what}: ${code}`);
 const commandOf = ({ tasks }: TrustedAnswer): string | null | undefined => tasks[0]?.command;
+
+test.each<[what: string, settings: readonly [name: string, parent: string | null][]]>([
+  [
+    "in a cycle through default",
+    [
+      ["office", "default"],
+      ["default", "office"],
+    ],
+  ],
+  [
+    "in a cycle",
+    [
+      ["office", "lab"],
+      ["lab", "office"],
+    ],
+  ],
+  ["beside default", [["office", null]]],
+  [
+    "too deep",
+    Array.from({ length: 9 }, (_, at) => [
+      at === 0 ? "office" : `s${at}`,
+      at === 8 ? "default" : `s${at + 1}`,
+    ]),
+  ],
+])("settings %s refuse the own setting, and no other statement", (_, stated) => {
+  const settings = stated.map(([name, parent], at) => settingOf(name, at + 1, { parent }));
+  const assignments = assignmentsOf(6, [["office", "all"]]);
+  const own = { settings, assignments, ownSetting: { name: "office" } };
+  const taken = keeperOf().take(answerOf({ ...own, tasks: [taskOf({ setting: "plain" })] }));
+  expect(codesOf(taken)).toEqual(["own setting: malformed", "task 1: too-few-signatures"]);
+});
+
+test("of many refused orders some are kept, and few are logged", () => {
+  const order = { payload: "{}", signatures: [] };
+  const tasks = Array.from({ length: refusedMax + 50 }, (_, at) => ({ ...taskOf(), id: at + 1, order }));
+  const keeper = keeperOf();
+  expect(keeper.take(answerOf({ tasks })).refused.length).toBe(refusedMax);
+  expect([keeper.status.refused.length, logged.length]).toEqual([refusedMax, 17]);
+  expect(logged.at(-1)).toEqual({ more: refusedMax - 16 });
+  keeper.take(answerOf({ tasks }));
+  expect(logged.length).toBe(17);
+});
+
+test("orders of a later version in the ledger are left out, and taken again", () => {
+  const given = {
+    trust: { version: 1, files: chain, freshness: freshnessOf() },
+    settings: [settingOf("office", 5)],
+    assignments: assignmentsOf(6, [["office", "all"]]),
+    ownSetting: { name: "office" },
+  };
+  keeperOf().take(answerOf(given));
+  const stored = JSON.stringify(ledger.trust());
+  ledger.saveTrust(
+    JSON.parse(
+      stored.replaceAll(
+        '\\"format\\":1,\\"deployment\\":7,\\"issuedAtMs',
+        '\\"format\\":2,\\"deployment\\":7,\\"issuedAtMs',
+      ),
+    ),
+  );
+  expect(JSON.stringify(ledger.trust())).not.toBe(stored);
+  const keeper = keeperOf();
+  expect([keeper.known, keeper.status.freshUntilMs]).toEqual([{ version: 1, assignments: 0 }, null]);
+  expect(codesOf(keeper.take(answerOf(given)))).toEqual([]);
+  expect(keeper.known.assignments).toBe(6);
+});
 
 describe("a trust file", () => {
   test("that the token's roots did not sign leaves the device without one", () => {

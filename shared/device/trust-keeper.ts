@@ -12,7 +12,12 @@ import {
   type CheckInResponse,
 } from "../api/schema/agent.ts";
 import type { Ledger } from "../cache/index.ts";
-import { resolveSetting, rootSetting, type SettingNode } from "../model/setting-inheritance.ts";
+import {
+  resolveSetting,
+  rootSetting,
+  settingDepthMax,
+  type SettingNode,
+} from "../model/setting-inheritance.ts";
 import {
   beginTrust,
   checkOrder,
@@ -34,10 +39,10 @@ import {
   type TaskOrder,
   type TrustAnchor,
   type TrustChain,
-  type TrustErrorCode,
   type TrustFile,
 } from "../model/trust/index.ts";
 import type { TargetView } from "../model/target/index.ts";
+import { logRefused, refusedMax, type RefusedStatement } from "./refused-statements.ts";
 import {
   emptyTrust,
   noteOrder,
@@ -54,13 +59,6 @@ type Statements = Pick<
   readonly tasks: readonly AssignedTask[];
 };
 
-/** A statement that the device did not accept. `what` names it. */
-export type RefusedStatement = {
-  readonly what: string;
-  readonly taskId: number | null;
-  readonly code: TrustErrorCode;
-  readonly text: string;
-};
 /** The part of a check-in's answer that counts. */
 export type TrustedAnswer = {
   readonly tasks: readonly AgentTask[];
@@ -188,7 +186,8 @@ export class TrustKeeper {
         work();
       } catch (error) {
         if (!(error instanceof TrustError)) throw error;
-        refused.push({ what, taskId, code: error.code, text: error.message });
+        if (refused.length < refusedMax)
+          refused.push({ what, taskId, code: error.code, text: error.message });
       }
     };
     const { freshness, files, version } = answer.trust;
@@ -208,7 +207,8 @@ export class TrustKeeper {
     for (const task of answer.tasks)
       attempt(`task ${task.id}`, task.id, () => tasks.push(this.#taskOf(task, own)));
     if (this.#record.files !== filesBefore || this.#recordText() !== before) this.#save();
-    this.#note(refused);
+    logRefused(this.#options.log, refused, this.#refused);
+    this.#refused = refused;
     const handBack =
       this.#chain === null || version >= this.#chain.current.version ? [] : filesAfter(this.#chain, version);
     return { tasks, ownSetting: own, refused, handBack };
@@ -306,13 +306,15 @@ export class TrustKeeper {
   /** @throws TrustError when an order of a setting or of its parents is missing */
   #resolved(name: string): AgentSetting {
     const tree = new Map<string, SettingNode>();
-    for (let next: string | null = name; next !== null && !tree.has(next);) {
+    for (let next: string | null = name; next !== null;) {
+      if (tree.has(next) || tree.size >= settingDepthMax)
+        throw new TrustError("malformed", `the settings above "${name}" have a cycle, or are too many`);
       const node = this.#node(next);
       tree.set(next, node);
       next = node.parent;
     }
     if (!tree.has(rootSetting))
-      throw new TrustError("malformed", `the settings above "${name}" have a cycle`);
+      throw new TrustError("malformed", `the settings above "${name}" do not lead to "${rootSetting}"`);
     const { values, version, parents } = resolveSetting(tree, name);
     return { name, version, parents: [...parents], values };
   }
@@ -371,15 +373,6 @@ export class TrustKeeper {
       // On a full disk it counts all the same until a restart: the source sends it again.
       this.#options.log.error({ error: String(error) }, "the trust file was not saved");
     }
-  }
-
-  /** Logs refusals once, until they change. */
-  #note(refused: readonly RefusedStatement[]): void {
-    const before = new Set(this.#refused.map(({ what, code }) => `${what} ${code}`));
-    for (const one of refused)
-      if (!before.has(`${one.what} ${one.code}`))
-        this.#options.log.error({ ...one }, "the source sent a statement that does not count");
-    this.#refused = refused;
   }
 }
 

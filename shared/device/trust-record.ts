@@ -3,7 +3,14 @@
  * settings, and the sequence of each order that it has obeyed.
  */
 import * as v from "valibot";
-import { readOrder, signedSchema, trustTimeMs, type Signed } from "../model/trust/index.ts";
+import {
+  readOrder,
+  signedSchema,
+  TrustError,
+  trustTimeMs,
+  type OrderKind,
+  type Signed,
+} from "../model/trust/index.ts";
 
 /** Sequences that stay; those of the tasks that expire first are forgotten. */
 export const keptOrdersMax = 4_096;
@@ -52,10 +59,31 @@ export const emptyTrust = (): TrustRecord => ({
   orders: {},
 });
 
-/** Returns the record of a ledger; an empty one if there is none that this version can read. */
+/**
+ * Returns the record of a ledger; an empty one if there is none that this version can read. Leaves
+ * out orders that only a later version can read: this one came back after a failed upgrade.
+ */
 export function readTrust(stored: unknown): TrustRecord {
   const parsed = v.safeParse(trustRecordSchema, stored);
-  return parsed.success ? parsed.output : emptyTrust();
+  if (!parsed.success) return emptyTrust();
+  const record = parsed.output;
+  const { freshness, assignments } = record;
+  const settings = Object.entries(record.settings).filter(([, signed]) => isReadable("setting", signed));
+  return {
+    ...record,
+    freshness: isReadable("freshness", freshness) ? freshness : null,
+    assignments: isReadable("assignments", assignments) ? assignments : null,
+    settings: Object.fromEntries(settings),
+  };
+}
+
+function isReadable(kind: OrderKind, signed: Signed | null): boolean {
+  try {
+    return signed !== null && readOrder(kind, signed) !== null;
+  } catch (error) {
+    if (error instanceof TrustError) return false;
+    throw error;
+  }
 }
 
 /** Returns the sequence below which an order of a setting is an older one; 0: none is known. */

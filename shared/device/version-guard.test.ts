@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { AgentTask } from "../api/schema/agent.ts";
-import { newTaskRow } from "./task-record.ts";
+import { eraseSecrets, newTaskRow } from "./task-record.ts";
 import { taskForTest } from "./testing.ts";
 import { downgradeReason } from "./version-guard.ts";
 
@@ -37,6 +37,15 @@ test.each<[what: string, task: AgentTask, before: AgentTask, refused: boolean]>(
   ["of an upgrade after a newer command", ordered(10, upgrade), ordered(20, { packageName: "agent" }), false],
 ])("a command %s", (_, task, before, refused) => {
   expect(downgradeReason(task, ran(before))?.code ?? null).toBe(refused ? "newer-order-ran" : null);
+});
+
+test("a command of a kept back order is refused after the text of the newer one was erased", () => {
+  const rows = ran(ordered(20, text));
+  expect(rows.map(eraseSecrets)).toEqual([true]);
+  const refused = (task: AgentTask) => downgradeReason(task, rows)?.code ?? null;
+  expect(refused(ordered(10, text))).toBe("newer-order-ran");
+  expect(refused(ordered(10, { ...text, allowDowngrade: true }))).toBe("newer-order-ran");
+  expect(refused(ordered(10, { ...text, command: "./setup -x" }))).toBeNull();
 });
 
 test.each<[what: string, task: AgentTask, rows: ReturnType<typeof ran>, refused: boolean]>([

@@ -19,11 +19,11 @@ export const commandKey = ({ packageName, run, command }: AgentTask, digest: str
 
 const isUninstall = ({ run }: AgentTask): boolean => run === "uninstall";
 
-/** Whether one of two commands undoes or repeats the other one: the later order of both counts. */
-function replaces(one: AgentTask, other: AgentTask): boolean {
+/** Whether a command and one that ran undo or repeat each other: the later order of both counts. */
+function replaces(one: AgentTask, { task: other, commandDigest }: Ran): boolean {
   if (one.action === "upgrade" || other.action === "upgrade") return one.action === other.action;
   if (one.packageName.toLowerCase() !== other.packageName.toLowerCase()) return false;
-  return isUninstall(one) || isUninstall(other) || commandKey(one) === commandKey(other);
+  return isUninstall(one) || isUninstall(other) || commandKey(one) === commandKey(other, commandDigest);
 }
 
 /** Time for which an order was meant: it may have been signed long before its start. */
@@ -31,12 +31,16 @@ const orderTimeMs = ({ sequence, startAtMs }: AgentTask): number => Math.max(seq
 
 /** Returns the task whose order is newer than the one of `task`, and has run; null: none. */
 function newerRun(task: AgentTask, rows: readonly Ran[]): AgentTask | null {
-  const isNewer = ({ task: other, ranAs }: Ran): boolean =>
-    ranAs > 0 &&
-    other.id !== task.id &&
-    other.sequence > 0 &&
-    replaces(task, other) &&
-    orderTimeMs(other) > orderTimeMs(task);
+  const isNewer = (row: Ran): boolean => {
+    const { task: other, ranAs } = row;
+    return (
+      ranAs > 0 &&
+      other.id !== task.id &&
+      other.sequence > 0 &&
+      replaces(task, row) &&
+      orderTimeMs(other) > orderTimeMs(task)
+    );
+  };
   return task.sequence === 0 ? null : (rows.find(isNewer)?.task ?? null);
 }
 

@@ -55,7 +55,7 @@ export const reasonTable = {
   "not-reported": words("the device has not reported yet"),
   "not-retried": words("the device has not begun the next attempt yet"),
   "starts-at": row({ atMs: timeMs }, ({ atMs }) => `starts at ${timeText(atMs)}`),
-  "order-refused": row({ code: text, detail: text }, ({ detail }) => `the device does not obey: ${detail}`),
+  "order-refused": row({ why: text, detail: text }, ({ detail }) => `the device does not obey: ${detail}`),
   paused: words("paused by the administrator"),
   "gets-manifest": words("gets the manifest"),
   "waits-for-fetch": row(

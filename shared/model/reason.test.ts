@@ -23,6 +23,14 @@ describe("the words of a reason", () => {
     );
   });
 
+  test("have no parameter that would replace the code", () => {
+    const rows = Object.entries(reasonTable);
+    expect(rows.filter(([, { schema }]) => "code" in schema.entries).map(([code]) => code)).toEqual([]);
+    expect(reasonText(reason("order-refused", { why: "expired", detail: "the key has expired" }))).toBe(
+      "the device does not obey: the key has expired",
+    );
+  });
+
   test("are the code and the parameters where this version does not know the code, or one is wrong", () => {
     expect(reasonText({ code: "of-a-later-version" })).toBe("of-a-later-version");
     expect(reasonText({ code: "of-a-later-version", group: "a", count: 2 })).toBe(

@@ -70,8 +70,8 @@ export function checkSignature(envelope: SignedManifest, pinnedKeys: readonly Ui
   const key = Buffer.from(envelope.publisherKey);
   if (!pinnedKeys.some((pinned) => pinned.length === publicKeyBytes && key.equals(pinned))) {
     throw new ManifestError(
-      `Unknown publisher ${key.subarray(0, publicKeyBytes).toString("hex")}: this device was not enrolled with that key; ` +
-        "enrol it again if the source's publisher key was changed on purpose",
+      `Unknown publisher ${key.subarray(0, publicKeyBytes).toString("hex")}: the trust file does not list the key for this ` +
+        "package name; publish with a key that is listed, or list it (trust add-key --role publisher)",
     );
   }
   const publicKey = createPublicKey({

@@ -363,6 +363,26 @@ describe("the chain", () => {
     expect(await verified()).toMatchObject({ broken: null, rows: kept.length });
     expect(await verified(`?sequence=1&hash=${old[0]!.hash}`)).toMatchObject({ known: "removed-by-age" });
   });
+
+  test.each([
+    ["1970", 1_000],
+    ["years ahead", 1_950_000_000_000],
+  ])("keeps its newer rows when the clock was in %s for a row", async (_, wrongMs) => {
+    const rightMs = fixture.clock.nowMs;
+    fixture.clock.nowMs = wrongMs;
+    await fixture.call("PUT", "/v1/groups/e");
+    fixture.clock.nowMs = rightMs;
+    await fixture.call("PUT", "/v1/groups/f");
+    const before = await rows();
+    await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
+    expect(await rows()).toEqual(before);
+    // The wrong time keeps no row for longer than the rows around it.
+    fixture.clock.nowMs += 401 * 86_400_000;
+    await fixture.call("PUT", "/v1/groups/g");
+    await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
+    expect((await rows())[0]!.sequence).toBe(before.at(-1)!.sequence + 1);
+    expect(await verified()).toMatchObject({ broken: null });
+  });
 });
 
 test("the list filters by time, actor, action and object, and by the sequence before", async () => {

@@ -137,7 +137,8 @@ async function personInBrowser(context: SourceContext, c: Context<SourceEnv>): P
   }
   if (!isOwnRequest(c)) {
     countRefusal(context, c, "foreign-page", { actor: current.user.name, kind: "session" });
-    const hint = "the browser has to send Sec-Fetch-Site: same-origin, or the source's address as Origin";
+    const hint =
+      "the browser has to send Sec-Fetch-Site: same-origin, or the source's address as Origin; a program uses a token";
     throw new ApiError(403, "A page of another site asked for this change", hint);
   }
   c.set("session", current);

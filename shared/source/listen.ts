@@ -1,6 +1,7 @@
 /** Options of `serve`: listening address and TLS certificate, checked before the source starts. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
 import { AccessError, readPrivateFile } from "../platform/private-files.ts";
 import { spkiSha256 } from "../net/web/tls-peer.ts";
 
@@ -63,5 +64,13 @@ export async function loadTls(certFile: string, keyFile: string): Promise<Tls> {
     });
   }
   if (!matches) throw new Error(`The key "${keyFile}" does not belong to the certificate "${certFile}"`);
+  try {
+    // The certificates of authorities that follow are read here for the first time.
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw new Error(`The certificates in "${certFile}" cannot be used: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
   return { cert, key, spki: spkiSha256(cert) };
 }

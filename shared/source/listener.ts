@@ -12,9 +12,9 @@ import type { SourceEnv } from "./context.ts";
 import type { Listen, Tls } from "./listen.ts";
 
 const idleSeconds = 120;
-/** Attempts to open the port again; another program may hold it for a moment. */
-const reopenAttemptsMax = 50;
+/** Wait for a port that another program holds, and the attempts between lines of the log. */
 const reopenWaitMs = 100;
+const loggedAttempts = 50;
 
 const peerOf = (server: Bun.Server<undefined>, request: Request): string =>
   server.requestIP(request)?.address ?? "";
@@ -31,10 +31,13 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #port: number;
   #server: Bun.Server<undefined>;
+  #tls: Tls | undefined;
+  #isStopped = false;
 
   /** @throws Error that names the port, and what to do */
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#tls = options.tls;
     const { host, port } = options.listen;
     try {
       this.#server = this.#open(port, options.tls);
@@ -57,16 +60,32 @@ export class Listener {
 
   /**
    * Uses another certificate for later connections.
-   * @throws Error when the port cannot be opened again
+   * @throws Error for one that cannot be used; the certificate in use then stays
    */
   async replaceTls(tls: Tls): Promise<void> {
     void this.#server.stop();
-    for (let attempt = 1; ; attempt++) {
+    try {
+      await this.#reopen(tls);
+      this.#tls = tls;
+    } catch (error) {
+      await this.#reopen(this.#tls);
+      throw error;
+    }
+  }
+
+  /** Opens the port again, as soon as no other program holds it. */
+  async #reopen(tls: Tls | undefined): Promise<void> {
+    for (let attempt = 1; !this.#isStopped; attempt++) {
       try {
         this.#server = this.#open(this.#port, tls);
         return;
       } catch (error) {
-        if (attempt >= reopenAttemptsMax) throw error;
+        if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+        if (attempt % loggedAttempts === 0)
+          this.#options.log.error(
+            { port: this.#port },
+            "cannot listen with the new certificate: another program holds the port; end that program",
+          );
         await Bun.sleep(reopenWaitMs);
       }
     }
@@ -74,6 +93,7 @@ export class Listener {
 
   /** Ends the requests after `drainMs`. */
   async stop(drainMs: number): Promise<void> {
+    this.#isStopped = true;
     await Promise.race([this.#server.stop(), Bun.sleep(drainMs)]);
     await this.#server.stop(true);
   }

@@ -4,7 +4,7 @@
  */
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { bodyLimit } from "hono/body-limit";
-import type { Hono } from "hono";
+import type { Context, Hono } from "hono";
 import { describeRoute, generateSpecs, resolver, validator, type GenerateSpecOptions } from "hono-openapi";
 import * as v from "valibot";
 import { errorSchema } from "../api/schema/common.ts";
@@ -150,8 +150,25 @@ export const limitBody = (maxBytes = bodyBytesMax) =>
     },
   });
 
+/** As hono decides which body it reads as JSON; it takes every other one for an empty object. */
+const jsonTypePattern = /^\s*application\/([\w.-]+\+)?json\s*(;|$)/i;
+
+/**
+ * Refuses a body that would not be read: an edit of no field would seem to be done.
+ * @throws ApiError 400
+ */
+function requireJson({ req }: Context<SourceEnv>): void {
+  if (req.raw.body === null || jsonTypePattern.test(req.header("content-type") ?? "")) return;
+  throw new ApiError(
+    400,
+    "The body is not stated to be JSON",
+    "send the header Content-Type: application/json",
+  );
+}
+
 export const jsonBody = <S extends v.GenericSchema>(schema: S) =>
-  validator<S, "json", SourceEnv, string>("json", schema, (result) => {
+  validator<S, "json", SourceEnv, string>("json", schema, (result, c) => {
+    requireJson(c);
     if (!result.success) refuse("body", result.error);
   });
 

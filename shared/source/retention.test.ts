@@ -198,3 +198,14 @@ test("removes sessions that have ended, and users of the provider after 400 days
   await removeExpired({ ...fixture, nowMs: () => fixture.clock.nowMs });
   expect([await users.byName("anna"), await users.byName("ben")]).toEqual([expect.anything(), null]);
 });
+
+test("keeps reports, account and order of a task that was opened again before its removal", async () => {
+  const packageId = await publish("tool", "bytes");
+  const device = await fixture.device("h1");
+  const taskId = await createTask("tool");
+  await work(device, taskId, packageId);
+  const before = [await rowCounts(), await fixture.catalog.trust.order("task", String(taskId))];
+  // A removal has found the task ended, and an edit came first.
+  expect(await fixture.catalog.tasks.removePart(taskId)).toBe(true);
+  expect([await rowCounts(), await fixture.catalog.trust.order("task", String(taskId))]).toEqual(before);
+});

@@ -1,6 +1,6 @@
 /** Requests of people with a scope, on the real app and catalog. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { openFixture, type Fixture, type TestDevice } from "./app-fixture.ts";
+import { openFixture, reportOf, type Fixture, type TestDevice } from "./app-fixture.ts";
 
 let fixture: Fixture;
 let operator: string;
@@ -122,5 +122,85 @@ describe("an operator with a scope", () => {
         body: { error: expect.any(String), hint: expect.any(String) },
       });
     expect((await fixture.catalog.devices.byId(inside.id))!.tags).toEqual(["berlin", "floor-2"]);
+  });
+
+  test("gives a device that waits for an approval no tag by which it would get tasks of others", async () => {
+    const json = { kind: "enrolment", name: "w", needsApproval: true, uses: null, expiresAtMs: null };
+    const { text } = (await fixture.call<{ text: string }>("POST", "/v1/tokens", { json })).body;
+    const about = { hostname: "pc-w", os: "linux", arch: "x64", agentVersion: "0.1.0" };
+    const enrolled = await fixture.call<{ deviceId: string }>("POST", "/v1/agent/enroll", {
+      credential: null,
+      json: { token: text, ...about },
+    });
+    const { deviceId } = enrolled.body;
+    await tag(deviceId, { add: ["berlin"] });
+    await create("tag=lab*");
+    expect(await as("POST", "/v1/tags", { devices: deviceId, add: ["lab-1"] })).toMatchObject({
+      status: 403,
+      body: { error: expect.stringContaining("pc-w") },
+    });
+  });
+
+  test("names its device by a host name that devices outside have too, and sees no id of these", async () => {
+    const twin = await fixture.device("pc-b", "10.0.3.5");
+    expect(await as("GET", "/v1/devices/pc-b")).toMatchObject({ status: 200, body: { id: inside.id } });
+    const other = await fixture.device("pc-h", "10.0.4.5");
+    const refused = await as("GET", "/v1/devices/pc-h");
+    expect(refused.status).toBe(403);
+    for (const id of [twin.id, outside.id, other.id]) expect(JSON.stringify(refused.body)).not.toContain(id);
+    expect((await as("DELETE", "/v1/devices/pc-b")).body).toMatchObject({ deviceId: inside.id });
+    expect((await fixture.catalog.devices.byId(twin.id))?.life.state).toBe("active");
+  });
+
+  test("cannot edit a task that leaves the scope while the request is on its way", async () => {
+    const taskId = await create("tag=berlin");
+    const before = (await fixture.catalog.tasks.byId(taskId))!;
+    const [begun, widened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const body = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          begun.resolve();
+          await widened.promise;
+          controller.enqueue(new TextEncoder().encode(JSON.stringify({ setting: "default" })));
+          controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const headers = { authorization: `Bearer ${operator}`, "content-type": "application/json" };
+    const answer = fixture.app.request(
+      `/v1/tasks/${taskId}`,
+      { method: "PATCH", headers, body },
+      { remoteAddress: "10.0.0.5", tlsSpki: null, allowIdle: () => {} },
+    );
+    await begun.promise;
+    await fixture.call("PATCH", `/v1/tasks/${taskId}`, { json: { target: "all" } });
+    widened.resolve();
+    expect((await answer).status).toBe(403);
+    const after = (await fixture.catalog.tasks.byId(taskId))!;
+    expect([after.target, after.setting]).toEqual(["all", before.setting]);
+  });
+
+  test("sees no device outside that has done a task, or failed, before the task was narrowed", async () => {
+    const failed = await fixture.device("pc-f", "10.0.5.5");
+    const taskId = await create("all");
+    for (const [{ credential }, state] of [
+      [outside, "complete"],
+      [failed, "failed"],
+    ] as const)
+      await fixture.call("POST", "/v1/agent/progress", {
+        credential,
+        json: { reports: [reportOf(taskId, state)] },
+      });
+    await fixture.call("PATCH", `/v1/tasks/${taskId}`, { json: { target: "tag=berlin" } });
+    expect((await devicesOf(taskId)).toSorted()).toEqual([inside.id, outside.id].toSorted());
+    const { body } = await as<{ deviceList: { deviceId: string }[]; devices: object }>(
+      "GET",
+      `/v1/tasks/${taskId}`,
+    );
+    expect(body.deviceList.map(({ deviceId }) => deviceId)).toEqual([inside.id]);
+    expect(body.devices).toMatchObject({ total: 1, complete: 0 });
+    const retried = await as("POST", `/v1/tasks/${taskId}/retry`);
+    expect(retried).toMatchObject({ status: 200, body: { retried: [] } });
   });
 });

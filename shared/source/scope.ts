@@ -31,11 +31,37 @@ export const rowsInScope = <T extends Pick<DeviceRecord, "tags">>(
   rows: readonly T[],
 ): T[] => rows.filter((row) => isInScope(scopeOf(request), row));
 
+/** Returns the device of the request's scope that has this id or name: deviceNamed. */
+export const deviceInScope = (
+  context: SourceContext,
+  request: ScopedRequest,
+  words: string,
+  which: "all" | "kept" = "all",
+): Promise<DeviceRecord> =>
+  deviceNamed(context, words, which, (device) => isInScope(scopeOf(request), device));
+
 /** Returns the tasks that lie within the scope of the request. */
 export const tasksInScope = <T extends { readonly target: string }>(
   request: ScopedRequest,
   tasks: readonly T[],
 ): T[] => tasks.filter(({ target }) => isWithinScope(target, scopeOf(request)));
+
+/**
+ * Checks a task again in its change: others may have edited it while the request was on its way.
+ * @throws ApiError 403
+ */
+export function requireInScope(
+  request: ScopedRequest,
+  { id, target }: { readonly id: number; readonly target: string },
+): void {
+  const scope = scopeOf(request);
+  if (isWithinScope(target, scope)) return;
+  throw new ApiError(
+    403,
+    `Task ${id} is no longer within your scope: ${scope.join(", ")}`,
+    "somebody has changed its target: an administrator can change the task",
+  );
+}
 
 /**
  * Returns the body of a request with its target limited to the scope.
@@ -62,8 +88,9 @@ export async function namedOutsideScope(
 ): Promise<string | null> {
   const device = c.req.param("device");
   if (device !== undefined) {
-    const found = await deviceNamed(context, device);
-    return isInScope(scope, found) ? null : `Device ${found.id}`;
+    const found = await context.catalog.life.named(device);
+    const isInside = found.length === 0 || found.some((one) => isInScope(scope, one));
+    return isInside ? null : `Device "${device}"`;
   }
   const id = c.req.param("id");
   if (id === undefined || !/^\d{1,15}$/.test(id)) return null;

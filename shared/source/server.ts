@@ -35,7 +35,7 @@ import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
-import { openTokenFiles } from "./token-files.ts";
+import { openTokenFiles, renewTokenFiles } from "./token-files.ts";
 import { Orders } from "./trust/orders.ts";
 import { SourceTrust } from "./trust/source-trust.ts";
 import { Liveness } from "./liveness.ts";
@@ -187,18 +187,15 @@ async function openContext(
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
   const identity = identityFingerprint(identityKey.publicKey);
-  const writeTokens = (root: string): Promise<void> =>
-    openTokenFiles({
-      folder: dataDir,
-      tokens: catalog.tokens,
-      identity,
-      root,
-      approvesTakeovers,
-      randomBytes: random,
-      nowMs,
-      log,
-    });
-  await writeTokens(trust.root);
+  const tokenFiles = { folder: dataDir, identity, log };
+  await openTokenFiles({
+    ...tokenFiles,
+    tokens: catalog.tokens,
+    root: trust.root,
+    approvesTakeovers,
+    randomBytes: random,
+    nowMs,
+  });
   await removeSnapshots(dataDir);
   return {
     dataFolder: dataDir,
@@ -208,7 +205,7 @@ async function openContext(
     identityKey,
     trust,
     orders,
-    onRoots: writeTokens,
+    onRoots: (root) => renewTokenFiles({ ...tokenFiles, root }),
     refused: new RefusedRequests(metrics.registry, log),
     refusalAudit: new RefusalAudit(catalog.audit, log),
     signIn: createSignIn(random),

@@ -76,6 +76,32 @@ export async function openTokenFiles(options: TokenFileOptions): Promise<void> {
   }
 }
 
+/**
+ * Writes the fingerprint of new roots into the files of a running source. A file that was moved
+ * away, or that holds another secret, counts at the next start.
+ */
+export async function renewTokenFiles({
+  folder,
+  identity,
+  root,
+  log,
+}: Pick<TokenFileOptions, "folder" | "identity" | "root" | "log">): Promise<void> {
+  for (const { name, kind } of fileTokens) {
+    const path = join(folder, name);
+    try {
+      const found = await readTokenFile(path, kind);
+      if (found === null || found.root === root) continue;
+      await writePrivateFile(path, `${formatToken({ kind, secret: found.secret, identity, root })}\n`);
+    } catch (error) {
+      // The trust file is stored already, and its orders must follow.
+      log.error(
+        { file: name, err: error },
+        "the token's file does not have the new roots: start the source again, and look at its log",
+      );
+    }
+  }
+}
+
 async function readTokenFile(path: string, kind: TokenKind): Promise<SourceToken | null> {
   let text: string;
   try {

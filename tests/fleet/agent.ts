@@ -19,6 +19,7 @@ import { arrivalOf, firstRowOf } from "../../shared/device/task-arrival.ts";
 import { acknowledge, holdOf, identityOf } from "../../shared/device/task-hold.ts";
 import type { TaskRow } from "../../shared/device/task-record.ts";
 import { TrustKeeper } from "../../shared/device/trust-keeper.ts";
+import { selfOf } from "../../shared/model/target/testing-target.ts";
 import { downgradeReason } from "../../shared/device/version-guard.ts";
 import { emptyFolder, newInstance, taskName, type FolderIdentity, type Machine } from "./machine.ts";
 
@@ -120,19 +121,10 @@ export class FleetAgent {
       },
       anchor: { deployment, root: trustRoot },
       wallMs: this.#place.nowMs,
-      self: () => ({
-        isPartial: true,
-        id: deviceId,
-        names: [name],
-        tags: [],
-        subnet: { id: "", cidr: `10.${subnet}.0.0/24`, name: null },
-        site: null,
-        os: "linux",
-        arch: "x64",
-        agentVersion: "0.1.0",
-        resultIn: () => null,
-        versionsOf: () => null,
-      }),
+      self: () => {
+        const subnetOfDevice = { id: "", cidr: `10.${subnet}.0.0/24`, name: null };
+        return selfOf({ id: deviceId, names: [name], subnet: subnetOfDevice });
+      },
       log: { warn: () => {}, error: () => {} },
     });
   }

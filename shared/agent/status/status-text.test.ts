@@ -64,6 +64,8 @@ const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["task
 
 const lines = (changes: Partial<AgentStatus>): string[] => runningLines({ ...status, ...changes });
 
+const lineOf = (changes: Parameters<typeof task>[0]): string => lines({ tasks: [task(changes)] }).at(-1)!;
+
 /** Returns the lines on subnet and multicast. */
 const on = (changes: Partial<AgentStatus>): string[] => lines(changes).slice(4, 6);
 
@@ -78,6 +80,13 @@ describe("status", () => {
     const overridden = task({ setting: { name: "fast", version: 3, parents } });
     expect(lines({ tasks: [overridden] }).at(-1)).toStartWith(
       "task 1 (editor 4.2, setting fast version 3): complete",
+    );
+  });
+
+  test("has no share of an ended task whose bytes are not known after a restart", () => {
+    expect(lineOf({ bytesTotal: 0, bytesVerified: 0 })).toBe("task 1 (editor 4.2): complete");
+    expect(lineOf({ role: "representative", state: "receiving", bytesVerified: 52_000_000 })).toBe(
+      "task 1 (editor 4.2): receiving, representative, 50 % of 104 MB",
     );
   });
 

@@ -101,15 +101,20 @@ const dropsText = (drops: number | null): string =>
       : `${drops} dropped because it was full`;
 
 function taskLine(task: AgentStatus["tasks"][number]): string {
-  const percent = task.bytesTotal === 0 ? 0 : Math.floor((100 * task.bytesVerified) / task.bytesTotal);
+  const { bytesTotal, bytesVerified } = task;
   const rate = task.rateBps > 0 ? `, ${formatRate(task.rateBps)}` : "";
-  const role = task.role === "none" ? "" : `${task.role}, `;
+  const role = task.role === "none" ? "" : `, ${task.role}`;
   const way = task.way === "none" ? "" : ` by ${task.way}`;
+  // After a restart of the agent, an ended task is known without its bytes.
+  const share =
+    bytesTotal === 0
+      ? ""
+      : `, ${Math.floor((100 * bytesVerified) / bytesTotal)} % of ${formatSize(bytesTotal)}`;
   // The line already contains the state.
   const why = reasonsText(task.reasons).replace(/^complete(?:[:;] |$)/, "");
   const wrong = task.wrongFrom.map(wrongText).join("");
   const setting = task.setting === null ? "" : `, setting ${versionText(task.setting)}`;
-  return `task ${task.taskId} (${task.package}${setting}): ${task.state}, ${role}${percent} % of ${formatSize(task.bytesTotal)}${way}${rate}${why && `; ${why}`}${wrong}`;
+  return `task ${task.taskId} (${task.package}${setting}): ${task.state}${role}${share}${way}${rate}${why && `; ${why}`}${wrong}`;
 }
 
 const wrongText = ({ address, deviceId, chunks }: WrongSender): string =>

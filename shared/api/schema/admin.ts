@@ -214,6 +214,8 @@ const taskSubnetSchema = v.object({
 export const absentListMax = 1_000;
 export const taskDetailSchema = v.object({
   ...taskSummarySchema.entries,
+  /** False: the task is open, and no device obeys it before operators have signed it. */
+  isSigned: v.optional(v.boolean(), true),
   subnets: v.array(taskSubnetSchema),
   deviceList: v.array(taskDeviceSchema),
   absentList: v.pipe(

@@ -59,7 +59,7 @@ export const userSchema = v.object({
   sessions: counter,
 });
 export const userListSchema = v.object({ users: v.array(userSchema) });
-export const userCreateSchema = v.object({
+export const userCreateSchema = v.strictObject({
   name: userNameSchema,
   role: roleSchema,
   scope: v.optional(scopeSchema, []),
@@ -85,7 +85,11 @@ const claimName = v.pipe(
   name(128),
   v.regex(/^[\w:/.-]+$/, "the name of a claim has letters, digits, _ : / . -"),
 );
-const groupRoleSchema = v.object({ group: name(256), role: roleSchema, scope: v.optional(scopeSchema, []) });
+const groupRoleSchema = v.strictObject({
+  group: name(256),
+  role: roleSchema,
+  scope: v.optional(scopeSchema, []),
+});
 const singleSignOnEntries = {
   issuer: httpUrl,
   clientId: name(256),
@@ -103,7 +107,7 @@ const singleSignOnEntries = {
     v.maxLength(groupRolesMax, `at most ${groupRolesMax} groups`),
   ),
 };
-export const singleSignOnSetSchema = v.object({
+export const singleSignOnSetSchema = v.strictObject({
   ...singleSignOnEntries,
   /** Without one, the secret stays if the provider and the client do. */
   clientSecret: v.optional(name(1_024)),

@@ -6,3 +6,4 @@ export { isWithinScope, targetInScope } from "./scope.ts";
 export { TargetError, targetLengthMax, type Target } from "./target-expression.ts";
 export { referencesOf, type TargetReferences } from "./target-references.ts";
 export { targetWords } from "./target-words.ts";
+export { isWithinTarget } from "./within-target.ts";

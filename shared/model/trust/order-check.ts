@@ -2,7 +2,14 @@
  * Decides whether an order counts: by the signatures of operator keys that may sign it, the
  * deployment, the times, and what a device knows of itself about the target. Pure.
  */
-import { parseTarget, TargetError, truthOf, type TargetView, type Truth } from "../target/index.ts";
+import {
+  isWithinTarget,
+  parseTarget,
+  TargetError,
+  truthOf,
+  type TargetView,
+  type Truth,
+} from "../target/index.ts";
 import {
   actionOf,
   freshnessValidityMaxMs,
@@ -108,7 +115,15 @@ function problemOf(
     return new TrustError("out-of-scope", `the operator's key may not sign: ${action}`);
   if (action === "settings" && !isAll(target))
     return new TrustError("out-of-scope", "settings are for all devices: the operator's key is for some");
-  if (device !== null && kind === "task" && matchOf(target, device) === false)
+  if (device === null || kind !== "task") return null;
+  const truth = matchOf(target, device);
+  if (truth === false)
     return new TrustError("out-of-scope", "the operator's key does not count for this device");
+  // A device does not know its tags and sites: the order has to name those of the key.
+  if (truth === null && !isWithinTarget((order as Orders["task"]).target, target))
+    return new TrustError(
+      "out-of-scope",
+      `the operator's key is for ${target}, and the target of the task does not say so`,
+    );
   return null;
 }

@@ -17,6 +17,7 @@ import {
   withSignatures,
   type TrustFile,
 } from "./index.ts";
+import { selfOf } from "../target/testing-target.ts";
 import type { TargetView } from "../target/index.ts";
 import { newSigningKey, signedTrust, taskOrderOf, trustFileOf } from "./testing-trust.ts";
 
@@ -45,19 +46,7 @@ const codeOf = (make: () => unknown): string => {
   }
   return "accepted";
 };
-const me: TargetView = {
-  isPartial: true,
-  id: "00112233aabbccdd",
-  names: ["pc-1"],
-  tags: [],
-  subnet: { id: "", cidr: "10.0.0.0/24", name: null },
-  site: null,
-  os: "linux 6.1",
-  arch: "x64",
-  agentVersion: "0.1.0",
-  resultIn: () => null,
-  versionsOf: () => null,
-};
+const me = selfOf();
 
 describe("the chain of trust files", () => {
   test("begins with the roots of the token and follows every rotation while a device was offline", () => {
@@ -212,6 +201,20 @@ describe("an order", () => {
       () => check(order, trustFileOf(keys, { operators: [{ ...oneOperator, target: "os=windows" }] })),
     ],
     [
+      "was signed by a key for devices with a tag, and does not name the tag",
+      "out-of-scope",
+      () => check(order, trustFileOf(keys, { operators: [{ ...oneOperator, target: "tag=lab" }] })),
+    ],
+    [
+      "was signed by a key for named devices, and names another one",
+      "out-of-scope",
+      () =>
+        check(
+          { ...order, target: "pc-3" },
+          trustFileOf(keys, { operators: [{ ...oneOperator, target: "pc-8,pc-9" }] }),
+        ),
+    ],
+    [
       "needs two signatures",
       "too-few-signatures",
       () => check(order, trustFileOf(keys, { orderThreshold: 2 })),
@@ -238,6 +241,12 @@ describe("an order", () => {
   test("counts where the device cannot know better: names, tags, results", () => {
     for (const target of ["other-name", "tag=lab", "not tag=lab", "site=none", "lacks=editor", "failed-in=3"])
       expect(codeOf(() => check({ ...order, target }))).toBe("accepted");
+  });
+
+  test("of a key for devices with a tag is obeyed if its target names the tag", () => {
+    const trust = trustFileOf(keys, { operators: [{ ...oneOperator, target: "tag=lab" }] });
+    for (const target of ["tag=lab", "group:LAB", "tag=lab and os=linux"])
+      expect(codeOf(() => check({ ...order, target }, trust))).toBe("accepted");
   });
 
   test("of two operators passes a threshold of two, one after the other", () => {

@@ -49,7 +49,7 @@ export type ConnectionHooks = {
   readonly sealOf: (session: string, fromAddress: string) => ExchangeSeal | null;
   readonly answer: (session: string, request: ExchangeRequest, fromAddress: string) => Promise<Reply>;
   /** Counts bytes of requests that are not complete. Returns false if there are too many. */
-  readonly buffers: (bytes: number) => boolean;
+  readonly buffers: (bytes: number, connection: ServerConnection) => boolean;
   readonly onRefused: () => void;
   readonly onError: (error: unknown) => void;
 };
@@ -91,6 +91,10 @@ export class ServerConnection {
     this.onDrain();
   }
 
+  get waitingBytes(): number {
+    return this.#inboxBytes;
+  }
+
   /** Closes a connection that is idle, or whose requester does not read. */
   checkTime(nowMs: number): void {
     const stage = this.#stage;
@@ -116,7 +120,7 @@ export class ServerConnection {
     this.#inbox.push(data);
     this.#inboxBytes += data.length;
     // A requester sends nothing while it waits for an answer.
-    if (!this.#hooks.buffers(data.length) || this.#stage.kind === "answers") return this.close();
+    if (!this.#hooks.buffers(data.length, this) || this.#stage.kind === "answers") return this.close();
     this.#read();
   }
 
@@ -237,7 +241,7 @@ export class ServerConnection {
   }
 
   #take(length: number): void {
-    this.#hooks.buffers(-length);
+    this.#hooks.buffers(-length, this);
     this.#inboxBytes -= length;
     const rest = this.#inboxBytes > 0 ? Buffer.concat(this.#inbox).subarray(length) : null;
     this.#inbox = rest ? [rest] : [];

@@ -10,6 +10,7 @@ import {
   greetingOf,
   headBytes,
   headIn,
+  requestBytesMax,
   requestMessage,
   statuses,
 } from "./framing.ts";
@@ -382,5 +383,18 @@ describe("the LAN exchange with requesters that do not read", () => {
     await until(() => exchange.connections <= 256);
     expect(await client.chunk(to(), 0, 300_000)).toMatchObject({ kind: "chunk" });
     expect(exchange.connections).toBeLessThanOrEqual(256);
+  });
+
+  test("unfinished requests that prove nothing make room for others", async () => {
+    // Lacks the last bytes; 32 of these fill what all requests may take.
+    const unfinished = new Uint8Array(requestBytesMax);
+    new DataView(unfinished.buffer).setUint32(0, requestBytesMax);
+    for (let i = 0; i < 40; i++) {
+      const connection = await RawConnection.open(exchange.lanPort);
+      connections.push(connection);
+      connection.send(unfinished);
+    }
+    await until(() => exchange.connections < 40);
+    expect(await client.chunk(to(), 0, 300_000)).toMatchObject({ kind: "chunk" });
   });
 });

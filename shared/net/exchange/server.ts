@@ -176,13 +176,19 @@ export class ExchangeServer implements Peers {
         return secret ? createExchangeSeal(secret) : (this.#packages.get(session)?.seal ?? null);
       },
       answer: (session, request, fromAddress) => this.#answer(session, request, fromAddress),
-      buffers: (bytes) => {
+      buffers: (bytes, connection) => {
         this.#requestBytes += bytes;
-        return this.#requestBytes <= requestBytesMax;
+        return bytes <= 0 || this.#makeRoom(connection);
       },
       onRefused: () => this.counters.refused++,
       onError,
     };
+  }
+
+  /** Closes other connections until what has arrived of requests is within its bound. */
+  #makeRoom(connection: ServerConnection): boolean {
+    while (this.#requestBytes > requestBytesMax) if (!this.#connections.dropWaiting(connection)) return false;
+    return true;
   }
 
   async #answer(session: string, request: ExchangeRequest, fromAddress: string): Promise<Reply> {

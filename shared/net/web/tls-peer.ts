@@ -5,7 +5,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from "node:tls";
-import { proxyUrlFor } from "./proxy.ts";
+import { proxyFor, proxyUrlFor } from "./proxy.ts";
 
 const handshakeMsMax = 15_000;
 /** Upper bound on the head of a proxy's answer. */
@@ -27,25 +27,25 @@ export function spkiSha256(certificate: Uint8Array | string): string {
 
 /**
  * Connects to the origin of an https URL, whatever its certificate.
+ * @param withinMs upper bound on each of the proxy's answer and the handshake, also of slow bytes
  * @throws Error with the system's code when no TLS connection is possible
  */
-export async function connectPeer(url: string): Promise<TlsPeer> {
+export async function connectPeer(url: string, withinMs = handshakeMsMax): Promise<TlsPeer> {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
-  const tcp = await openTcp(url, host, Number(port || 443));
+  const tcp = await openTcp(url, host, Number(port || 443), withinMs);
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
   const socket = connectTls({
     ...tcp,
     rejectUnauthorized: false,
     ...serverName(host),
   });
-  socket.setTimeout(handshakeMsMax, () => socket.destroy(timedOut()));
+  const limit = setTimeout(() => socket.destroy(timedOut(withinMs)), withinMs);
   socket.once("secureConnect", () => resolve(socket));
   // Stays for the life of the connection: an error without a listener would end the process.
   socket.on("error", reject);
   socket.once("close", () => reject(closedEarly()));
-  await promise;
-  socket.setTimeout(0);
+  await promise.finally(() => clearTimeout(limit));
   const certificate = socket.getPeerCertificate();
   try {
     return {
@@ -71,8 +71,8 @@ function systemProblemOf(socket: TLSSocket, host: string): string | null {
     : "ERR_TLS_CERT_ALTNAME_INVALID";
 }
 
-const timedOut = (): Error =>
-  Object.assign(new Error(`no answer within ${handshakeMsMax / 1_000} s`), { code: "ETIMEDOUT" });
+const timedOut = (withinMs: number): Error =>
+  Object.assign(new Error(`no answer within ${withinMs / 1_000} s`), { code: "ETIMEDOUT" });
 const closedEarly = (): Error =>
   Object.assign(new Error("the connection was closed before it was secure"), { code: "ECONNRESET" });
 
@@ -81,18 +81,29 @@ async function openTcp(
   url: string,
   host: string,
   port: number,
+  withinMs: number,
 ): Promise<{ host: string; port: number } | { socket: Socket }> {
+  const setting = proxyFor(url);
+  if (setting === null) return { host, port };
   const proxy = proxyUrlFor(url);
-  if (proxy === null) return { host, port };
-  if (proxy.protocol !== "http:" && proxy.protocol !== "https:")
-    throw Object.assign(new Error("the proxy is not an http or https proxy"), {
+  if (proxy?.protocol !== "http:" && proxy?.protocol !== "https:")
+    throw Object.assign(new Error(`the proxy of ${setting.variable} is not an http or https proxy`), {
       code: "UnsupportedProxyProtocol",
     });
-  return { socket: await openTunnel(proxy, `${host.includes(":") ? `[${host}]` : host}:${port}`) };
+  return { socket: await openTunnel(proxy, withinMs, `${host.includes(":") ? `[${host}]` : host}:${port}`) };
+}
+
+/** Returns a part of a URL without percent-encoding; a lone `%` is meant as it is written. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Asks a proxy for a connection to `target` (RFC 9110, CONNECT). */
-function openTunnel(proxy: URL, target: string): Promise<Socket> {
+function openTunnel(proxy: URL, withinMs: number, target: string): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const address = { host: proxy.hostname.replace(/^\[(.*)\]$/, "$1") };
   const socket: Socket =
@@ -110,7 +121,7 @@ function openTunnel(proxy: URL, target: string): Promise<Socket> {
       : connectTcp({ ...address, port: Number(proxy.port || 80) }, ask);
   let head = "";
   function ask(): void {
-    const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+    const user = `${decoded(proxy.username)}:${decoded(proxy.password)}`;
     const login =
       user === ":" ? "" : `proxy-authorization: Basic ${Buffer.from(user).toString("base64")}\r\n`;
     socket.write(`CONNECT ${target} HTTP/1.1\r\nhost: ${target}\r\n${login}\r\n`);
@@ -122,13 +133,12 @@ function openTunnel(proxy: URL, target: string): Promise<Socket> {
       return;
     }
     socket.off("data", onData);
-    socket.setTimeout(0);
     if (/^HTTP\/1\.[01] 2\d\d/.test(head)) return resolve(socket);
     socket.destroy(new Error(`the proxy ${proxy.host} answers "${head.split("\r\n")[0]}"`));
   };
   socket.on("data", onData);
-  socket.setTimeout(handshakeMsMax, () => socket.destroy(timedOut()));
+  const limit = setTimeout(() => socket.destroy(timedOut(withinMs)), withinMs);
   socket.on("error", reject);
   socket.once("close", () => reject(closedEarly()));
-  return promise;
+  return promise.finally(() => clearTimeout(limit));
 }

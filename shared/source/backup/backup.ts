@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { PackageRecord } from "../catalog/index.ts";
 import type { SourceContext } from "../context.ts";
 import { contentName, dataFiles, snapshotPrefix } from "../data-files.ts";
+import { ApiError } from "../api-error.ts";
 import { version } from "../../version.ts";
 import { writeArchive, type ArchiveEntry, type BackupFacts } from "./archive.ts";
 
@@ -25,9 +26,10 @@ export async function* backup(context: BackupContext, withPackages: boolean): As
   try {
     await wan.flush();
     await catalog.snapshot(snapshot);
+    const copies = await copiesOf(dataFolder);
     const held = await packagesHeld(context);
     const facts = await factsOf(context, held, withPackages);
-    yield* writeArchive(facts, entriesOf(context, snapshot, withPackages ? held : []));
+    yield* writeArchive(facts, entriesOf(context, { snapshot, copies, packages: withPackages ? held : [] }));
   } finally {
     await rm(snapshot, { force: true });
   }
@@ -66,18 +68,42 @@ async function factsOf(
   };
 }
 
-async function* entriesOf(
-  { content, dataFolder }: BackupContext,
-  snapshot: string,
-  packages: readonly PackageRecord[],
-): AsyncGenerator<ArchiveEntry> {
+/**
+ * Returns the files that a backup has as they are.
+ * @throws ApiError 409 for a file that is missing
+ */
+async function copiesOf(dataFolder: string): Promise<Map<string, Uint8Array>> {
+  const copies = new Map<string, Uint8Array>();
   for (const { name, backup: kind } of Object.values(dataFiles)) {
-    if (kind === "snapshot")
-      yield { name, sizeBytes: (await stat(snapshot)).size, bytes: createReadStream(snapshot) };
     if (kind !== "copy") continue;
-    const bytes = await readFile(join(dataFolder, name));
-    yield { name, sizeBytes: bytes.length, bytes: [bytes] };
+    try {
+      copies.set(name, await readFile(join(dataFolder, name)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      throw new ApiError(
+        409,
+        `The data folder has no "${name}", which belongs into a backup`,
+        "put it back; of a token, start the source again, which makes another one and ends the old one",
+      );
+    }
   }
+  return copies;
+}
+
+type Parts = {
+  /** Copy of the catalog. */
+  readonly snapshot: string;
+  readonly copies: ReadonlyMap<string, Uint8Array>;
+  readonly packages: readonly PackageRecord[];
+};
+
+async function* entriesOf(
+  { content }: BackupContext,
+  { snapshot, copies, packages }: Parts,
+): AsyncGenerator<ArchiveEntry> {
+  const { size } = await stat(snapshot);
+  yield { name: dataFiles.catalog.name, sizeBytes: size, bytes: createReadStream(snapshot) };
+  for (const [name, bytes] of copies) yield { name, sizeBytes: bytes.length, bytes: [bytes] };
   for (const { id, sizeBytes } of packages)
     yield { name: contentName(id), sizeBytes, bytes: content.read(id, 0, sizeBytes, () => {}) };
 }

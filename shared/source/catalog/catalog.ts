@@ -219,7 +219,7 @@ export interface TaskStore {
   endedBefore(atMs: number): Promise<number[]>;
   /**
    * Removes an ended or cancelled task, or a part of its reports if these are many. Returns whether
-   * the task is removed.
+   * nothing is left to do: a task that is open stays.
    */
   removePart(id: number): Promise<boolean>;
   /**
@@ -227,8 +227,8 @@ export interface TaskStore {
    * other tasks with the id and of earlier attempts, and returns the number stored.
    */
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
-  /** Raises the attempt of the devices that failed. @returns their ids */
-  retry(id: number, atMs: number): Promise<string[]>;
+  /** Raises the attempt of the devices that failed; of these ones, or all. @returns their ids */
+  retry(id: number, atMs: number, deviceIds: readonly string[] | null): Promise<string[]>;
   progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
   /** Returns the last reports by device, without their text: the list of tasks needs no more. */
   reportsOf(taskId: number): Promise<Map<string, TaskReport>>;

@@ -91,14 +91,21 @@ function appender(database: Database, nowMs: () => number): (entry: AuditEntry) 
   };
 }
 
-function remover(database: Database, append: (entry: AuditEntry) => void): AuditStore["removeBefore"] {
-  const newestBefore = database.query<AuditBeginning, { atMs: number }>(
-    "SELECT sequence, hash FROM audit WHERE at_ms < $atMs ORDER BY sequence DESC LIMIT 1",
+function remover(
+  database: Database,
+  append: (entry: AuditEntry) => void,
+  nowMs: () => number,
+): AuditStore["removeBefore"] {
+  // A row of a wrong clock, such as one of 1970, must not take newer rows before it away.
+  const newestBefore = database.query<AuditBeginning, { atMs: number; nowMs: number }>(
+    `SELECT sequence, hash FROM audit WHERE at_ms < $atMs AND sequence < coalesce(
+       (SELECT min(sequence) FROM audit WHERE at_ms BETWEEN $atMs AND $nowMs), ${Number.MAX_SAFE_INTEGER})
+     ORDER BY sequence DESC LIMIT 1`,
   );
   const remove = database.query("DELETE FROM audit WHERE sequence <= $sequence");
   const keep = database.query("INSERT OR REPLACE INTO meta (key, value) VALUES ($key, $value)");
   const run = database.transaction((atMs: number): number => {
-    const last = newestBefore.get({ atMs });
+    const last = newestBefore.get({ atMs, nowMs: nowMs() });
     if (last === null) return 0;
     const { changes } = remove.run({ sequence: last.sequence });
     keep.run({ key: beginningKey, value: JSON.stringify(last) });
@@ -117,7 +124,7 @@ export function sqliteAudit(
   const store: AuditStore = {
     ...readers(database),
     note: async (entry) => note.immediate(entry),
-    removeBefore: remover(database, append),
+    removeBefore: remover(database, append, nowMs),
   };
   return { store, append };
 }

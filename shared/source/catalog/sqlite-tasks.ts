@@ -164,20 +164,22 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
 }
 
 function retry(database: Database): TaskStore["retry"] {
-  const raise = database.query<{ device_id: string }, { id: number; atMs: number }>(
+  const raise = database.query<{ device_id: string }, { id: number; atMs: number; only: string | null }>(
     `UPDATE progress SET attempt = attempt + 1, state = 'pending', has_begun = 0, updated_at_ms = $atMs,
        report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0, '$.wanBytesFetched', 0,
          '$.reasons', json('[{"code":"not-retried"}]'), '$.command', json('null'))
-     WHERE task_id = $id AND state = 'failed' RETURNING device_id`,
+     WHERE task_id = $id AND state = 'failed'
+       AND ($only IS NULL OR device_id IN (SELECT value FROM json_each($only))) RETURNING device_id`,
   );
   const allow = database.query(
     `UPDATE tasks SET attempts = max(attempts, (SELECT max(attempt) FROM progress WHERE task_id = $id))
      WHERE id = $id AND EXISTS (SELECT 1 FROM progress WHERE task_id = $id)`,
   );
-  return async (id, atMs) =>
+  return async (id, atMs, deviceIds) =>
     database
       .transaction(() => {
-        const devices = raise.all({ id, atMs }).map((row) => row.device_id);
+        const only = deviceIds === null ? null : JSON.stringify(deviceIds);
+        const devices = raise.all({ id, atMs, only }).map((row) => row.device_id);
         allow.run({ id });
         return devices;
       })
@@ -193,10 +195,13 @@ function removePart(database: Database): TaskStore["removePart"] {
        (SELECT device_id FROM progress WHERE task_id = $id LIMIT ${removedReports})`,
   );
   const account = database.query("DELETE FROM wan_tasks WHERE task_id = $id");
-  const task = database.query("DELETE FROM tasks WHERE id = $id AND state IN ('cancelled', 'ended')");
+  const over = database.query("SELECT 1 FROM tasks WHERE id = $id AND state IN ('cancelled', 'ended')");
+  const task = database.query("DELETE FROM tasks WHERE id = $id");
   const order = database.query("DELETE FROM orders WHERE kind = 'task' AND subject = CAST($id AS TEXT)");
   return async (id) =>
     database.transaction(() => {
+      // An edit may have opened the task again: devices would repeat what they have done.
+      if (over.get({ id }) === null) return true;
       if (reports.run({ id }).changes === removedReports) return false;
       account.run({ id });
       task.run({ id });

@@ -19,12 +19,18 @@ type AuditListOptions = ListOptions & {
 };
 
 /** A duration without a sign is a time before now. */
-const parseSince = (text: string): number =>
-  usage(() =>
-    /^\d+(\.\d+)?[a-z]+$/i.test(text)
-      ? Date.now() - parseDurationMs(text)
-      : parsePointInTime(text, Date.now()),
-  );
+function parseSince(text: string): number {
+  if (/^\d+(\.\d+)?[a-z]+$/i.test(text)) return Date.now() - usage(() => parseDurationMs(text));
+  try {
+    return parsePointInTime(text, Date.now());
+  } catch (error) {
+    throw new CommandError(
+      `--since "${text}" is not a time: write for example 7d, 2030-01-31 or 2030-01-31T22:00`,
+      2,
+      { cause: error },
+    );
+  }
+}
 
 function parseLimit(text: string): number {
   if (/^([1-9]\d{0,2}|1000)$/.test(text)) return Number(text);
@@ -80,7 +86,12 @@ async function verifyAudit(options: VerifyOptions): Promise<void> {
   const known = options.head === undefined ? undefined : parseHead(options.head);
   if (options.file !== undefined) {
     if (known !== undefined) throw new CommandError("--head is for the source: leave out --file", 2);
-    return report(await checkAuditFile(options.file), options);
+    const checked = await checkAuditFile(options.file).catch((error: Error) => {
+      throw new CommandError(`Cannot read the export "${options.file}": ${error.message}`, 1, {
+        cause: error,
+      });
+    });
+    return report(checked, options);
   }
   const verified = await (await connect(options)).verifyAudit(known);
   if (verified.known === "changed" || verified.known === "missing")

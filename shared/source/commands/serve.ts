@@ -23,13 +23,13 @@ type ServeOptions = {
   readonly tlsKey?: string | undefined;
   /** False for `--no-tls`. */
   readonly tls: boolean;
-  readonly name: readonly string[];
-  readonly trustedProxy: readonly string[];
+  readonly name?: readonly string[] | undefined;
+  readonly trustedProxy?: readonly string[] | undefined;
   readonly keepVersions?: string | undefined;
   readonly approveTakeovers?: true | undefined;
   readonly acceptDeviceGroups?: true | undefined;
   readonly auditAge: string;
-  readonly webhookNetwork: readonly string[];
+  readonly webhookNetwork?: readonly string[] | undefined;
 };
 
 function parseCount(text: string): number {
@@ -38,7 +38,7 @@ function parseCount(text: string): number {
 }
 
 /** @throws CommandError for options that contradict each other */
-function tlsChoice({ tls, tlsCert, tlsKey, name }: ServeOptions): TlsChoice {
+function tlsChoice({ tls, tlsCert, tlsKey, name = [] }: ServeOptions): TlsChoice {
   if ((tlsCert === undefined) !== (tlsKey === undefined))
     throw new CommandError("--tls-cert and --tls-key belong together: give both or none", 2);
   const names = usage(() => name.map(parseCertificateName));
@@ -63,8 +63,8 @@ function parseAuditAge(text: string): number {
 
 export async function serve(options: ServeOptions): Promise<void> {
   const listen = usage(() => parseListen(options.listen));
-  const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy));
-  const webhookNetworks = usage(() => parseNetworks(options.webhookNetwork));
+  const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy ?? []));
+  const webhookNetworks = usage(() => parseNetworks(options.webhookNetwork ?? []));
   const tls = tlsChoice(options);
   const keepVersions =
     options.keepVersions === undefined ? null : usage(() => parseCount(options.keepVersions!));

@@ -8,7 +8,7 @@ import { print, printedAs, printJson, printTable } from "./print.ts";
 import { countText } from "./setting-text.ts";
 import { warn } from "./task-preview.ts";
 import type { Wanted } from "./order-review.ts";
-import { signIfNeeded, type SignOptions } from "./signing.ts";
+import { connectToSign, signIfNeeded, type SignOptions } from "./signing.ts";
 import { parseTarget } from "./tasks.ts";
 import { printNote } from "../../standard-output.ts";
 
@@ -28,7 +28,7 @@ function parseRank(text: string | undefined): number | null {
 export async function assignSetting(setting: string, options: AssignOptions): Promise<void> {
   const rank = parseRank(options.rank);
   const target = parseTarget(options.target);
-  const client = await connect(options);
+  const client = await connectToSign(options);
   const assigned = await client.assignSetting({ setting, target, rank });
   await signAssignments(client, assigned, options, (before) =>
     withAssignment(before, { setting, target }, rank),
@@ -64,7 +64,7 @@ export async function unassignSetting(
   setting: string,
   options: JsonOptions & SignOptions & { readonly target?: string | undefined },
 ): Promise<void> {
-  const client = await connect(options);
+  const client = await connectToSign(options);
   const target = options.target ?? (await onlyTargetOf(setting, client.settingAssignments()));
   const assigned = await client.unassignSetting(setting, target);
   await signAssignments(client, assigned, options, (before) =>

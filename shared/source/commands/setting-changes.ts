@@ -10,7 +10,7 @@ import { print, printJson } from "./print.ts";
 import { changedLines } from "./setting-text.ts";
 import { parseVersion } from "./settings.ts";
 import type { Wanted } from "./order-review.ts";
-import { signIfNeeded, warnUnsigned, type SignOptions } from "./signing.ts";
+import { connectToSign, signIfNeeded, warnUnsigned, type SignOptions } from "./signing.ts";
 
 type SetOptions = JsonOptions &
   SignOptions & {
@@ -36,7 +36,7 @@ export async function createSetting(
   checkName(name);
   // Checked first, so that a typing error is reported without a source.
   const { set: differences } = usage(() => parseSettingWords(words));
-  const client = await connect(options);
+  const client = await connectToSign(options);
   const created = await client.createSetting({ name, parent: options.parent ?? rootSetting, differences });
   if (options.json) printJson(created);
   else printCreated(created);
@@ -53,7 +53,7 @@ export async function setSetting(name: string, words: readonly string[], options
   if (words.length === 0 && options.parent === undefined)
     throw new CommandError("Nothing to change: give key=value, key=inherit or --parent", 2);
   const { set, inherit } = usage(() => parseSettingWords(words));
-  const client = await connect(options);
+  const client = await connectToSign(options);
   const parent = options.parent === undefined ? {} : { parent: options.parent };
   try {
     const changed = await client.editSetting(name, { set, inherit: [...inherit], ...parent });

@@ -15,6 +15,7 @@ import { createSetting, revertSetting, setSetting } from "./setting-changes.ts";
 import { assignSetting } from "./setting-assignments.ts";
 import { editTask, startTask } from "./task-changes.ts";
 import { createTask } from "./tasks.ts";
+import { freshText } from "./trust-show.ts";
 import { addTrustKey, exportTrust, revokeTrustKey, signTrust } from "./trust.ts";
 
 type Body = Record<string, unknown>;
@@ -163,6 +164,14 @@ describe("nothing is signed for a new task when the source states", () => {
   });
 });
 
+test("nothing is changed when the operator's key cannot be read", async () => {
+  const wrong = { ...options, operatorKey: [join(keys, "missing.key")] };
+  const [task, setting] = [{ ...wrong, action: "pre-cache" as const }, "kiosk"];
+  for (const work of [createTask("tool@1", task), createSetting(setting, [], wrong)])
+    expect(await errorOf(work)).toContain("Cannot read the operator's key");
+  expect((await fixture.call<{ tasks: Body[] }>("GET", "/v1/tasks")).body.tasks).toEqual([]);
+});
+
 test("a text that the source calls begun is not signed, and no field that is unknown", async () => {
   lie = both(
     needed((one) => ({
@@ -256,9 +265,13 @@ test("settings and assignments are signed as the order before, with the change t
   expect(given).toHaveLength(1);
 });
 
+const isSigned = async (): Promise<boolean> =>
+  (await fixture.call<{ isSigned: boolean }>("GET", "/v1/tasks/1")).body.isSigned;
+
 describe("trust sign --all", () => {
   test("signs only the list that a person has read", async () => {
     await createTask("tool@1", { ...options, operatorKey: [], action: "run", command: "./install" });
+    expect(await isSigned()).toBe(false);
     const all = (confirm?: string) => errorOf(signTrust(undefined, { ...options, all: true, confirm }));
     const code = /--confirm ([0-9a-f]{16})/.exec(await all())![1]!;
     lie = content({ command: "evil" });
@@ -269,7 +282,15 @@ describe("trust sign --all", () => {
     lie = null;
     expect(await all(code)).toBe("");
     expect(given.map((signed) => readOrder("task", signed).command)).toEqual(["./install"]);
+    expect(await isSigned()).toBe(true);
   });
+});
+
+test("trust show says since when the source is stale, and what ends it", () => {
+  const untilMs = Date.parse("2030-01-31T00:00:00Z");
+  expect(freshText(untilMs, untilMs - 1)).toBe("until 2030-01-31T00:00:00.000Z");
+  expect(freshText(untilMs, untilMs)).toMatch(/STALE since 2030-01-31T00:00:00.000Z .*trust sign --fresh/);
+  expect(freshText(null, untilMs)).toContain("trust sign --fresh");
 });
 
 const root = () => ({ ...options, rootKey: [join(keys, "root.key")] });
@@ -286,6 +307,15 @@ describe("the keys of a source", () => {
       path === "/v1/trust" ? { ...body, files: (body["files"] as Signed[]).slice(0, 4) } : body;
     expect(await errorOf(addTrustKey(stranger.key, { ...root(), role: "operator" }))).toContain(
       "has signed version 5",
+    );
+  });
+
+  test("are asked for by name when another key is given, or a key that is not listed", async () => {
+    const wrong = { ...options, role: "operator" as const, rootKey: [join(keys, "operator.key")] };
+    expect(await errorOf(addTrustKey(otherKey, wrong))).toMatch(/operator\.key" has key .* not a root key/);
+    expect(await errorOf(revokeTrustKey("00112233aabbccdd", root()))).toContain("is not listed");
+    expect(await errorOf(addTrustKey(otherKey, { ...wrong, rootKey: [] }))).toContain(
+      "signature of 1 more root key is needed",
     );
   });
 

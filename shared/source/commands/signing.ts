@@ -8,13 +8,11 @@ import {
   beginTrust,
   freshnessValidityMs,
   nextSequence,
-  readOrder,
   signerAheadMs,
   signStatementOf,
   signText,
   TrustError,
   type OrderContent,
-  type Signed,
   type SigningKey,
   type TaskOrder,
   type TrustFile,
@@ -24,7 +22,9 @@ import type { NeededView } from "../../api/schema/trust.ts";
 import type { AdminClient } from "../../api/agent-client.ts";
 import { printNote } from "../../standard-output.ts";
 import { CommandError } from "./command-error.ts";
+import { connect, type ConnectOptions } from "./connect.ts";
 import { readKeyFiles } from "./key-files.ts";
+import { countText } from "./setting-text.ts";
 import { checkPackage, contentOf, isBegun, reviewed, subjectText, type Asked } from "./order-review.ts";
 
 export type SignOptions = { readonly operatorKey?: readonly string[] | undefined };
@@ -34,6 +34,15 @@ export function operatorKeyFiles({ operatorKey }: SignOptions): readonly string[
   if (operatorKey !== undefined && operatorKey.length > 0) return operatorKey;
   const file = process.env["FLOCKCAST_OPERATOR_KEY"];
   return file ? [file] : [];
+}
+
+/**
+ * Connects for a change that may need a signature. A key that cannot be read ends the command
+ * before anything is changed.
+ */
+export async function connectToSign(options: SignOptions & ConnectOptions): Promise<AdminClient> {
+  await readKeyFiles(operatorKeyFiles(options), "operator's key");
+  return connect(options);
 }
 
 /**
@@ -75,11 +84,17 @@ export async function signIfNeeded(
   const files = operatorKeyFiles(options);
   if (files.length === 0) return warnUnsigned(subject);
   const keys = await readKeyFiles(files, "operator's key");
-  const trust = await trustOf(client);
-  const [needed] = await client.neededOrders(subject);
-  if (needed === undefined) return;
-  const content = await reviewed(client, trust, { subject, needed, asked });
-  await give(client, trust, [{ needed, content }], keys);
+  try {
+    const trust = await trustOf(client);
+    const [needed] = await client.neededOrders(subject);
+    if (needed === undefined) return;
+    const content = await reviewed(client, trust, { subject, needed, asked });
+    await give(client, trust, [{ needed, content }], keys);
+  } catch (error) {
+    // The change itself is made.
+    warnUnsigned(subject);
+    throw error;
+  }
 }
 
 type Reviewed = { readonly needed: NeededView; readonly content: OrderContent<NeededView["kind"]> };
@@ -104,7 +119,7 @@ async function give(
     const order = { format: 1, ...content, sequence, issuedAtMs };
     return { kind, subject, signed: signStatementOf(kind, order, keys) };
   });
-  for (const one of signed) printNote(`signs ${summary(one.kind, one.signed)}`);
+  for (const { needed, content } of orders) printNote(`signs ${summary(needed.kind, content)}`);
   for (const { isComplete, ...subject } of await client.giveOrders(signed))
     if (!isComplete)
       printNote(
@@ -113,17 +128,18 @@ async function give(
   await renewFreshness(client, keys);
 }
 
-function summary(kind: NeededView["kind"], signed: Signed): string {
+/** Returns an order in words, without the fields that are seldom set. */
+function summary(kind: NeededView["kind"], content: OrderContent<NeededView["kind"]>): string {
   if (kind === "assignments") {
-    const { assignments } = readOrder("assignments", signed);
+    const { assignments } = content as OrderContent<"assignments">;
     const list = assignments.map(({ setting, target }) => `${setting} to ${target}`).join("; ");
     return `the assignments of settings: ${list || "none"}`;
   }
   if (kind === "setting") {
-    const { name, version, differences } = readOrder("setting", signed);
+    const { name, version, differences } = content as OrderContent<"setting">;
     return `setting ${name}, version ${version}: ${JSON.stringify(differences)}`;
   }
-  const order = readOrder("task", signed);
+  const order = content as OrderContent<"task">;
   const { taskId, packageName, packageVersion, action, command, run, target, startAtMs, expiresAtMs } = order;
   const what = run ?? command;
   const times = [startAtMs, expiresAtMs].map((ms) => new Date(ms).toISOString()).join(" to ");
@@ -190,12 +206,15 @@ export async function signAllRead(
   const lines = orders.map(({ needed, content }) => `${subjectText(needed)}: ${JSON.stringify(content)}`);
   const own = createHash("sha256").update(lines.join("\n")).digest("hex").slice(0, 16);
   if (code !== own) {
-    for (const line of lines) printNote(line);
+    for (const [at, { needed, content }] of orders.entries()) {
+      printNote(summary(needed.kind, content));
+      printNote(`  ${lines[at]}`);
+    }
     if (!process.stdin.isTTY)
       throw new CommandError(
-        `Nothing was signed. Read these ${lines.length} orders, then sign them with --confirm ${own}`,
+        `Nothing was signed. Read the ${countText(lines.length, "order")} above, then sign with --confirm ${own}`,
       );
-    await confirm(`Sign these ${lines.length} orders? [y/N] `);
+    await confirm(`Sign ${lines.length === 1 ? "this order" : `these ${lines.length} orders`}? [y/N] `);
   }
   return giveAll(client, keys, orders);
 }

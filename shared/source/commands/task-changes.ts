@@ -9,7 +9,7 @@ import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
 import type { Asked, Wanted } from "./order-review.ts";
-import { signIfNeeded, type SignOptions } from "./signing.ts";
+import { connectToSign, signIfNeeded, type SignOptions } from "./signing.ts";
 import { printPreview } from "./task-preview.ts";
 import {
   parsePrograms,
@@ -50,7 +50,7 @@ export async function editTask(id: string, options: EditOptions): Promise<void> 
       "Nothing to change: give --target, --start, --deadline, --expires, --not-while or --setting",
       2,
     );
-  const client = await connect(options);
+  const client = await connectToSign(options);
   if (options.dryRun) return printPreview(await client.previewEdit(taskId, edit), options);
   const edited = await client.editTask(taskId, edit);
   tell(edited, options);
@@ -67,7 +67,7 @@ const subjectOf = (taskId: number) => ({ kind: "task", subject: String(taskId) }
 /** Starts a task at once: its order gets another start. */
 export async function startTask(id: string, options: JsonOptions & SignOptions): Promise<void> {
   const taskId = parseTaskId(id);
-  const client = await connect(options);
+  const client = await connectToSign(options);
   const answer = await client.changeTask(taskId, "start-now");
   if (options.json) printJson(answer);
   else print(lineOf(answer));
@@ -102,7 +102,7 @@ const lineOf = ({ taskId, state, version, devices }: TaskChanged): string =>
 
 export async function retryTask(id: string, options: JsonOptions & SignOptions): Promise<void> {
   const taskId = parseTaskId(id);
-  const client = await connect(options);
+  const client = await connectToSign(options);
   const answer = await client.retryTask(taskId);
   if (options.json) printJson(answer);
   else print(`task ${taskId}: repeated on ${devicesText(answer.retried.length)}`);

@@ -20,7 +20,7 @@ import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
 import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { hasPassed, parsePointInTime, parseStartTime } from "./start-time.ts";
 import { verifiedOrder } from "./order-review.ts";
-import { operatorKeyFiles, signIfNeeded, trustOf, type SignOptions } from "./signing.ts";
+import { connectToSign, operatorKeyFiles, signIfNeeded, trustOf, type SignOptions } from "./signing.ts";
 import { printPreview, warn } from "./task-preview.ts";
 import { absenceText, absentText } from "./watch-view.ts";
 import { printNote } from "../../standard-output.ts";
@@ -125,7 +125,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   const deadlineAtMs = parseTime(options.deadline) ?? null;
   const expiresAtMs = parseTime(options.expires) ?? null;
   const programs = options.notWhile === undefined ? null : parsePrograms(options.notWhile);
-  const client = await connect(options);
+  const client = await connectToSign(options);
   const model = fromId === null ? null : await modelOf(client, fromId, options);
   const action = options.action ?? (command === undefined && run === undefined ? model!.action : "run");
   const isModelCommand = action === "run" && command === undefined && run === undefined;
@@ -316,7 +316,7 @@ function printWrongSenders({ deviceList }: TaskDetail): void {
 }
 
 function printTaskHead(task: TaskDetail): void {
-  const rows: [string, string][] = [
+  const rows: (readonly [string, string])[] = [
     ["task", String(task.id)],
     [
       "package",
@@ -326,6 +326,9 @@ function printTaskHead(task: TaskDetail): void {
     ["target", task.target],
     ["setting", task.setting ?? "each device's own"],
     ["state", `${stateText(task)}, version ${task.version}`],
+    ...(task.isSigned
+      ? []
+      : [["order", "not signed, no device obeys it: trust sign --all --operator-key FILE"] as const]),
     ["start", startText(task)],
     ...(task.deadlineAtMs === null ? [] : [["deadline", formatTime(task.deadlineAtMs)] as [string, string]]),
     ["expires", formatTime(task.expiresAtMs)],

@@ -3,13 +3,14 @@ import { Option, type Command } from "@commander-js/extra-typings";
 import * as v from "valibot";
 import type { Token, TokenCreate } from "../../api/schema/tokens.ts";
 import { tokenKinds, type TokenKind } from "../../api/token.ts";
-import { labelNameSchema } from "../../model/label-name.ts";
+import { labelNameSchema, noneName } from "../../model/label-name.ts";
 import { roles, scopeProblem, type Role } from "../../model/role.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
 import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
 import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { parsePointInTime } from "./start-time.ts";
+import { parseScope } from "./users.ts";
 
 const expiryDefault = "+90d";
 /** Option value of a token without an expiry. */
@@ -26,16 +27,11 @@ type CreateOptions = JsonOptions & {
   readonly approveTakeovers?: true | undefined;
 };
 
-/** @throws CommandError with exit status 2 for a name that cannot be one */
-function parseNames(text: string | undefined): string[] {
-  return (text ?? "")
-    .split(",")
-    .filter((part) => part.trim() !== "")
-    .map((part) => {
-      const parsed = v.safeParse(labelNameSchema, part.trim());
-      if (parsed.success) return parsed.output;
-      throw new CommandError(`"${part.trim()}" cannot be a name: ${parsed.issues[0].message}`, 2);
-    });
+/** @throws CommandError with exit status 2 for a text that cannot be a name */
+function parseName(text: string): string {
+  const parsed = v.safeParse(labelNameSchema, text);
+  if (parsed.success) return parsed.output;
+  throw new CommandError(`"${text}" cannot be a name: ${parsed.issues[0].message}`, 2);
 }
 
 function parseUses(text: string | undefined): number | null {
@@ -58,15 +54,14 @@ function refuseForeign(options: CreateOptions): void {
 
 function requestOf(name: string, options: CreateOptions): TokenCreate {
   refuseForeign(options);
-  const [parsedName] = parseNames(name);
-  if (parsedName === undefined) throw new CommandError("The name is empty: write for example ci", 2);
+  const parsedName = parseName(name);
   const expiresAtMs =
     options.expires === never ? null : usage(() => parsePointInTime(options.expires, Date.now()));
   if (options.kind === "person") {
     const { role } = options;
     if (role === undefined)
       throw new CommandError(`A person's token needs a role: --role ${roles.join(" | ")}`, 2);
-    const scope = parseNames(options.scope);
+    const scope = parseScope(options.scope ?? noneName);
     const problem = scopeProblem(role, scope);
     if (problem !== null) throw new CommandError(`--scope ${options.scope}: ${problem}`, 2);
     return { kind: "person", name: parsedName, role, scope, expiresAtMs };
@@ -74,7 +69,7 @@ function requestOf(name: string, options: CreateOptions): TokenCreate {
   return {
     kind: "enrolment",
     name: parsedName,
-    tags: parseNames(options.tags),
+    tags: parseScope(options.tags ?? noneName),
     needsApproval: options.approval === true,
     approvesTakeovers: options.approveTakeovers === true,
     uses: parseUses(options.uses),

@@ -40,7 +40,9 @@ export function addTrust(program: Command): void {
   add(trust, "add-key", "list a further key")
     .argument("<key>", "public key: 64 hex digits, or a PEM file")
     .addOption(
-      new Option("--role <role>").choices(["root", "publisher", "operator"] as const).makeOptionMandatory(),
+      new Option("--role <role>", "what the key may sign")
+        .choices(["root", "publisher", "operator"] as const)
+        .makeOptionMandatory(),
     )
     .option("--packages <names>", "publisher: names of packages with * and ?, with commas (default: all)")
     .option("--actions <actions>", "operator: pre-cache, run, upgrade, settings (default: all)")

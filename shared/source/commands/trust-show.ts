@@ -29,8 +29,9 @@ export async function showTrust(options: JsonOptions): Promise<void> {
       ? "embedded: the source holds the keys, and whoever owns the source owns the devices (trust export)"
       : "the keys are not on the source",
   );
-  const until = fresh === null ? "never given" : `until ${new Date(fresh.expiresAtMs).toISOString()}`;
-  print(`fresh: ${until}${unsigned === 0 ? "" : `; ${unsigned} records wait for a signature`}`);
+  print(`fresh: ${freshText(fresh?.expiresAtMs ?? null, Date.now())}`);
+  if (unsigned > 0)
+    print(`not signed: ${unsigned} of the open tasks and settings (trust sign --all --operator-key FILE)`);
   print("");
   printTable(
     ["ROLE", "KEY", "PUBLIC KEY", "SCOPE"],
@@ -45,6 +46,14 @@ export async function showTrust(options: JsonOptions): Promise<void> {
       ...file.operators.map((one) => ["operator", keyName(one.key), one.key, operatorScope(one)]),
     ],
   );
+}
+
+/** Returns until when the operators' word counts; null: there is none that counts. */
+export function freshText(untilMs: number | null, nowMs: number): string {
+  const remedy = "(trust sign --fresh --operator-key FILE)";
+  if (untilMs === null) return `no, an operator has to say that nothing is kept back ${remedy}`;
+  const until = new Date(untilMs).toISOString();
+  return untilMs > nowMs ? `until ${until}` : `no, STALE since ${until} ${remedy}`;
 }
 
 function verifiedFreshness(trust: TrustFile, signed: Signed): Freshness | null {

@@ -42,6 +42,7 @@ import {
   type SignOptions,
 } from "./signing.ts";
 import { parseTarget, parseTime } from "./tasks.ts";
+import { countText } from "./setting-text.ts";
 import { assertNewer, noteVersion, trustChanges } from "./trust-review.ts";
 
 type RootOptions = JsonOptions & {
@@ -113,7 +114,7 @@ export async function exportTrust(
   const texts = await keyTextsIn(options.data);
   if (texts === null)
     throw new CommandError(
-      `"${options.data}" holds no signing keys: they were exported; trust sign --all signs what waits`,
+      `"${options.data}" holds no signing keys: they were exported, or it is not the folder of serve --data. trust sign --all signs what waits`,
     );
   const client = await connect(options);
   const before = await embeddedFile(client);
@@ -226,8 +227,10 @@ export async function revokeTrustKey(
 ): Promise<void> {
   const client = await connect(options);
   const file = await trustOf(client);
-  const key =
-    listed(file).find((one) => one === words || keyName(one) === words) ?? (await publicKeyOf(words));
+  const found = listed(file).find((one) => one === words || keyName(one) === words);
+  if (found === undefined && /^[0-9a-f]{16}$/.test(words))
+    throw new CommandError(`Key ${words} is not listed: trust show lists the keys`);
+  const key = found ?? (await publicKeyOf(words));
   if (!listed(file).includes(key))
     throw new CommandError(`Key ${keyName(key)} is not listed: trust show lists the keys`);
   const { root, publishers, operators } = file;
@@ -271,7 +274,7 @@ async function submit(
   const next = withOrderThreshold(changed, options.orderThreshold);
   for (const line of trustChanges(before, next)) printNote(line);
   const files = options.rootKey ?? [];
-  const keys = await readKeyFiles(files, "root key");
+  const keys = await readRootKeys(files, before, next);
   await assertNewer(files, next);
   await giveOrDraft(client, signStatementOf("trust", next, keys), options);
 }
@@ -284,11 +287,11 @@ async function giveOrDraft(client: AdminClient, signed: Signed, options: RootOpt
   if (missing > 0) {
     if (options.draft === undefined)
       throw new CommandError(
-        `${missing} more signatures of roots are needed: give --root-key again, or --draft FILE to pass it on`,
+        `The signature of ${countText(missing, "more root key")} is needed: give --root-key FILE once for each, or --draft FILE to pass it on`,
       );
     await writeFile(options.draft, `${JSON.stringify(signed, null, 1)}\n`);
     print(
-      `version ${next.version} needs ${missing} more signatures of roots: trust sign ${options.draft} --root-key FILE`,
+      `version ${next.version} needs the signature of ${countText(missing, "more root key")}: trust sign ${options.draft} --root-key FILE`,
     );
     return;
   }
@@ -296,6 +299,24 @@ async function giveOrDraft(client: AdminClient, signed: Signed, options: RootOpt
   await noteVersion(options.rootKey ?? [], next);
   if (options.json) printJson({ version, root });
   else print(`version ${version}, roots ${root}`);
+}
+
+/**
+ * Reads root keys of one of two versions of the trust file.
+ * @throws CommandError that names the file with another key
+ */
+async function readRootKeys(
+  files: readonly string[],
+  before: TrustFile,
+  next: TrustFile,
+): Promise<SigningKey[]> {
+  const keys = await readKeyFiles(files, "root key");
+  const roots = new Set([...before.root.keys, ...next.root.keys]);
+  const other = keys.findIndex(({ key }) => !roots.has(key));
+  if (other === -1) return keys;
+  throw new CommandError(
+    `"${files[other]}" has key ${keyName(keys[other]!.key)}, which is not a root key: trust show lists the root keys`,
+  );
 }
 
 const missingRoots = (signed: Signed, { root }: TrustFile): number =>
@@ -326,7 +347,7 @@ export async function signTrust(file: string | undefined, options: TrustSignOpti
   const expiresAtMs = await renewFreshness(client, keys, validityMs);
   if (options.json) return printJson({ signed, freshUntilMs: expiresAtMs });
   print(
-    `${options.all ? `${signed} orders signed; ` : ""}fresh until ${new Date(expiresAtMs).toISOString()}`,
+    `${options.all ? `${countText(signed, "order")} signed; ` : ""}fresh until ${new Date(expiresAtMs).toISOString()}`,
   );
 }
 
@@ -340,8 +361,7 @@ async function signDraft(file: string, options: RootOptions): Promise<void> {
     });
   }
   const files = options.rootKey ?? [];
-  const keys = await readKeyFiles(files, "root key");
-  if (keys.length === 0) throw new CommandError("Give --root-key FILE", 2);
+  if (files.length === 0) throw new CommandError("Give --root-key FILE", 2);
   const client = await connect(options);
   const before = await trustOf(client);
   const next = readPayload(trustFileSchema, draft);
@@ -349,6 +369,7 @@ async function signDraft(file: string, options: RootOptions): Promise<void> {
     throw new CommandError(
       `"${file}" does not follow version ${before.version} of the trust file: make the draft again with this version of flockcast`,
     );
+  const keys = await readRootKeys(files, before, next);
   await assertNewer(files, next);
   for (const line of trustChanges(before, next)) printNote(line);
   if (process.stdin.isTTY) await confirm(`Sign version ${next.version} of the trust file? [y/N] `);

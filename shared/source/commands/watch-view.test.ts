@@ -58,6 +58,7 @@ const task = (subnets: TaskSubnet[], more: Partial<TaskDetail> = {}): TaskDetail
     absent: 0,
   },
   absentSinceMs: null,
+  isSigned: true,
   subnets,
   deviceList: [],
   absentList: [],

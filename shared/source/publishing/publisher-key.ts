@@ -43,7 +43,7 @@ async function readKeyFile(file: string): Promise<PublisherKey | null> {
   } catch (error) {
     throw new Error(
       `"${file}" is not an Ed25519 private key in PEM form (${(error as Error).message}): restore it from a backup, ` +
-        "or move it away to make a new one, which devices enrolled before will not know",
+        "or move it away to make a new one, which the trust file has to list (trust add-key --role publisher)",
       { cause: error },
     );
   }

@@ -18,7 +18,7 @@ import type { DeviceHistoryEntry, DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { removeDevices } from "../device-removal.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
-import { rowsInScope } from "../scope.ts";
+import { deviceInScope, rowsInScope } from "../scope.ts";
 import { ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
 import { deviceNamed } from "./named-device.ts";
@@ -64,7 +64,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context),
     pathParameters(deviceWordsSchema),
     async (c) => {
-      const device = await deviceNamed(context, c.req.valid("param").device);
+      const device = await deviceInScope(context, c, c.req.valid("param").device);
       return c.json(await fullView(context, device));
     },
   );
@@ -79,7 +79,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
     pathParameters(deviceWordsSchema),
     queryParameters(deviceTasksQuerySchema),
     async (c) => {
-      const { id } = await deviceNamed(context, c.req.valid("param").device);
+      const { id } = await deviceInScope(context, c, c.req.valid("param").device);
       const history = await catalog.life.history(id, Number(c.req.valid("query").limit));
       return c.json({ tasks: history.map(taskOf) });
     },
@@ -96,7 +96,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
     pathParameters(deviceWordsSchema),
     jsonBody(deviceRenameSchema),
     async (c) => {
-      const { id } = await deviceNamed(context, c.req.valid("param").device);
+      const { id } = await deviceInScope(context, c, c.req.valid("param").device);
       const { name } = c.req.valid("json");
       await catalog.life.rename(id, name);
       log.info({ device: id, name }, "device renamed");
@@ -113,7 +113,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context),
     pathParameters(deviceWordsSchema),
     async (c) => {
-      const { id } = await deviceNamed(context, c.req.valid("param").device, "kept");
+      const { id } = await deviceInScope(context, c, c.req.valid("param").device, "kept");
       if (await catalog.life.approve(id)) {
         metrics.deviceEvents.inc({ event: "approved" });
         log.info({ device: id }, "device approved");
@@ -132,7 +132,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context),
     pathParameters(deviceWordsSchema),
     async (c) => {
-      const { id, hostname } = await deviceNamed(context, c.req.valid("param").device, "kept");
+      const { id, hostname } = await deviceInScope(context, c, c.req.valid("param").device, "kept");
       await removeDevices(context, [id], "removed");
       return c.json({ deviceId: id, hostname });
     },

@@ -11,14 +11,16 @@ const listedMax = 20;
  * are removed are found only where none else has the name.
  *
  * @param which `kept`: a removed device is refused
+ * @param isVisible whether the person of the request may see a device; the others do not exist
  * @throws ApiError 404 for no device, 409 for several or a removed one
  */
 export async function deviceNamed(
   { catalog }: SourceContext,
   words: string,
   which: "all" | "kept" = "all",
+  isVisible: (device: DeviceRecord) => boolean = () => true,
 ): Promise<DeviceRecord> {
-  const found = await catalog.life.named(words);
+  const found = (await catalog.life.named(words)).filter(isVisible);
   const kept = found.filter(({ life }) => life.state !== "removed");
   const candidates = kept.length > 0 ? kept : found;
   const device = candidates.find(({ id }) => id === words) ?? candidates[0];

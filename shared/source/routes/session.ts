@@ -150,18 +150,22 @@ async function userByPassword(
     countRefusal(context, c, "foreign-page");
     throw new ApiError(403, "A page of another site asked to sign in", "open the source's own page");
   }
-  const user = await context.catalog.users.byName(name);
+  const { users } = context.catalog;
+  const user = await users.byName(name);
   // An unknown name is not recorded: people type passwords there.
   const party = { actor: user?.name ?? "", kind: "nobody" } as const;
   beginAttempt(context, c, name, party);
-  if (!(await context.signIn.hashes.verify(password, user?.passwordHash ?? null)) || user === null) {
+  const isRight = await context.signIn.hashes.verify(password, user?.passwordHash ?? null);
+  // The password may have been changed, or the user removed, meanwhile.
+  const present = await users.byName(name);
+  if (!isRight || present === null || present.passwordHash !== user?.passwordHash) {
     countRefusal(context, c, "wrong-password", party);
     throw new ApiError(401, "The user or the password is wrong", "an administrator can give a new password");
   }
   context.signIn.attempts.succeeded(name, c.env.remoteAddress);
-  if (user.disabledAtMs === null) return user;
+  if (present.disabledAtMs === null) return present;
   countRefusal(context, c, "disabled-user", party);
-  throw new ApiError(403, `The user "${user.name}" is disabled`, "an administrator can enable it");
+  throw new ApiError(403, `The user "${present.name}" is disabled`, "an administrator can enable it");
 }
 
 async function changeOwnPassword(
@@ -182,6 +186,10 @@ async function changeOwnPassword(
   signIn.attempts.succeeded(user.name, c.env.remoteAddress);
   const problem = passwordProblem(password, user.name);
   if (problem !== null) throw new ApiError(422, `The new password cannot be used: ${problem}`);
-  await catalog.users.setPassword(user.id, await signIn.hashes.hash(password), session.secretSha256);
+  const hash = await signIn.hashes.hash(password);
+  // An administrator may have ended the session meanwhile, with another password.
+  if ((await catalog.sessions.bySecret(session.secretSha256)) === null)
+    throw new ApiError(401, "The session has ended", "sign in again");
+  await catalog.users.setPassword(user.id, hash, session.secretSha256);
   log.info({ user: user.name }, "password changed; the other sessions ended");
 }

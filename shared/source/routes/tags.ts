@@ -197,8 +197,10 @@ async function refuseOthersTasks(
     .filter((target) => !isWithinScope(target, scope));
   const { matches } = await openTargeting(context, targets);
   for (const device of devices) {
-    const after = { ...device, tags: changedTags(device.tags, add, remove) };
-    const target = targets.find((one) => matches(one, device) !== matches(one, after));
+    // The tags of a device that waits count from its approval on, which does not look at them.
+    const before: DeviceRecord = { ...device, life: { state: "active" } };
+    const after = { ...before, tags: changedTags(device.tags, add, remove) };
+    const target = targets.find((one) => matches(one, before) !== matches(one, after));
     if (target !== undefined)
       throw new ApiError(
         403,

@@ -19,7 +19,7 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
-import { withTargetInScope } from "../scope.ts";
+import { requireInScope, rowsInScope, scopeOf, withTargetInScope } from "../scope.ts";
 import { taskById } from "./agent-tasks.ts";
 import { settingNamed } from "./named-setting.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
@@ -97,7 +97,10 @@ function addChange(
     async (c) => {
       const { catalog, log, nowMs } = context;
       const { id } = await taskById(catalog, Number(c.req.valid("param").id));
-      const task = (await catalog.tasks.change(id, (before) => decide(before, nowMs())))!;
+      const task = (await catalog.tasks.change(id, (before) => {
+        requireInScope(c, before);
+        return decide(before, nowMs());
+      }))!;
       log.info({ taskId: id, state: task.state, atMs: nowMs() }, `task ${verb}`);
       return c.json(await announce(context, task));
     },
@@ -121,7 +124,10 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
       const before = await taskById(catalog, Number(c.req.valid("param").id));
       const request = withTargetInScope(c, c.req.valid("json"));
       const changeOf = await editOf(context, before, request);
-      const task = (await catalog.tasks.change(before.id, changeOf))!;
+      const task = (await catalog.tasks.change(before.id, (current) => {
+        requireInScope(c, current);
+        return changeOf(current);
+      }))!;
       log.info({ taskId: task.id, version: task.version, ...request }, "task edited");
       const warnings = request.target === undefined ? [] : await targetWarnings(context, task.target);
       const after = await announce(context, task, warnings);
@@ -142,6 +148,7 @@ function addEdit(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(taskEditSchema),
     async (c) => {
       const before = await taskById(catalog, Number(c.req.valid("param").id));
+      requireInScope(c, before);
       const changeOf = await editOf(context, before, withTargetInScope(c, c.req.valid("json")));
       return c.json(await previewOf(context, { ...before, ...changeOf(before) }, before));
     },
@@ -190,7 +197,8 @@ function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
       const { catalog, changeHub, log, nowMs } = context;
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       if (!isOpen(task)) throw refused(task, "task edit --expires opens an expired one again");
-      const retried = await catalog.tasks.retry(task.id, nowMs());
+      const own = scopeOf(c).length === 0 ? null : rowsInScope(c, await catalog.devices.list());
+      const retried = await catalog.tasks.retry(task.id, nowMs(), own && own.map((device) => device.id));
       const isSigned = await context.orders.sign({ kind: "task", subject: String(task.id) });
       await catalog.leases.forgetFailures(task.packageId);
       changeHub.notify(retried);
@@ -215,6 +223,8 @@ function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       if (isOpen(task)) throw refused(task, "cancel it first");
       while (!(await catalog.tasks.removePart(task.id))) await Bun.sleep(0);
+      const left = await catalog.tasks.byId(task.id);
+      if (left !== null) throw refused(left, "somebody has opened it again: cancel it first");
       log.info({ taskId: task.id }, "task removed");
       return c.json({ ok: true } as const);
     },

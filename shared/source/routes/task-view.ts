@@ -232,18 +232,21 @@ const listedStates = {
  * Returns a task with its subnets and devices.
  *
  * @param list devices in `deviceList`; the counts include all devices
+ * @param isVisible whether the person of the request may see a device; the others count nowhere
  */
 export async function taskDetail(
   context: ViewContext,
   task: TaskRecord,
   list: keyof typeof listedStates,
-): Promise<TaskDetail> {
+  isVisible: (device: DeviceRecord) => boolean,
+): Promise<Omit<TaskDetail, "isSigned">> {
   const { catalog, changeHub } = context;
   const nowMs = context.nowMs();
   const all = await catalog.tasks.list();
   const concerned = [task, ...higherTasks(task, all)];
   const read = await taskDevicesReader(context, concerned);
-  const { counted: devices, absent, reports, higher } = await read(task);
+  const { counted, absent: allAbsent, reports, higher } = await read(task);
+  const [devices, absent] = [counted.filter(isVisible), allAbsent.filter(isVisible)];
   const progress = await catalog.tasks.progressOf(task.id);
   const leases = await catalog.leases.ofPackage(task.packageId);
   const account = await catalog.wan.ofTask(task.id);

@@ -1,7 +1,7 @@
 /** Routes of tasks for administrators. */
 import { Hono } from "hono";
 import type * as v from "valibot";
-import type { PackageRecord, TaskRecord } from "../catalog/index.ts";
+import type { DeviceRecord, PackageRecord, TaskRecord } from "../catalog/index.ts";
 import {
   taskChangedSchema,
   taskCreateSchema,
@@ -15,7 +15,7 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
-import { tasksInScope, withTargetInScope } from "../scope.ts";
+import { isInScope, scopeOf, tasksInScope, withTargetInScope } from "../scope.ts";
 import { taskById } from "./agent-tasks.ts";
 import { packageNamed } from "./named-package.ts";
 import {
@@ -54,7 +54,13 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       await context.wan.flush();
-      return c.json(await taskDetail(context, task, c.req.valid("query").devices));
+      // A device that did the task before it was narrowed may be outside of the scope.
+      const isVisible = (device: DeviceRecord): boolean => isInScope(scopeOf(c), device);
+      const detail = await taskDetail(context, task, c.req.valid("query").devices, isVisible);
+      const subject = { kind: "task", subject: String(task.id) } as const;
+      const isOver = detail.state === "done" || detail.state === "ended" || detail.state === "cancelled";
+      const isSigned = isOver || (await context.orders.needed(subject)) === null;
+      return c.json({ ...detail, isSigned });
     },
   );
   addTaskChanges(routes, context);

@@ -65,7 +65,12 @@ export function tokenRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const words = c.req.valid("param").token;
       const found = await catalog.tokens.named(words);
-      if (found === null) throw new ApiError(404, `No token "${words}"`, "token list shows all");
+      if (found === null)
+        throw new ApiError(
+          404,
+          `No valid token "${words}"`,
+          "token list shows all, also those that were revoked",
+        );
       if (!(await catalog.tokens.revoke(found.id, nowMs())))
         throw new ApiError(409, `The token "${found.name}" is revoked already`, "token list shows all");
       log.info({ id: found.id, name: found.name }, "token revoked");

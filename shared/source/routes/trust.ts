@@ -61,7 +61,9 @@ export function trustRoutes(context: SourceContext): Hono<SourceEnv> {
     limitBody(65_536),
     jsonBody(freshnessBodySchema),
     async (c) => {
-      await context.orders.attachFreshness(c.req.valid("json").signed);
+      const wasStale = await context.orders.attachFreshness(c.req.valid("json").signed);
+      // Otherwise the next check-in of each device is early enough.
+      if (wasStale) context.changeHub.notifyAll();
       return c.json({ ok: true } as const);
     },
   );

@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { PasswordHashes } from "./password-hashes.ts";
 
 // Hashes of passwords take long on a busy machine.
@@ -33,4 +33,13 @@ test("fits the password in both forms of its letters, and never a user without o
   expect(await hashes.verify("K\u00f6ln am Rhein", hash)).toBe(true);
   expect(await hashes.verify("Koln am Rhein", hash)).toBe(false);
   expect(await hashes.verify("", null)).toBe(false);
+});
+
+test("checks passwords again after a hash that failed, such as for want of memory", async () => {
+  const hashes = new PasswordHashes();
+  const hash = await hashes.hash("correct horse battery");
+  const failing = spyOn(Bun.password, "hash").mockRejectedValueOnce(new Error("out of memory"));
+  await expect(hashes.verify("correct horse battery", hash)).rejects.toThrow("out of memory");
+  failing.mockRestore();
+  expect(await hashes.verify("correct horse battery", hash)).toBe(true);
 });

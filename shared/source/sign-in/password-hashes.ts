@@ -32,7 +32,10 @@ export class PasswordHashes {
    */
   async verify(password: string, hash: string | null): Promise<boolean> {
     // Made at the first check of any user: later ones are all as fast.
-    this.#nobody ??= Bun.password.hash(crypto.randomUUID(), cost);
+    this.#nobody ??= Bun.password.hash(crypto.randomUUID(), cost).catch((error: unknown) => {
+      this.#nobody = null;
+      throw error;
+    });
     const nobody = await this.#nobody;
     const fits = await this.#inTurn(() => Bun.password.verify(normalizedPassword(password), hash ?? nobody));
     return fits && hash !== null;

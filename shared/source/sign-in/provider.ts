@@ -42,6 +42,8 @@ export class Provider {
     readonly untilMs: number;
     readonly server: oauth.AuthorizationServer;
   } | null = null;
+  /** Requests that run: anyone can begin a sign-in, also while the provider does not answer. */
+  readonly #asked = new Map<string, Promise<oauth.AuthorizationServer>>();
 
   /**
    * Returns what the provider states about itself.
@@ -49,6 +51,14 @@ export class Provider {
    */
   async server(issuer: string, nowMs: number): Promise<oauth.AuthorizationServer> {
     if (this.#cached?.issuer === issuer && nowMs < this.#cached.untilMs) return this.#cached.server;
+    const running = this.#asked.get(issuer);
+    if (running !== undefined) return running;
+    const asked = this.#discover(issuer, nowMs).finally(() => this.#asked.delete(issuer));
+    this.#asked.set(issuer, asked);
+    return asked;
+  }
+
+  async #discover(issuer: string, nowMs: number): Promise<oauth.AuthorizationServer> {
     const server = await explained(issuer, async () => {
       const url = new URL(issuer);
       return oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, optionsFor(issuer)));

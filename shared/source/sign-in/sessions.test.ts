@@ -327,6 +327,8 @@ test("users are added once, with a scope of their role only, and listed with the
     [{ name: "new", role: "viewer", password: "short" }, 422],
     [{ name: "new", role: "viewer", password: "ä".repeat(129) }, 400],
     [{ name: "new", role: "publisher", scope: ["b7"], password }, 422],
+    // A scope under a wrong name must not give all devices.
+    [{ name: "new", role: "viewer", scopes: ["b7"], password }, 400],
   ] as const;
   for (const [json, status] of refusals) {
     const answer = await asAdmin("POST", "/v1/users", json);

@@ -209,6 +209,26 @@ describe("an order that is given", () => {
     expect([answer.status, answer.body.error]).toEqual([422, expect.stringContaining(error)]);
   });
 
+  test("freshness wakes the devices if none counted before, and no device otherwise", async () => {
+    const reader = fixture.changeHub.open(device.id).getReader();
+    let events = 0;
+    void (async () => {
+      for (let one = await reader.read(); !one.done; one = await reader.read()) events += 1;
+    })();
+    const wakesAfter = async (given: Partial<Freshness>): Promise<number> => {
+      await Bun.sleep(0);
+      const before = events;
+      fixture.clock.nowMs += 1_000;
+      expect((await giveFreshness(given)).status).toBe(200);
+      await Bun.sleep(0);
+      return events - before;
+    };
+    expect(await wakesAfter({})).toBe(1);
+    expect(await wakesAfter({ expiresAtMs: fixture.clock.nowMs + 2_000 })).toBe(0);
+    fixture.clock.nowMs += 5_000;
+    expect(await wakesAfter({})).toBe(1);
+  });
+
   test("a device gets nothing of this", async () => {
     for (const [method, path] of [
       ["GET", "/v1/trust"],

@@ -260,13 +260,14 @@ export class Orders {
 
   /**
    * Takes a statement of freshness.
+   * @returns whether devices may have shown the source as stale: the one before did not count
    * @throws TrustError when it is not signed by an operator, or older than the present one
    */
-  attachFreshness(given: Signed): Promise<void> {
+  attachFreshness(given: Signed): Promise<boolean> {
     return this.#turns.take(() => this.#attachFreshness(given));
   }
 
-  async #attachFreshness(given: Signed): Promise<void> {
+  async #attachFreshness(given: Signed): Promise<boolean> {
     const { catalog, trust, nowMs } = this.#options;
     const freshness = this.#check("freshness", given);
     const latestMs = nowMs() + signerAheadMs;
@@ -283,6 +284,7 @@ export class Orders {
       throw new TrustError("older", `the trust file has version ${trust.file.version}`);
     const { sequence } = freshness;
     await catalog.trust.putOrder("freshness", { subject: "", sequence, signed: given, pending: null });
+    return present === null || readOrder("freshness", present).expiresAtMs <= nowMs();
   }
 }
 
