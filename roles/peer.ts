@@ -4,12 +4,12 @@
  * when it is elected (shared/device/representative.ts), and becomes a peer again when it steps
  * down. shared/core makes the decisions, and shared/device carries them out.
  */
-import { runAgentProgram } from "../shared/agent/program.ts";
+import { runAgentProgram, type AgentProgram } from "../shared/agent/program.ts";
 
-if (import.meta.main) {
-  await runAgentProgram({
-    name: "flockcast-peer",
-    about: "The flockcast agent: receives packages by multicast, and represents its subnet when elected",
-    volunteer: false,
-  });
-}
+export const peerProgram: AgentProgram = {
+  name: "flockcast-peer",
+  about: "The flockcast agent: receives packages by multicast, and represents its subnet when elected",
+  volunteer: false,
+};
+
+if (import.meta.main) await runAgentProgram(peerProgram);

@@ -6,12 +6,12 @@
  * represent its subnet. shared/core/representative.ts decides what a representative does, and
  * shared/device/representative.ts carries it out.
  */
-import { runAgentProgram } from "../shared/agent/program.ts";
+import { runAgentProgram, type AgentProgram } from "../shared/agent/program.ts";
 
-if (import.meta.main) {
-  await runAgentProgram({
-    name: "flockcast-representative",
-    about: "An agent that always volunteers as representative of its subnet",
-    volunteer: true,
-  });
-}
+export const representativeProgram: AgentProgram = {
+  name: "flockcast-representative",
+  about: "An agent that always volunteers as representative of its subnet",
+  volunteer: true,
+};
+
+if (import.meta.main) await runAgentProgram(representativeProgram);

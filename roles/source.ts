@@ -7,12 +7,8 @@
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CommandError } from "../shared/source/commands/command-error.ts";
 import { addDevices, addPackageDevices, targetHelp } from "../shared/source/commands/device-command-line.ts";
-import {
-  listPackages,
-  listSubnets,
-  removePackage,
-  splitSubnet,
-} from "../shared/source/commands/inventory.ts";
+import { listPackages, removePackage } from "../shared/source/commands/inventory.ts";
+import { addSubnets } from "../shared/source/commands/subnet-command-line.ts";
 import { addReports, addSource } from "../shared/source/commands/maintenance.ts";
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { addLabels } from "../shared/source/commands/labels.ts";
@@ -21,6 +17,7 @@ import { serve } from "../shared/source/commands/serve.ts";
 import {
   allowPlainHttp,
   jsonOption,
+  csvOption,
   operatorKeyOption,
   sourceOption,
   tokenOption,
@@ -29,6 +26,7 @@ import { addAudit } from "../shared/source/commands/audit.ts";
 import { addTokens } from "../shared/source/commands/tokens.ts";
 import { addSingleSignOn } from "../shared/source/commands/single-sign-on.ts";
 import { addSettings } from "../shared/source/commands/setting-command-line.ts";
+import { addWebhooks } from "../shared/source/commands/webhooks.ts";
 import { addUsers } from "../shared/source/commands/users.ts";
 import type { JsonOptions } from "../shared/source/commands/connect.ts";
 import {
@@ -45,7 +43,10 @@ import { createTask, listTasks, showTask } from "../shared/source/commands/tasks
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { taskActions } from "../shared/api/schema/common.ts";
 import { endIfTakenOver } from "../shared/platform/runtime-variables.ts";
-import { commanderOutput, endWhenNobodyReads, printNote } from "../shared/standard-output.ts";
+import { addCompletion } from "../shared/command-line/completion.ts";
+import { sourceFacts } from "../shared/command-line/program-facts.ts";
+import { withUsageErrors } from "../shared/command-line/usage-errors.ts";
+import { endWhenNobodyReads, printNote } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
 
 function addServing(program: Command): void {
@@ -77,6 +78,11 @@ function addServing(program: Command): void {
     .option(
       "--approve-takeovers",
       "let a device that is installed again with enroll.token keep its tags without device approve",
+    )
+    .option(
+      "--webhook-network <cidr>",
+      "network that is not public to which webhooks may go, also over http; may be repeated",
+      (cidr: string, all?: string[]) => [...(all ?? []), cidr],
     )
     .option("--audit-age <duration>", "age at which rows of the audit are removed", "400d")
     .option(
@@ -112,6 +118,7 @@ function addPublishing(program: Command): void {
     .command("list")
     .description("all packages, the last published first")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listPackages);
@@ -134,6 +141,7 @@ function addPackageUrls(packages: Command): void {
     .description("the URLs of a package, in the order in which devices try them")
     .argument("<package>", "package id, NAME (its highest version) or NAME@VERSION")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listUrls);
@@ -228,6 +236,7 @@ function addTaskViews(task: Command): void {
     .command("list")
     .description("all tasks: scheduled, running, paused, done, ended or cancelled")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listTasks);
@@ -247,6 +256,7 @@ function addTaskViews(task: Command): void {
     .argument("<id>")
     .option("--until <share>", "share of the devices that has to be complete, such as 95%")
     .option("--timeout <duration>", "longest time to wait, such as 2h")
+    .option("--json", "a line of JSON, the task, at each change")
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(watchTask);
@@ -288,34 +298,17 @@ function addTaskChanges(task: Command): void {
 
 function addInventory(program: Command): void {
   const device = addDevices(program);
-  const subnet = program.command("subnet").description("subnets of the devices");
-  subnet
-    .command("split")
-    .description("end the merges into a subnet; devices that reach each other merge it again")
-    .argument("<id>")
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(splitSubnet);
-  subnet
-    .command("list")
-    .description("all subnets that devices are on")
-    .addOption(jsonOption())
-    .addOption(sourceOption())
-    .addOption(tokenOption())
-    .action(listSubnets);
-  addLabels(program, device, subnet as Command);
+  addLabels(program, device, addSubnets(program));
 }
 
-/** Returns the exit status. */
-async function main(words: readonly string[]): Promise<number> {
+/** Returns the command line: its commands, options and help. */
+export function sourceProgram(): Command {
   const program = new Command("flockcast-source")
     .description("The source of a flockcast deployment: packages, tasks, settings, inventory.")
     .version(version, "--version")
     // Positional options: options before a command belong to the program, after it to the command.
     // `publish` has its own --version.
-    .enablePositionalOptions()
-    .exitOverride()
-    .configureOutput(commanderOutput);
+    .enablePositionalOptions();
   for (const add of [
     addServing,
     addPublishing,
@@ -327,13 +320,20 @@ async function main(words: readonly string[]): Promise<number> {
     addTokens,
     addUsers,
     addSingleSignOn,
+    addWebhooks,
     addSource,
     addReports,
   ])
     add(program as Command);
   allowPlainHttp(program as Command);
+  addCompletion(program as Command);
+  return withUsageErrors(program as Command, sourceFacts);
+}
+
+/** Returns the exit status. */
+async function main(words: readonly string[]): Promise<number> {
   try {
-    await program.parseAsync(words, { from: "user" });
+    await sourceProgram().parseAsync(words, { from: "user" });
     return 0;
   } catch (error) {
     // Commander has already printed the error.
@@ -343,6 +343,8 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-endIfTakenOver("flockcast-source");
-endWhenNobodyReads();
-process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) {
+  endIfTakenOver("flockcast-source");
+  endWhenNobodyReads();
+  process.exitCode = await main(process.argv.slice(2));
+}

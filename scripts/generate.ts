@@ -1,10 +1,11 @@
 /**
- * `bun run generate [kernels|vectors|stories|reasons|permissions]…`: writes generated files that
- * are committed: the WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, the stories of
- * docs/stories, docs/REASONS.md and docs/PERMISSIONS.md. Default: all of them.
+ * `bun run generate [kernels|vectors|stories|reasons|permissions|man]…`: writes generated files
+ * that are committed: the WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, the stories
+ * of docs/stories, docs/REASONS.md, docs/PERMISSIONS.md and docs/man. Default: all of them.
  */
 import { Argument, Command } from "@commander-js/extra-typings";
 import { generateKernels } from "./generate/kernels.ts";
+import { generateMan } from "./generate/man.ts";
 import { generatePermissions } from "./generate/permissions.ts";
 import { generateReasons } from "./generate/reasons.ts";
 import { generateStories } from "./generate/stories.ts";
@@ -16,6 +17,7 @@ const generators = {
   stories: generateStories,
   reasons: generateReasons,
   permissions: generatePermissions,
+  man: generateMan,
 } as const;
 const names = Object.keys(generators) as (keyof typeof generators)[];
 

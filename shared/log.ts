@@ -10,6 +10,7 @@
  */
 import pino from "pino";
 import pinoPretty from "pino-pretty";
+import { coloursOn } from "./terminal.ts";
 import { printable, printableJson, printableValue } from "./printable.ts";
 
 const STANDARD_ERROR = 2;
@@ -63,7 +64,7 @@ export function createLogger(
     ? pino(
         options,
         pinoPretty({
-          colorize: true,
+          colorize: coloursOn(process.stderr),
           sync: true,
           destination: STANDARD_ERROR,
           ignore: "name",

@@ -14,6 +14,10 @@ export const printLines = (lines: readonly string[]): void =>
 export const printJson = (value: unknown): void =>
   void process.stdout.write(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 
+/** Prints valid JSON of exactly this value in one line. */
+export const printJsonLine = (value: unknown): void =>
+  void process.stdout.write(`${printableJson(JSON.stringify(value))}\n`);
+
 /** Prints CSV. Its cells are printable already. */
 export const printCsv = (text: string): void => void process.stdout.write(text);
 

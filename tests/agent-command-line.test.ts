@@ -31,7 +31,9 @@ afterAll(() => harness[Symbol.asyncDispose]());
  * Returns the message for a person: the single line of standard error that is not a JSON log line.
  */
 function messageOf({ stderr }: Output): string {
-  const lines = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+  const lines = stderr
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("{") && !line.startsWith("try: "));
   expect(lines).toHaveLength(1);
   expect(lines[0]).not.toMatch(/^\s+at |\.ts:\d+/);
   return lines[0]!;

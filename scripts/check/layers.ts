@@ -7,6 +7,7 @@ import { dirname, join, normalize } from "node:path";
 /** Folders, the lowest first. An unlisted folder is a problem, so that a new one is placed here. */
 const layers = [
   "shared/model",
+  "shared/command-line",
   "shared/platform",
   "shared/wire",
   "shared/fec",

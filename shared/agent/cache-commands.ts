@@ -4,15 +4,16 @@
  */
 import { existsSync } from "node:fs";
 import { ledgerPath, openCache, openLedgerReadOnly, type DistributionCache } from "../cache/index.ts";
+import { recordsCsv } from "../command-line/csv.ts";
 import { formatSize } from "../model/quantity.ts";
 import { assertReadable } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { saveBar, SetupError } from "./enrolment.ts";
-import { printJson, printLine, printLines, printNote } from "../standard-output.ts";
+import { printCsv, printJson, printLine, printLines, printNote } from "../standard-output.ts";
 import { tableLines } from "../text-table.ts";
 
 /** Prints the packages of the cache, as a table or as JSON. Works while an agent runs. */
-export function listCache(dataFolder: string, asJson: boolean): void {
+export function listCache(dataFolder: string, as: "json" | "csv" | "table"): void {
   assertReadable(dataFolder);
   const ledger = openLedgerReadOnly(dataFolder);
   const packages = ledger
@@ -27,7 +28,8 @@ export function listCache(dataFolder: string, asJson: boolean): void {
       from: originBytes,
     }));
   ledger.close();
-  if (asJson) return printJson(packages);
+  if (as === "json") return printJson(packages);
+  if (as === "csv") return printCsv(recordsCsv(packages));
   if (packages.length === 0) return printLine("The cache is empty.");
   const rows = packages.map((held) => [
     held.name,
@@ -44,9 +46,11 @@ export function listCache(dataFolder: string, asJson: boolean): void {
 }
 
 /** Reads every package back from the disk; sets exit status 1 if a chunk is wrong. */
-export async function verifyCache(dataFolder: string): Promise<void> {
+export async function verifyCache(dataFolder: string, asJson: boolean): Promise<void> {
   await withCache(dataFolder, async (cache) => {
     const checks = await cache.verify();
+    if (checks.some((check) => !check.ok)) process.exitCode = 1;
+    if (asJson) return printJson(checks);
     for (const { name, version, ok, badChunks } of checks) {
       printLine(
         ok
@@ -55,24 +59,28 @@ export async function verifyCache(dataFolder: string): Promise<void> {
       );
     }
     if (checks.length === 0) printLine("The cache is empty.");
-    if (checks.some((check) => !check.ok)) process.exitCode = 1;
   });
 }
 
 /** @throws CacheError when the package is unknown or in use, or an agent runs on the folder */
-export async function removeFromCache(dataFolder: string, name: string, version: string): Promise<void> {
+export async function removeFromCache(
+  dataFolder: string,
+  name: string,
+  version: string,
+  asJson: boolean,
+): Promise<void> {
   await withCache(dataFolder, async (cache) => {
     await cache.remove(name, version);
-    printLine(`${name} ${version}: removed`);
+    if (asJson) printJson({ name, version });
+    else printLine(`${name} ${version}: removed`);
   });
 }
 
 /** Forgets the identity at the source: the next start enrols again, also a removed device. */
-export async function forgetIdentity(dataFolder: string): Promise<void> {
-  await withCache(dataFolder, async (cache) => {
-    saveBar(cache, "forgotten", systemClock.wallMs());
-    printLine("The identity is forgotten: run --enroll-file FILE enrols again.");
-  });
+export async function forgetIdentity(dataFolder: string, asJson: boolean): Promise<void> {
+  await withCache(dataFolder, async (cache) => saveBar(cache, "forgotten", systemClock.wallMs()));
+  if (asJson) printJson({ dataFolder, state: "forgotten" });
+  else printLine("The identity is forgotten: run --enroll-file FILE enrols again.");
 }
 
 async function withCache(

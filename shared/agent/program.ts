@@ -6,7 +6,7 @@
  * 2 a usage error, 70 a bug, 77 that the source has removed the device.
  */
 import { resolve } from "node:path";
-import { Command, CommanderError } from "@commander-js/extra-typings";
+import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CacheError, openCache, prepareDataFolder, type DistributionCache } from "../cache/index.ts";
 import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
 import { plainHttpFlag, plainHttpProblem } from "../api/plain-http.ts";
@@ -20,7 +20,10 @@ import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
 import { AccessError } from "../platform/private-files.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { endIfTakenOver } from "../platform/runtime-variables.ts";
-import { commanderOutput, endWhenNobodyReads, printBug, printNote } from "../standard-output.ts";
+import { addCompletion } from "../command-line/completion.ts";
+import { agentFacts } from "../command-line/program-facts.ts";
+import { withUsageErrors } from "../command-line/usage-errors.ts";
+import { endWhenNobodyReads, printBug, printNote } from "../standard-output.ts";
 import { buildTarget, version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
@@ -37,7 +40,7 @@ import { Supervisor } from "./upgrade/supervisor.ts";
 import { isUnderWay, readUpgrade } from "./upgrade/upgrade-state.ts";
 import { upgradesOf } from "./upgrade/upgrades.ts";
 
-type AgentProgram = {
+export type AgentProgram = {
   name: string;
   about: string;
   /** Whether the agent volunteers as representative for every task. */
@@ -66,11 +69,36 @@ function exitOnBug(log: Logger, error: unknown): never {
 /** Runs the command line of the process; exits the process on an error. */
 export async function runAgentProgram(program: AgentProgram): Promise<void> {
   endIfTakenOver(program.name);
-  const command = new Command(program.name)
-    .description(program.about)
-    .version(version)
-    .exitOverride()
-    .configureOutput(commanderOutput);
+  endWhenNobodyReads();
+  try {
+    await agentProgram(program).parseAsync();
+  } catch (error) {
+    endWith(program.name, error);
+  }
+}
+
+/** Returns the command line: its commands, options and help. */
+export function agentProgram(program: AgentProgram): Command {
+  const command = new Command(program.name).description(program.about).version(version, "--version");
+  addRun(command as Command, program);
+  command
+    .command("status")
+    .description("show what the agent of this data folder does, by which delivery mode and why")
+    .requiredOption("--data <dir>", "the agent's data folder")
+    .option("--json", "as JSON")
+    .action(({ data, json }) => printStatus(resolve(data), json === true));
+  command
+    .command("forget")
+    .description("forget the identity at the source and keep the packages; the next start enrols again")
+    .requiredOption("--data <dir>", "the agent's data folder (stop the agent first)")
+    .option("--json", "as JSON")
+    .action(({ data, json }) => forgetIdentity(resolve(data), json === true));
+  addCacheCommands(command as Command);
+  addCompletion(command as Command);
+  return withUsageErrors(command as Command, agentFacts);
+}
+
+function addRun(command: Command, program: AgentProgram): void {
   command
     .command("run")
     .description("take part in the distribution; stops on SIGTERM or Ctrl-C")
@@ -104,24 +132,6 @@ export async function runAgentProgram(program: AgentProgram): Promise<void> {
     )
     .option("--device-group <name...>", "groups that this device wishes for; an administrator tags it")
     .action((options) => runAgent(program, options));
-  command
-    .command("status")
-    .description("show what the agent of this data folder does, by which delivery mode and why")
-    .requiredOption("--data <dir>", "the agent's data folder")
-    .option("--json", "as JSON")
-    .action(({ data, json }) => printStatus(resolve(data), json === true));
-  command
-    .command("forget")
-    .description("forget the identity at the source and keep the packages; the next start enrols again")
-    .requiredOption("--data <dir>", "the agent's data folder (stop the agent first)")
-    .action(({ data }) => forgetIdentity(resolve(data)));
-  addCacheCommands(command as Command);
-  endWhenNobodyReads();
-  try {
-    await command.parseAsync();
-  } catch (error) {
-    endWith(program.name, error);
-  }
 }
 
 /** Prints the error and exits with the status that fits it. */
@@ -140,21 +150,26 @@ function addCacheCommands(command: Command): void {
     .description("list the packages on this device and where their bytes came from")
     .requiredOption("--data <dir>", "the agent's data folder")
     .option("--json", "as JSON")
-    .action(({ data, json }) => listCache(resolve(data), json === true));
+    .addOption(new Option("--csv", "as CSV, with the fields of --json").conflicts("json"))
+    .action(({ data, json, csv }) => listCache(resolve(data), json ? "json" : csv ? "csv" : "table"));
   cache
     .command("verify")
     .description(
       "read every package back from the disk; wrong chunks are fetched again (stop the agent first)",
     )
     .requiredOption("--data <dir>", "the agent's data folder")
-    .action(({ data }) => verifyCache(resolve(data)));
+    .option("--json", "as JSON")
+    .action(({ data, json }) => verifyCache(resolve(data), json === true));
   cache
     .command("remove")
     .description("remove a package from the disk (stop the agent first)")
     .argument("<name>")
     .argument("<version>")
     .requiredOption("--data <dir>", "the agent's data folder")
-    .action((name, packageVersion, { data }) => removeFromCache(resolve(data), name, packageVersion));
+    .option("--json", "as JSON")
+    .action((name, packageVersion, { data, json }) =>
+      removeFromCache(resolve(data), name, packageVersion, json === true),
+    );
 }
 
 class UsageError extends Error {}

@@ -55,6 +55,7 @@ import { SourceTransport } from "./source-transport.ts";
 import { auditClient, type AuditClient } from "./audit-client.ts";
 import { readToken, tokenProblem } from "./token.ts";
 import { trustClient, type TrustClient } from "./trust-client.ts";
+import { webhookClient, type WebhookClient } from "./webhook-client.ts";
 import { tokenClient, type TokenClient } from "./token-client.ts";
 
 type AdminClientOptions = {
@@ -72,6 +73,7 @@ export type AdminClient = DeviceRequests &
   SettingClient &
   TrustClient &
   TokenClient &
+  WebhookClient &
   AuditClient &
   UserClient & {
     /** Fingerprint of the roots that the token names; null: it names none. */
@@ -269,6 +271,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     ...trustClient(connection),
     ...settingClient(connection),
     ...tokenClient(connection),
+    ...webhookClient(connection),
     ...auditClient(connection),
     ...userClient(connection),
     ...packageCalls(connection),

@@ -98,7 +98,7 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 
 const auditAgeMs = 400 * 86_400_000;
 
-type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes" | "auditAgeMs"> & {
+type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes" | "auditAgeMs" | "webhookNetworks"> & {
   readonly approvesTakeovers: boolean;
 };
 
@@ -275,6 +275,7 @@ export async function openFixture(
     approvesTakeovers: false,
     acceptsWishes: false,
     auditAgeMs,
+    webhookNetworks: [],
     ...given,
   };
   const parts = await openParts(folder, clock, switches);

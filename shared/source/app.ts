@@ -14,7 +14,7 @@ import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
 import { allow } from "./auth.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
-import { documented, openApiDocument } from "./openapi.ts";
+import { documented, openApiDocument, shortened } from "./openapi.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { identityRoutes } from "./routes/identity.ts";
@@ -35,13 +35,21 @@ import { taskRoutes } from "./routes/tasks.ts";
 import { trustRoutes } from "./routes/trust.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
 import { userRoutes } from "./routes/users.ts";
+import { webhookRoutes } from "./routes/webhooks.ts";
 
 const documentation = {
   info: {
     title: "flockcast source",
     version,
     description: "Publishes packages, hands out tasks and settings, keeps the inventory.",
+    license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
+  servers: [{ url: "/", description: "the source that answers with this document" }],
+  tags: [
+    { name: "admin", description: "for people: with an API token, or the session of a browser" },
+    { name: "device", description: "for agents: with the credential of a device" },
+    { name: "anyone", description: "without a credential" },
+  ],
   components: {
     securitySchemes: {
       device: { type: "http", scheme: "bearer", description: "a device's credential, from its enrolment" },
@@ -52,7 +60,7 @@ const documentation = {
       },
     },
   },
-} as const;
+} satisfies Parameters<typeof openApiDocument>[1];
 
 /** Returns the app with all routes. */
 export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
@@ -75,6 +83,28 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
     async (c) =>
       c.body(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType }),
   );
+  addRoutes(app, context);
+  app.get(
+    "/openapi.json",
+    documented({ summary: "This document", audience: ["admin"], media: "application/json" }),
+    allow(context),
+    async (c) => c.json(await openApiDocument(app, documentation)),
+  );
+  app.notFound((c) => {
+    const { method, path } = c.req;
+    const allowed = methodsAt(app, path);
+    const error = shortened(`No ${method} ${path}`);
+    if (allowed.length === 0) return c.json({ error, hint: "see /openapi.json" }, 404);
+    return c.json({ error, hint: `the path has ${allowed.join(", ")}` }, 405, { allow: allowed.join(", ") });
+  });
+  app.onError((error, c) => {
+    const { status, body, headers = {} } = answerTo(error, context);
+    return c.json(body, status, headers);
+  });
+  return app;
+}
+
+function addRoutes(app: Hono<SourceEnv>, context: SourceContext): void {
   app.route("/v1/agent", agentRoutes(context));
   app.route("/v1/packages", packageRoutes(context));
   app.route("/v1/tasks", taskRoutes(context));
@@ -85,6 +115,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1/audit", auditRoutes(context));
   app.route("/v1/tokens", tokenRoutes(context));
   app.route("/v1/backup", backupRoutes(context));
+  app.route("/v1/webhooks", webhookRoutes(context));
   app.route("/v1/users", userRoutes(context));
   app.route("/v1/setting-assignments", settingAssignmentRoutes(context));
   app.route("/v1/targets", targetRoutes(context));
@@ -96,18 +127,19 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
   app.route("/v1", identityRoutes(context));
   app.route("/v1", sessionRoutes(context));
   app.route("/v1", singleSignOnRoutes(context));
-  app.get(
-    "/openapi.json",
-    documented({ summary: "This document", audience: ["admin"], media: "application/json" }),
-    allow(context),
-    async (c) => c.json(await openApiDocument(app, documentation)),
-  );
-  app.notFound((c) => c.json({ error: `No ${c.req.method} ${c.req.path}`, hint: "see /openapi.json" }, 404));
-  app.onError((error, c) => {
-    const { status, body, headers = {} } = answerTo(error, context);
-    return c.json(body, status, headers);
+}
+
+/** Returns the methods of the routes at a path. */
+function methodsAt(app: Hono<SourceEnv>, path: string): string[] {
+  const matches = app.routes.filter(({ path: route, method }) => {
+    if (method === "ALL") return false;
+    const parts = route.split("/");
+    const words = path.split("/");
+    return (
+      parts.length === words.length && parts.every((part, at) => part.startsWith(":") || part === words[at])
+    );
   });
-  return app;
+  return [...new Set(matches.map(({ method }) => method))].toSorted();
 }
 
 type Answer = {
@@ -121,9 +153,10 @@ function answerTo(error: Error, { log }: SourceContext): Answer {
     const { status, message, hint, code, retryAfterMs } = error;
     return {
       status,
-      ...(retryAfterMs === undefined
-        ? {}
-        : { headers: { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) } }),
+      headers: {
+        ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
+        ...(retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) }),
+      },
       body: {
         error: message,
         ...(hint === undefined ? {} : { hint }),

@@ -122,6 +122,8 @@ describe("every route that changes something", () => {
       at("PATCH /v1/users/:name", "anna", { json: { role: "operator" } }),
       at("PUT /v1/users/:name/password", "anna", { json: { password: "another staple entirely" } }),
       at("DELETE /v1/users/:name", "anna"),
+      { route: "POST /v1/webhooks", json: { name: "hook", url: "https://8.8.8.8/" } },
+      at("DELETE /v1/webhooks/:webhook", "hook"),
       { route: "PUT /v1/source/address", json: { announcedUrl: "https://new.example:7443" } },
       { route: "POST /v1/backup" },
       at("POST /v1/devices/:device/approve", suspended),
@@ -136,6 +138,8 @@ describe("every route that changes something", () => {
     "POST /v1/tasks/:id/dry-run",
     // Needs subnets that two devices have merged: subnet-merging.test.ts has them.
     "POST /v1/subnets/:id/split",
+    // Needs a receiver: webhooks/webhooks.test.ts has one.
+    "POST /v1/webhooks/:webhook/test",
     // Need keys: trust/trust-audit.test.ts has them.
     "POST /v1/trust/files",
     "POST /v1/trust/orders",

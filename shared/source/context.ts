@@ -24,6 +24,7 @@ import type { Orders } from "./trust/orders.ts";
 import type { SourceTrust } from "./trust/source-trust.ts";
 import type { SignIn } from "./sign-in/sign-in.ts";
 import type { TaskCounter } from "./task-count.ts";
+import type { AllowedNetworks } from "./webhooks/egress.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceContext = {
@@ -50,6 +51,8 @@ export type SourceContext = {
   readonly orders: Orders;
   /** Called with the fingerprint of new roots: enrolment tokens carry it. */
   readonly onRoots: (root: string) => Promise<void>;
+  /** Networks beyond the public ones to which webhooks may go. */
+  readonly webhookNetworks: AllowedNetworks;
   readonly log: Logger;
   readonly enrolments: EnrolmentLimits;
   /** Newest versions of a package that stay at the source; null: all. */

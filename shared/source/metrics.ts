@@ -11,6 +11,7 @@ export type SourceMetrics = {
   readonly leases: Counter<"result">;
   readonly fallbacks: Counter<"result">;
   readonly deviceEvents: Counter<"event">;
+  readonly webhooks: Counter<"result">;
 };
 
 export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): SourceMetrics {
@@ -58,19 +59,14 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
       labelNames: ["method", "route", "status"],
       registers,
     }),
-    leases: new Counter({
-      name: "flockcast_source_leases_total",
-      help: "Lease requests by result",
-      labelNames: ["result"],
-      registers,
-    }),
-    fallbacks: new Counter({
-      name: "flockcast_source_fallbacks_total",
-      help: "Requests for a WAN fallback token by result",
-      labelNames: ["result"],
-      registers,
-    }),
+    leases: resultCounter(registry, "flockcast_source_leases_total", "Lease requests by result"),
+    fallbacks: resultCounter(
+      registry,
+      "flockcast_source_fallbacks_total",
+      "Requests for a WAN fallback token by result",
+    ),
     deviceEvents: deviceEventCounter(registry),
+    webhooks: webhookMetrics(catalog, registry),
   };
 }
 
@@ -81,6 +77,25 @@ const deviceEventCounter = (registry: Registry): Counter<"event"> =>
     labelNames: ["event"],
     registers: [registry],
   });
+
+const resultCounter = (registry: Registry, name: string, help: string): Counter<"result"> =>
+  new Counter({ name, help, labelNames: ["result"], registers: [registry] });
+
+function webhookMetrics(catalog: Catalog, registry: Registry): Counter<"result"> {
+  const waiting: Gauge = new Gauge({
+    name: "flockcast_source_webhook_queue",
+    help: "Deliveries of webhooks that wait",
+    registers: [registry],
+    async collect() {
+      waiting.set(await catalog.webhooks.waiting());
+    },
+  });
+  return resultCounter(
+    registry,
+    "flockcast_source_webhook_attempts_total",
+    "Deliveries of webhooks: delivered, failed (to be tried again) or dropped",
+  );
+}
 
 /** End of the operators' word, in seconds since 1970. */
 async function freshUntil(catalog: Catalog): Promise<number> {

@@ -2,6 +2,7 @@
  * Validation and OpenAPI description of routes from one valibot schema. A request that does not
  * match is refused with the place of the fault and the expected value.
  */
+import { toJsonSchema } from "@valibot/to-json-schema";
 import { bodyLimit } from "hono/body-limit";
 import type { Context, Hono } from "hono";
 import { describeRoute, generateSpecs, resolver, validator, type GenerateSpecOptions } from "hono-openapi";
@@ -9,7 +10,7 @@ import * as v from "valibot";
 import { errorSchema } from "../api/schema/common.ts";
 import { ApiError } from "./api-error.ts";
 import type { SourceEnv } from "./context.ts";
-import { permissions } from "./permissions.ts";
+import { permissions, type Permission } from "./permissions.ts";
 
 /**
  * Upper bound on a JSON body. A check-in with 64 interfaces and a report of 256 tasks are far
@@ -24,52 +25,111 @@ type Documented = {
   /** Schema of the JSON response; omitted for streams. */
   readonly answer?: v.GenericSchema;
   readonly media?: string;
+  /** Further statuses → what they mean. 206 has the media type of 200, 416 an error. */
+  readonly also?: Readonly<Partial<Record<206 | 304 | 416, string>>>;
+  /** Whether a browser is led to another page, and gets a page with the reason if it is not. */
+  readonly redirects?: true;
 };
 
-/** Describes a route for the OpenAPI document. */
-export function documented({ summary, audience, answer, media }: Documented) {
+/** Describes a route for the OpenAPI document, which gets the errors from `openApiDocument`. */
+export function documented({ summary, audience, ...answers }: Documented) {
   const callers = audience.filter((one) => one !== "anyone");
-  const success =
-    answer === undefined
-      ? { [media ?? "application/octet-stream"]: {} }
-      : { "application/json": { schema: resolver(answer) } };
   return describeRoute({
     summary,
     tags: [...audience],
     security: callers.map((one) => ({ [one]: [] })),
-    responses: {
-      200: { description: "done", content: success },
-      default: {
-        description: "refused: what is wrong and what to do",
-        content: { "application/json": { schema: resolver(errorSchema) } },
-      },
-    },
+    responses: answers.redirects ? redirections : successes(answers),
   });
 }
 
-/** Returns the OpenAPI document, with the callers of each route and the rule of its scope. */
-export async function openApiDocument(
-  app: Hono<SourceEnv>,
-  documentation: GenerateSpecOptions["documentation"],
-) {
+const redirections = {
+  303: { description: "the next page" },
+  "4XX": { description: "a page that says why not", content: { "text/html": {} } },
+};
+
+function successes({ answer, media, also = {} }: Pick<Documented, "answer" | "media" | "also">) {
+  const content =
+    answer === undefined
+      ? { [media ?? "application/octet-stream"]: {} }
+      : { "application/json": { schema: resolver(answer) } };
+  const further = Object.entries(also).map(([status, description]) => {
+    if (status === "416") return [status, errorAnswer(description)] as const;
+    return [status, status === "206" ? { description, content } : { description }] as const;
+  });
+  return { 200: { description: "done", content }, ...Object.fromEntries(further) };
+}
+
+type Documentation = NonNullable<GenerateSpecOptions["documentation"]>;
+type Operation = {
+  readonly parameters?: readonly { readonly in?: string }[];
+  readonly requestBody?: unknown;
+  responses: Record<string, unknown>;
+};
+
+/** Errors that share a schema. The text is the description of the answer. */
+const errorTexts = {
+  400: "the request does not match this document: the place of the fault, and what is expected",
+  401: "no credential, or one that is unknown, revoked or expired",
+  403: "the caller may not do this",
+  404: "what the path names does not exist",
+  413: "the body is too large",
+} as const;
+const otherErrors = "refused: what is wrong and what to do";
+const errorAnswer = (description: string) => ({
+  description,
+  content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+});
+
+/** Returns the errors that an operation may answer, in place of those that hono-openapi adds. */
+function errorsOf(operation: Operation, permission: Permission): Record<string, unknown> {
+  const { parameters = [], requestBody } = operation;
+  const needsCredential = !permission.callers.includes("anyone");
+  const hasPath = parameters.some((one) => one.in === "path");
+  const statuses = [
+    ...(requestBody !== undefined || parameters.length > 0 ? ([400] as const) : []),
+    ...(needsCredential ? ([401, 403] as const) : []),
+    ...(hasPath ? ([404] as const) : []),
+    ...(requestBody === undefined ? [] : ([413] as const)),
+  ];
+  const named = statuses.map((status) => [status, errorAnswer(errorTexts[status])]);
+  return { ...Object.fromEntries(named), default: errorAnswer(otherErrors) };
+}
+
+/** Returns the OpenAPI document: the routes with their errors, callers and rule of the scope. */
+export async function openApiDocument(app: Hono<SourceEnv>, documentation: Documentation) {
   const document = await generateSpecs(app, { documentation, excludeStaticFile: false });
   for (const [path, methods] of Object.entries(document.paths ?? {}))
-    for (const [method, operation] of Object.entries(methods)) {
+    for (const [method, described] of Object.entries(methods)) {
       const name = `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`;
       const permission = permissions.get(name);
       if (permission === undefined) continue;
-      Object.assign(operation as object, {
+      const operation = described as Operation;
+      // A validator of hono-openapi adds a 400 of its own, which the source never sends.
+      const { 400: _, ...responses } = operation.responses;
+      Object.assign(operation, {
+        responses: { ...responses, ...errorsOf(operation, permission) },
         "x-callers": permission.callers,
         "x-scope": permission.scope,
       });
     }
-  return document;
+  const schemas = { ...document.components?.schemas, Error: toJsonSchema(errorSchema, schemaOptions) };
+  return { ...document, components: { ...document.components, schemas } };
 }
+
+/** The fallback of a code from a later version has no form in JSON Schema. */
+const schemaOptions = { errorMode: "ignore" } as const;
 
 type Issue = {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 };
+
+/** Upper bound on a text of the request that an answer repeats. */
+const repeatedMax = 300;
+
+/** Returns a text from a request in the length that an error quotes. */
+export const shortened = (text: string): string =>
+  text.length <= repeatedMax ? text : `${text.slice(0, repeatedMax)}…`;
 
 function refuse(where: string, issues: readonly Issue[]): never {
   const issue = issues[0];
@@ -77,7 +137,8 @@ function refuse(where: string, issues: readonly Issue[]): never {
     .map((part) => String(typeof part === "object" ? part.key : part))
     .join(".");
   const hint = "the API is described at /openapi.json";
-  throw new ApiError(400, `Bad ${where}${path && ` at "${path}"`}: ${issue?.message ?? "not valid"}`, hint);
+  const why = shortened(issue?.message ?? "not valid");
+  throw new ApiError(400, `Bad ${where}${path && ` at "${shortened(path)}"`}: ${why}`, hint);
 }
 
 /** Refuses bodies larger than `maxBytes` before they are read. */

@@ -123,6 +123,11 @@ const table = {
   "PUT /v1/single-sign-on": administrates,
   "DELETE /v1/single-sign-on": administrates,
 
+  "GET /v1/webhooks": administrates,
+  "POST /v1/webhooks": administrates,
+  "DELETE /v1/webhooks/:webhook": administrates,
+  "POST /v1/webhooks/:webhook/test": administrates,
+
   "GET /v1/audit": administrates,
   "GET /v1/audit/verification": administrates,
   "GET /v1/audit/export": administrates,

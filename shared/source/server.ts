@@ -46,6 +46,8 @@ import { ChangeHub } from "./change-hub.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { TaskCounts } from "./task-counts.ts";
+import { startDeliveries } from "./webhooks/deliveries.ts";
+import type { AllowedNetworks } from "./webhooks/egress.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
@@ -68,6 +70,8 @@ type SourceOptions = {
   readonly auditAgeMs?: number;
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
+  /** Networks beyond the public ones to which webhooks may go; default: none. */
+  readonly webhookNetworks?: AllowedNetworks;
   readonly log: Logger;
   /** Wall time of every record; default: the system's clock. Timers run by the system's clock. */
   readonly nowMs?: () => number;
@@ -119,6 +123,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
+  const stopDeliveries = startDeliveries(context);
   const refusals = setInterval(() => context.refusalAudit.flush(context.nowMs()), refusalsEveryMs);
   refusals.unref();
   const replace = (changed: Tls): Promise<void> => listener.replaceTls(changed);
@@ -130,7 +135,8 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
       await removeExpired(context);
       await certificate.renew(replace);
     },
-    stop: () => {
+    stop: async () => {
+      await stopDeliveries();
       stopRetention();
       stopEnds();
       clearInterval(refusals);
@@ -221,6 +227,7 @@ async function openContext(
     keepVersions,
     auditAgeMs,
     acceptsWishes,
+    webhookNetworks: options.webhookNetworks ?? [],
     nowMs,
     randomBytes: random,
   };

@@ -7,12 +7,22 @@ import { redactUrl } from "../../model/package-url.ts";
 import type { Catalog, PackageRecord, TaskRecord } from "./catalog.ts";
 import type { NewDevice } from "./device-life.ts";
 import type { TokenRecord } from "./token-store.ts";
+import type { WebhookRecord } from "./webhook-store.ts";
 import { sessionsTable, singleSignOnTable, usersTable, type PeopleStores } from "./audited-people.ts";
 import { audited, settled, type AuditTable, type Trail } from "./audited-store.ts";
 
 type Stores = Pick<
   Catalog,
-  "tasks" | "settings" | "labels" | "packages" | "subnets" | "life" | "tokens" | "address" | "trust"
+  | "tasks"
+  | "settings"
+  | "labels"
+  | "packages"
+  | "subnets"
+  | "life"
+  | "tokens"
+  | "address"
+  | "trust"
+  | "webhooks"
 > &
   PeopleStores;
 
@@ -191,6 +201,22 @@ const tokensTable = ({ tokens }: Stores): AuditTable<Stores["tokens"]> => {
   };
 };
 
+/** The secret, and what deliveries count, are left out. */
+const webhookState = (webhook: WebhookRecord | null) =>
+  webhook && { id: webhook.id, url: webhook.url, events: webhook.events };
+const webhooksTable = ({ webhooks }: Stores): AuditTable<Stores["webhooks"]> => {
+  const found = (words: string): WebhookRecord | null => settled(webhooks.named(words));
+  return {
+    list: "unaudited",
+    named: "unaudited",
+    due: "unaudited",
+    note: "unaudited",
+    waiting: "unaudited",
+    add: { object: ([{ name }]) => `webhook ${name}`, after: ([{ id }]) => webhookState(found(id)) },
+    remove: { object: ([id]) => `webhook ${id}`, state: ([id]) => webhookState(found(id)) },
+  };
+};
+
 const signersOf = (signed: Signed | null) => signed && signed.signatures.map(({ key }) => keyName(key));
 const trustTable: AuditTable<Stores["trust"]> = {
   files: "unaudited",
@@ -230,6 +256,7 @@ export function auditedStores(trail: Trail, stores: Stores): Stores {
     life: audited(trail, "life", stores.life, lifeTable),
     tokens: audited(trail, "tokens", stores.tokens, tokensTable(stores)),
     address: audited(trail, "address", stores.address, addressTable(stores)),
+    webhooks: audited(trail, "webhooks", stores.webhooks, webhooksTable(stores)),
     trust: audited(trail, "trust", stores.trust, trustTable),
     users: audited(trail, "users", stores.users, usersTable(stores)),
     sessions: audited(trail, "sessions", stores.sessions, sessionsTable),

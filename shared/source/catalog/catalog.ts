@@ -20,6 +20,7 @@ import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
 import type { TrustStore } from "./trust-store.ts";
 import type { TokenStore } from "./token-store.ts";
+import type { WebhookStore } from "./webhook-store.ts";
 import type { SessionStore, SingleSignOnStore, UserStore } from "./user-store.ts";
 
 type CheckIn = {
@@ -418,6 +419,7 @@ export interface Catalog {
   readonly address: AddressStore;
   readonly trust: TrustStore;
   readonly tokens: TokenStore;
+  readonly webhooks: WebhookStore;
   readonly audit: AuditStore;
   readonly users: UserStore;
   readonly sessions: SessionStore;

@@ -20,6 +20,7 @@ export type { DeviceFilter, DeviceKey, DeviceOrder, DeviceQuery, ScannedDevice }
 export type { DeviceRecord } from "./device-record.ts";
 export { reportOf } from "./catalog.ts";
 export type { NewToken, TokenRecord, TokenStore } from "./token-store.ts";
+export type { Delivery, NewWebhook, WebhookRecord, WebhookStore } from "./webhook-store.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
 export type { GroupRole, SessionRecord, SingleSignOn, UserPart, UserRecord } from "./user-store.ts";
 export type { OrderRecord } from "./trust-store.ts";

@@ -7,6 +7,7 @@ import { firstSteps } from "./first-migrations.ts";
 import { listsStep } from "./lists-step.ts";
 import { lanKeyStep } from "./sqlite-lan-keys.ts";
 import { usersStep } from "./users-step.ts";
+import { webhooksStep } from "./webhooks-step.ts";
 import { wanAccountStep } from "./wan-account-step.ts";
 
 const steps: readonly string[] = [
@@ -227,6 +228,7 @@ const steps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   listsStep,
+  webhooksStep,
 ];
 
 export const catalogVersion = steps.length;

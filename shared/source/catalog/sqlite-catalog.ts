@@ -28,6 +28,7 @@ import { sqliteSettings } from "./sqlite-settings.ts";
 import { sqliteSubnets } from "./sqlite-subnets.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
 import { sqliteTrust } from "./sqlite-trust.ts";
+import { sqliteWebhooks } from "./sqlite-webhooks.ts";
 import { sqliteTokens } from "./sqlite-tokens.ts";
 import { sqliteSingleSignOn, sqliteUsers } from "./sqlite-users.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
@@ -132,6 +133,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
       labels: sqliteLabels(database),
       address: sqliteAddress(database),
       tokens: sqliteTokens(database),
+      webhooks: sqliteWebhooks(database),
       trust: sqliteTrust(database),
       users: sqliteUsers(database),
       sessions: sqliteSessions(database),

@@ -5,12 +5,12 @@ import type { AuditBeginning, AuditRow } from "../../model/audit.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
 import { checkAuditFile } from "./audit-file.ts";
 import { CommandError, usage } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
-import { jsonOption, sourceOption, tokenOption } from "./options.ts";
-import { formatTime, print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { csvOption, jsonOption, sourceOption, tokenOption } from "./options.ts";
+import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { parsePointInTime } from "./start-time.ts";
 
-type ListOptions = JsonOptions & {
+type AuditListOptions = ListOptions & {
   readonly since?: string | undefined;
   readonly actor?: string | undefined;
   readonly action?: string | undefined;
@@ -43,12 +43,12 @@ const actorText = ({ actor, kind, address }: AuditRow): string =>
 const changeText = ({ before, after }: AuditRow): string =>
   before === null ? (after ?? "") : `${before} → ${after ?? "nothing"}`;
 
-async function listAudit(options: ListOptions): Promise<void> {
+async function listAudit(options: AuditListOptions): Promise<void> {
   const { since, actor, action, object } = options;
   const sinceMs = since === undefined ? undefined : parseSince(since);
   const query = { sinceMs, actor, action, object, limit: parseLimit(options.limit) };
   const rows = await (await connect(options)).audit(query);
-  if (options.json) return printJson(rows);
+  if (printedAs(options, rows)) return;
   printTable(
     ["ROW", "TIME", "WHO", "ACTION", "OBJECT", "RESULT", "CHANGE"],
     rows
@@ -146,6 +146,7 @@ export function addAudit(program: Command): void {
     .option("--object <text>", "such as 'task 5', 'token ci' or 'setting default'")
     .option("--limit <count>", "number of rows, at most 1000", "100")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listAudit);

@@ -14,6 +14,7 @@ export type ConnectOptions = {
   readonly allowPlainHttp?: boolean | undefined;
 };
 export type JsonOptions = ConnectOptions & { readonly json?: boolean | undefined };
+export type ListOptions = JsonOptions & { readonly csv?: boolean | undefined };
 type Environment = Readonly<Record<string, string | undefined>>;
 
 async function tokenText(options: ConnectOptions, environment: Environment): Promise<string> {

@@ -1,6 +1,7 @@
 /** Command line of `device` and `package devices`. */
 import type { Command } from "@commander-js/extra-typings";
-import { jsonOption, sourceOption, tokenOption } from "./options.ts";
+import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
+import { importDevices } from "./imports.ts";
 import {
   approveDevice,
   listDevices,
@@ -23,6 +24,7 @@ export function addDevices(program: Command): Command {
     .description("all devices, or those of a filter, without removed ones")
     .option("--filter <target>", targetHelp)
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listDevices);
@@ -39,6 +41,7 @@ export function addDevices(program: Command): Command {
     .description("the tasks that a device reported, the last report first")
     .argument("<device>", deviceHelp)
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listDeviceTasks);
@@ -47,6 +50,15 @@ export function addDevices(program: Command): Command {
 }
 
 function addDeviceChanges(device: Command): void {
+  device
+    .command("import")
+    .description("give devices the tags and names of a file; a field that is missing stays")
+    .argument("<file>", "CSV or JSON with id, and tags or name, as device list writes it; -: standard input")
+    .option("--dry-run", "only print what would change")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(importDevices);
   device
     .command("rename")
     .description('give a device a name that lists show; "" takes it back')
@@ -82,6 +94,7 @@ export function addPackageDevices(packages: Command): void {
     .argument("<package>", "package id, NAME (its highest version) or NAME@VERSION")
     .option("--lacking", "devices that neither have it nor ran it")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listPackageDevices);

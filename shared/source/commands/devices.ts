@@ -6,8 +6,8 @@ import { formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
 import { hostText } from "./host-text.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
-import { formatTime, print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { parseTarget } from "./tasks.ts";
 
 /** Tasks that `device show` lists; `device tasks` lists all. */
@@ -29,12 +29,12 @@ function stateText({ state, stateSinceMs, removedWhy, takenOverAtMs }: Device): 
 const enrolledWithText = ({ enrolledWith }: Device): string =>
   enrolledWith === null ? "" : ` with the token ${enrolledWith}`;
 
-type DeviceListOptions = JsonOptions & { readonly filter?: string | undefined };
+type DeviceListOptions = ListOptions & { readonly filter?: string | undefined };
 
 export async function listDevices(options: DeviceListOptions): Promise<void> {
   const filter = options.filter === undefined ? undefined : parseTarget(options.filter);
   const devices = await (await connect(options)).devices(filter);
-  if (options.json) return printJson(devices);
+  if (printedAs(options, devices)) return;
   printTable(
     "ID,HOST,SUBNET,SITE,ADDRESS,CLASS,MEDIUM,TAGS,WISHES,SETTING,AGENT,LAST SEEN,STATE".split(","),
     devices.map((device) => {
@@ -116,9 +116,9 @@ function printTasks(tasks: readonly DeviceTask[]): void {
   );
 }
 
-export async function listDeviceTasks(words: string, options: JsonOptions): Promise<void> {
+export async function listDeviceTasks(words: string, options: ListOptions): Promise<void> {
   const tasks = await (await connect(options)).deviceTasks(words);
-  if (options.json) return printJson(tasks.map(withSentence));
+  if (printedAs(options, tasks.map(withSentence))) return;
   if (tasks.length === 0) return print("the device has not reported a task");
   printTasks(tasks);
 }
@@ -169,11 +169,12 @@ async function confirm(devices: readonly Device[]): Promise<void> {
   if (!/^y(es)?$/i.test(answer.trim())) throw new CommandError("No device was removed");
 }
 
-type HolderOptions = JsonOptions & { readonly lacking?: true | undefined };
+type HolderOptions = ListOptions & { readonly lacking?: true | undefined };
 
 export async function listPackageDevices(words: string, options: HolderOptions): Promise<void> {
   const answer = await (await connect(options)).packageDevices(words, options.lacking === true);
   if (options.json) return printJson(answer);
+  if (printedAs(options, answer.devices)) return;
   printTable(
     ["ID", "HOST", "CACHE", "RUN", "LAST SEEN"],
     answer.devices.map((device) => [

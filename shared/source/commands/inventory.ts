@@ -1,12 +1,12 @@
 /** Commands `subnet list`, `subnet split`, `package list` and `package remove`. */
 import { formatSize } from "../../model/quantity.ts";
 import type { Subnet } from "../../api/schema/admin.ts";
-import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
-import { formatTime, print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 
-export async function listSubnets(options: JsonOptions): Promise<void> {
+export async function listSubnets(options: ListOptions): Promise<void> {
   const subnets = await (await connect(options)).subnets();
-  if (options.json) return printJson(subnets);
+  if (printedAs(options, subnets)) return;
   printTable(
     ["ID", "NAME", "SITE", "CIDR", "GATEWAY", "DEVICES", "CONNECTED", "ARRIVES BY"],
     subnets.map((one) => [
@@ -33,8 +33,9 @@ function wayText({ way, devices, causes }: Subnet["ways"][number]): string {
 const fromText = (urls: readonly { url: string }[]): string =>
   urls.length === 0 ? "source" : urls[0]!.url + (urls.length > 1 ? ` and ${urls.length - 1} more` : "");
 
-export async function splitSubnet(id: string, options: ConnectOptions): Promise<void> {
+export async function splitSubnet(id: string, options: JsonOptions): Promise<void> {
   await (await connect(options)).splitSubnet(id);
+  if (options.json) printJson({ subnetId: id });
 }
 
 export async function removePackage(words: string, options: JsonOptions): Promise<void> {
@@ -43,9 +44,9 @@ export async function removePackage(words: string, options: JsonOptions): Promis
   print(`removed ${removed.name} ${removed.version}`);
 }
 
-export async function listPackages(options: JsonOptions): Promise<void> {
+export async function listPackages(options: ListOptions): Promise<void> {
   const packages = await (await connect(options)).packages();
-  if (options.json) return printJson(packages);
+  if (printedAs(options, packages)) return;
   printTable(
     ["ID", "NAME", "VERSION", "SIZE", "FILES", "STATE", "FROM", "PUBLISHED"],
     packages.map((one) => [

@@ -7,9 +7,10 @@ import * as v from "valibot";
 import { labelNameSchema, noneName } from "../../model/label-name.ts";
 import type { AdminClient } from "../../api/agent-client.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
-import { jsonOption, sourceOption, tokenOption } from "./options.ts";
-import { print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
+import { print, printedAs, printJson, printTable } from "./print.ts";
+import { importGroups } from "./imports.ts";
 import { parseTarget } from "./tasks.ts";
 
 /** @throws CommandError with exit status 2 for another form */
@@ -35,18 +36,18 @@ const addToGroup = (name: string, devices: string, options: JsonOptions): Promis
 const removeFromGroup = (name: string, devices: string, options: JsonOptions): Promise<void> =>
   tagDevices("remove")(devices, [name], options);
 
-async function listGroups(options: JsonOptions): Promise<void> {
+async function listGroups(options: ListOptions): Promise<void> {
   const groups = await (await connect(options)).groups();
-  if (options.json) return printJson(groups);
+  if (printedAs(options, groups)) return;
   printTable(
     ["NAME", "KIND", "DEVICES", "WISHES"],
     groups.map(({ name, kind, devices, wishes }) => [name, kind, String(devices), String(wishes)]),
   );
 }
 
-async function listSites(options: JsonOptions): Promise<void> {
+async function listSites(options: ListOptions): Promise<void> {
   const sites = await (await connect(options)).sites();
-  if (options.json) return printJson(sites);
+  if (printedAs(options, sites)) return;
   printTable(
     ["NAME", "SUBNETS", "DEVICES", "CONNECTED"],
     sites.map((one) => [one.name, String(one.subnets), String(one.devices), String(one.connected)]),
@@ -56,23 +57,27 @@ async function listSites(options: JsonOptions): Promise<void> {
 /** Returns the command that changes one name, given as its first word. */
 const withName =
   (change: (client: AdminClient, name: string) => Promise<void>) =>
-  async (name: string, options: ConnectOptions): Promise<void> => {
+  async (name: string, options: JsonOptions): Promise<void> => {
     const parsed = parseName(name);
     await change(await connect(options), parsed);
+    if (options.json) printJson({ name: parsed });
   };
 
-async function renameSite(name: string, newName: string, options: ConnectOptions): Promise<void> {
+async function renameSite(name: string, newName: string, options: JsonOptions): Promise<void> {
   const [from, to] = [parseName(name), parseName(newName)];
   await (await connect(options)).renameSite(from, to);
+  if (options.json) printJson({ name: to });
 }
 
 /** Returns the command that sets the name or the site of a subnet; `none` removes it. */
 const labelSubnet =
   (what: "name" | "site") =>
-  async (subnet: string, text: string, options: ConnectOptions): Promise<void> => {
+  async (subnet: string, text: string, options: JsonOptions): Promise<void> => {
     const value = text.toLowerCase() === noneName ? null : parseName(text);
     const client = await connect(options);
-    await client.labelSubnet(await subnetIdOf(client, subnet), { [what]: value });
+    const subnetId = await subnetIdOf(client, subnet);
+    await client.labelSubnet(subnetId, { [what]: value });
+    if (options.json) printJson({ subnetId, [what]: value });
   };
 
 /** Returns the id of a subnet that is given by its id, its name, or a CIDR that only one has. */
@@ -114,6 +119,7 @@ export function addLabels(program: Command, device: Command, subnet: Command): v
       .description(description)
       .argument("<subnet>", "id, name, or a CIDR that only one subnet has")
       .argument(`<${what}>`)
+      .addOption(jsonOption())
       .addOption(sourceOption())
       .addOption(tokenOption())
       .action(labelSubnet(what));
@@ -138,6 +144,15 @@ function addGroups(program: Command): void {
       .addOption(sourceOption())
       .addOption(tokenOption())
       .action(action);
+  group
+    .command("import")
+    .description("declare the groups of a file that do not exist; removes none")
+    .argument("<file>", "CSV or JSON with name, as group list writes it; -: standard input")
+    .option("--dry-run", "only print what would change")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(importGroups);
   addList(group as Command, "all groups and tags, with the wishes of devices", listGroups);
 }
 
@@ -152,6 +167,7 @@ function addSites(program: Command): void {
     .description("rename a site")
     .argument("<name>")
     .argument("<new-name>")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(renameSite);
@@ -161,12 +177,13 @@ function addSites(program: Command): void {
 function addNamed(
   parent: Command,
   [name, description]: readonly [string, string],
-  action: (name: string, options: ConnectOptions) => Promise<void>,
+  action: (name: string, options: JsonOptions) => Promise<void>,
 ): void {
   parent
     .command(name)
     .description(description)
     .argument("<name>")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(action);
@@ -181,6 +198,7 @@ function addList(
     .command("list")
     .description(description)
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(action);

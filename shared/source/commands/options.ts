@@ -26,3 +26,6 @@ export function allowPlainHttp(command: Command): void {
 }
 
 export const jsonOption = () => new Option("--json", "as JSON");
+/** For lists. */
+export const csvOption = () =>
+  new Option("--csv", "as CSV, with the fields of --json in their units").conflicts("json");

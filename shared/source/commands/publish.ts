@@ -27,6 +27,7 @@ import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
 import { printNote, showStatusLine } from "../../standard-output.ts";
+import { drawsOn } from "../../terminal.ts";
 
 type PublishOptions = JsonOptions & {
   readonly name: string;
@@ -167,12 +168,12 @@ const digestingStatus = (doneBytes: number, totalBytes: number | null): void =>
 
 /** Shows one status line on a terminal, at most five times a second. */
 function status(doing: string, doneBytes: number, totalBytes: number | null): void {
-  if (!process.stderr.isTTY || Date.now() - statusShownAtMs < 200) return;
+  if (!drawsOn(process.stderr) || Date.now() - statusShownAtMs < 200) return;
   statusShownAtMs = Date.now();
   const of = totalBytes === null ? "" : ` of ${formatSize(totalBytes)}`;
   showStatusLine(`${doing} ${formatSize(doneBytes)}${of}`);
 }
 
 function clearStatus(): void {
-  if (process.stderr.isTTY && statusShownAtMs > 0) showStatusLine("");
+  if (drawsOn(process.stderr) && statusShownAtMs > 0) showStatusLine("");
 }

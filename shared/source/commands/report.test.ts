@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { csvText } from "./csv.ts";
+import { csvText } from "../../command-line/csv.ts";
 import { csvOf, timeOf } from "./report.ts";
 
 describe("CSV", () => {

@@ -3,7 +3,7 @@ import type { WanReport } from "../../api/schema/admin.ts";
 import { formatSize } from "../../model/quantity.ts";
 import { CommandError, usage } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
-import { csvText } from "./csv.ts";
+import { csvText } from "../../command-line/csv.ts";
 import { print, printJson, printTable } from "./print.ts";
 import { printCsv } from "../../standard-output.ts";
 

@@ -8,6 +8,7 @@ import { actorFields } from "../acting.ts";
 import { parseTrustedProxies } from "../client-address.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
 import { parseListen } from "../listen.ts";
+import { parseNetworks } from "../webhooks/egress.ts";
 import { startSource } from "../server.ts";
 import type { TlsChoice } from "../serving-certificate.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -28,6 +29,7 @@ type ServeOptions = {
   readonly approveTakeovers?: true | undefined;
   readonly acceptDeviceGroups?: true | undefined;
   readonly auditAge: string;
+  readonly webhookNetwork?: readonly string[] | undefined;
 };
 
 function parseCount(text: string): number {
@@ -62,6 +64,7 @@ function parseAuditAge(text: string): number {
 export async function serve(options: ServeOptions): Promise<void> {
   const listen = usage(() => parseListen(options.listen));
   const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy ?? []));
+  const webhookNetworks = usage(() => parseNetworks(options.webhookNetwork ?? []));
   const tls = tlsChoice(options);
   const keepVersions =
     options.keepVersions === undefined ? null : usage(() => parseCount(options.keepVersions!));
@@ -77,7 +80,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const names = { dataDir: options.data, listen, tls };
   const approvesTakeovers = options.approveTakeovers === true;
   const switches = { keepVersions, approvesTakeovers, acceptsWishes, auditAgeMs };
-  const source = await startSource({ ...names, trustedProxies, ...switches, log });
+  const source = await startSource({ ...names, trustedProxies, webhookNetworks, ...switches, log });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");
   setTimeout(() => {

@@ -3,8 +3,8 @@ import { settingsMax, type SettingAssigned } from "../../api/schema/settings.ts"
 import { rootSetting, withAssignment, type SettingAssignment } from "../../model/setting-inheritance.ts";
 import type { AdminClient } from "../../api/agent-client.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
-import { print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { print, printedAs, printJson, printTable } from "./print.ts";
 import { countText } from "./setting-text.ts";
 import { warn } from "./task-preview.ts";
 import type { Wanted } from "./order-review.ts";
@@ -89,9 +89,10 @@ async function onlyTargetOf(
   );
 }
 
-export async function listAssignments(options: JsonOptions): Promise<void> {
+export async function listAssignments(options: ListOptions): Promise<void> {
   const { assignments, others } = await (await connect(options)).settingAssignments();
   if (options.json) return printJson({ assignments, others });
+  if (printedAs(options, assignments)) return;
   printTable(
     ["RANK", "SETTING", "TARGET", "DEVICES", "MATCHED"],
     [

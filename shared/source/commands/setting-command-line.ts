@@ -1,8 +1,9 @@
 /** Command line of `setting`: limits and switches of the agents. */
 import { Command } from "@commander-js/extra-typings";
 import { settingKeys } from "../../model/setting.ts";
-import { jsonOption, operatorKeyOption, sourceOption, tokenOption } from "./options.ts";
+import { csvOption, jsonOption, operatorKeyOption, sourceOption, tokenOption } from "./options.ts";
 import { assignSetting, listAssignments, unassignSetting } from "./setting-assignments.ts";
+import { importSettings } from "./setting-import.ts";
 import { createSetting, removeSetting, renameSetting, revertSetting, setSetting } from "./setting-changes.ts";
 import { diffSettings, listSettings, showHistory, showSetting } from "./settings.ts";
 
@@ -25,7 +26,9 @@ export function addSettings(program: Command): void {
 }
 
 function addViews(setting: Command): void {
-  add(setting, "list", "all settings as a tree, with their differences").action(listSettings);
+  add(setting, "list", "all settings as a tree, with their differences")
+    .addOption(csvOption())
+    .action(listSettings);
   add(setting, "show", "a setting with the origin and the meaning of each value")
     .argument("<name>")
     .action(showSetting);
@@ -34,7 +37,10 @@ function addViews(setting: Command): void {
     .argument("[other]")
     .option("--version <number>", "version of the first setting to compare with its newest one")
     .action(diffSettings);
-  add(setting, "history", "versions of a setting, the newest first").argument("<name>").action(showHistory);
+  add(setting, "history", "versions of a setting, the newest first")
+    .argument("<name>")
+    .addOption(csvOption())
+    .action(showHistory);
 }
 
 function addChanges(setting: Command): void {
@@ -55,6 +61,10 @@ function addChanges(setting: Command): void {
     .argument("<name>")
     .requiredOption("--version <number>", "version whose differences count again")
     .action(revertSetting);
+  add(setting, "import", "make and change settings as a file has them; an empty cell inherits")
+    .argument("<file>", "CSV or JSON, as setting list writes it; -: standard input")
+    .option("--dry-run", "only print what would change")
+    .action(importSettings);
   add(setting, "rename", "rename a setting, also in tasks and assignments")
     .argument("<name>")
     .argument("<new name>")
@@ -76,7 +86,7 @@ function addAssignments(setting: Command): void {
     .option("--target <target>", "target of the assignment; may be left out if there is one")
     .addOption(operatorKeyOption())
     .action(unassignSetting);
-  add(setting, "assignments", "targets and their settings, in the order of precedence").action(
-    listAssignments,
-  );
+  add(setting, "assignments", "targets and their settings, in the order of precedence")
+    .addOption(csvOption())
+    .action(listAssignments);
 }

@@ -1,11 +1,13 @@
 /** Commands that show settings: `setting list`, `show`, `diff` and `history`. */
+import { csvText } from "../../command-line/csv.ts";
+import { printCsv } from "../../standard-output.ts";
 import type { SettingVersion, SettingView } from "../../api/schema/settings.ts";
 import { differingFields, rootSetting } from "../../model/setting-inheritance.ts";
-import { settingFields, type SettingDifferences } from "../../model/setting.ts";
+import { settingKeys, type SettingKey, settingFields, type SettingDifferences } from "../../model/setting.ts";
 import { formatSettingValue, settingLines } from "../../model/setting-words.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
-import { formatTime, print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { countText, keyText, originText, valueText, wordOf } from "./setting-text.ts";
 
 /** Returns `key=value` of each difference, in the order of the table. */
@@ -25,9 +27,24 @@ function inTree(settings: readonly SettingView[], parent: string | null = null, 
   return found;
 }
 
-export async function listSettings(options: JsonOptions): Promise<void> {
+function cellOf({ differences }: SettingView, key: SettingKey): string {
+  const { field } = settingKeys[key];
+  return Object.hasOwn(differences, field) ? formatSettingValue(field, differences[field]) : "";
+}
+
+/** Returns the rows of the CSV: the values in the words of `setting set`, parents first. */
+function settingRows(settings: readonly SettingView[]): string[][] {
+  const keys = Object.keys(settingKeys) as SettingKey[];
+  return [
+    ["name", "parent", ...keys],
+    ...settings.map((one) => [one.name, one.parent ?? "", ...keys.map((key) => cellOf(one, key))]),
+  ];
+}
+
+export async function listSettings(options: ListOptions): Promise<void> {
   const settings = await (await connect(options)).settings();
   if (options.json) return printJson(settings);
+  if (options.csv) return printCsv(csvText(settingRows(inTree(settings).map(({ setting }) => setting))));
   printTable(
     ["NAME", "VERSION", "DEVICES", "OPEN TASKS", "DIFFERENCES FROM THE PARENT"],
     inTree(settings).map(({ setting, depth }) => [
@@ -129,9 +146,9 @@ export async function diffSettings(
   );
 }
 
-export async function showHistory(name: string, options: JsonOptions): Promise<void> {
+export async function showHistory(name: string, options: ListOptions): Promise<void> {
   const versions = await (await connect(options)).settingVersions(name);
-  if (options.json) return printJson(versions);
+  if (printedAs(options, versions)) return;
   printTable(
     ["VERSION", "CHANGED", "BY", "CHANGES"],
     versions.map((one, index) => [

@@ -3,7 +3,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { SingleSignOnView } from "../../api/schema/users.ts";
 import { roles, type Role } from "../../model/role.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, sourceOf, type ConnectOptions, type JsonOptions } from "./connect.ts";
+import { connect, sourceOf, type JsonOptions } from "./connect.ts";
 import { jsonOption, sourceOption, tokenOption } from "./options.ts";
 import { print, printJson } from "./print.ts";
 import { readSecret } from "./secret-input.ts";
@@ -79,8 +79,9 @@ function printProvider(provider: SingleSignOnView): void {
   for (const [key, value] of rows) print(`${key.padEnd(13)} ${value}`);
 }
 
-async function removeProvider(options: ConnectOptions): Promise<void> {
+async function removeProvider(options: JsonOptions): Promise<void> {
   await (await connect(options)).removeSingleSignOn();
+  if (options.json) return printJson(null);
   print("single sign-on has ended, and with it the sessions of its users");
 }
 
@@ -120,6 +121,7 @@ export function addSingleSignOn(program: Command): void {
   oidc
     .command("remove")
     .description("end single sign-on; sessions of the provider's users end")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(removeProvider);

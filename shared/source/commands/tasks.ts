@@ -16,8 +16,8 @@ import type { TaskStart } from "../../model/task-life.ts";
 import { deviceZone } from "../../model/time-zone.ts";
 import { hostText } from "./host-text.ts";
 import { CommandError, usage } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
-import { formatTime, print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { hasPassed, parsePointInTime, parseStartTime } from "./start-time.ts";
 import { verifiedOrder } from "./order-review.ts";
 import { connectToSign, operatorKeyFiles, signIfNeeded, trustOf, type SignOptions } from "./signing.ts";
@@ -185,9 +185,9 @@ export function warnOfNobody({ taskId, devices, warnings }: TaskChanged): void {
   );
 }
 
-export async function listTasks(options: JsonOptions): Promise<void> {
+export async function listTasks(options: ListOptions): Promise<void> {
   const tasks = await (await connect(options)).tasks();
-  if (options.json) return printJson(tasks);
+  if (printedAs(options, tasks)) return;
   printTable(
     "ID PACKAGE ACTION TARGET SETTING STATE START COMPLETE REBOOT FAILED SUPERSEDED".split(" "),
     tasks.map((task) => [

@@ -6,9 +6,9 @@ import { tokenKinds, type TokenKind } from "../../api/token.ts";
 import { labelNameSchema, noneName } from "../../model/label-name.ts";
 import { roles, scopeProblem, type Role } from "../../model/role.ts";
 import { CommandError, usage } from "./command-error.ts";
-import { connect, type JsonOptions } from "./connect.ts";
-import { jsonOption, sourceOption, tokenOption } from "./options.ts";
-import { formatTime, print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
+import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { parsePointInTime } from "./start-time.ts";
 import { parseScope } from "./users.ts";
 
@@ -102,9 +102,9 @@ function forText({ kind, role, scope, tags, usesLeft, needsApproval, approvesTak
   ].join("; ");
 }
 
-async function listTokens(options: JsonOptions): Promise<void> {
+async function listTokens(options: ListOptions): Promise<void> {
   const tokens = await (await connect(options)).tokens();
-  if (options.json) return printJson(tokens);
+  if (printedAs(options, tokens)) return;
   printTable(
     ["ID", "NAME", "FOR", "STATE", "LAST USED", "CREATED BY"],
     tokens.map((one) => [
@@ -151,6 +151,7 @@ export function addTokens(program: Command): void {
     .command("list")
     .description("all tokens, also revoked and expired ones of the last 90 days")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listTokens);

@@ -35,6 +35,7 @@ export function addTrust(program: Command): void {
     .command("new-key")
     .description("make a key in a file, and print its public key")
     .requiredOption("--out <file>", "file for the private key; it must not exist")
+    .option("--json", "as JSON")
     .action(makeKey);
   add(trust, "add-key", "list a further key")
     .argument("<key>", "public key: 64 hex digits, or a PEM file")

@@ -56,10 +56,14 @@ type RootOptions = JsonOptions & {
 const newKey = (): string =>
   generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
+type MakeKeyOptions = { readonly out: string; readonly json?: true | undefined };
+
 /** Makes a key of an operator, a publisher or a root, without the source. */
-export async function makeKey({ out }: { readonly out: string }): Promise<void> {
+export async function makeKey({ out, json }: MakeKeyOptions): Promise<void> {
   await writeKeyFiles(dirname(out), { [basename(out)]: newKey() });
-  print((await readKeyFile(out, "key")).key);
+  const { key } = await readKeyFile(out, "key");
+  if (json) printJson({ key, file: out });
+  else print(key);
 }
 
 const whole = (text: string, what: string, max: number): number => {

@@ -7,9 +7,9 @@ import { passwordProblem } from "../../model/password.ts";
 import { roles, scopeProblem, type Role } from "../../model/role.ts";
 import { userNameSchema } from "../../model/user-name.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type ConnectOptions, type JsonOptions } from "./connect.ts";
-import { jsonOption, sourceOption, tokenOption } from "./options.ts";
-import { formatTime, print, printJson, printTable } from "./print.ts";
+import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
+import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { readSecret } from "./secret-input.ts";
 
 /**
@@ -58,9 +58,9 @@ async function addUser(words: string, options: AddOptions): Promise<void> {
   print(`added ${user.name}, ${user.role}`);
 }
 
-async function listUsers(options: JsonOptions): Promise<void> {
+async function listUsers(options: ListOptions): Promise<void> {
   const users = await (await connect(options)).users();
-  if (options.json) return printJson(users);
+  if (printedAs(options, users)) return;
   printTable(
     ["NAME", "ROLE", "SCOPE", "SIGN-IN", "STATE", "LAST LOGIN", "SESSIONS"],
     users.map((user) => [
@@ -104,12 +104,14 @@ async function changePassword(words: string, options: PasswordOptions): Promise<
   const name = parseUserName(words);
   const client = await connect(options);
   await client.setPassword(name, await newPassword(name, options.passwordFile));
+  if (options.json) return printJson({ name });
   print(`changed the password of ${name}; the sessions of this user ended`);
 }
 
-async function removeUser(name: string, options: ConnectOptions): Promise<void> {
+async function removeUser(name: string, options: JsonOptions): Promise<void> {
   const parsed = parseUserName(name);
   await (await connect(options)).removeUser(parsed);
+  if (options.json) return printJson({ name: parsed });
   print(`removed ${parsed}`);
 }
 
@@ -134,6 +136,7 @@ export function addUsers(program: Command): void {
     .command("list")
     .description("all users, with their last login")
     .addOption(jsonOption())
+    .addOption(csvOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listUsers);
@@ -158,6 +161,7 @@ function addUserChanges(user: Command): void {
     .description("give a user another password; the sessions of this user end")
     .argument("<name>")
     .addOption(passwordOption())
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(changePassword);
@@ -165,6 +169,7 @@ function addUserChanges(user: Command): void {
     .command("remove")
     .description("remove a user; the sessions of this user end")
     .argument("<name>")
+    .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(removeUser);

@@ -12,8 +12,9 @@ import { parseDurationMs } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
 import { hostText } from "./host-text.ts";
 import { CommandError, usage } from "./command-error.ts";
-import { TerminalDrawing } from "../../standard-output.ts";
-import { connect, type ConnectOptions } from "./connect.ts";
+import { drawsOn } from "../../terminal.ts";
+import { printJsonLine, TerminalDrawing } from "../../standard-output.ts";
+import { connect, type JsonOptions } from "./connect.ts";
 import { formatTime, print } from "./print.ts";
 import { parseTaskId } from "./tasks.ts";
 import { absenceText, absentText, barLines, outcomeOf, PlainLines, RateWindow } from "./watch-view.ts";
@@ -58,7 +59,19 @@ async function fetchTask(client: AdminClient, id: number): Promise<TaskDetail> {
   }
 }
 
-type WatchOptions = ConnectOptions & {
+/** Prints the task when it has changed, for programs. */
+function jsonScreen(): Screen {
+  let shown = "";
+  return {
+    show(task) {
+      const text = JSON.stringify(task);
+      if (text !== shown) printJsonLine(task);
+      shown = text;
+    },
+  };
+}
+
+type WatchOptions = JsonOptions & {
   readonly timeout?: string | undefined;
   readonly until?: string | undefined;
 };
@@ -82,21 +95,33 @@ export async function watchTask(id: string, options: WatchOptions): Promise<void
   const endAtMs = performance.now() + timeoutMs;
   process.once("SIGINT", () => process.exit(130));
   const client = await connect(options);
-  const screen = process.stdout.isTTY ? terminalScreen() : plainScreen();
+  const screen = options.json ? jsonScreen() : drawsOn(process.stdout) ? terminalScreen() : plainScreen();
   // The first request is not retried: a wrong URL or id must be reported at once.
   let task = await client.task(taskId, "failed");
   for (;;) {
     screen.show(task);
     if (outcomeOf(task, untilShare) !== "going-on") break;
-    if (performance.now() >= endAtMs) return giveUp(await client.task(taskId, "unfinished"), timeout!);
+    if (performance.now() >= endAtMs) {
+      const unfinished = await client.task(taskId, "unfinished");
+      return giveUp(unfinished, timeout!, options.json === true);
+    }
     await Bun.sleep(pollMs);
     task = await fetchTask(client, taskId);
   }
-  finish(task, untilShare);
+  finish(task, untilShare, options.json === true);
 }
 
-function giveUp(task: TaskDetail, timeout: string): never {
+function giveUp(task: TaskDetail, timeout: string, asJson: boolean): never {
   const { total, complete } = task.devices;
+  if (asJson) printJsonLine(task);
+  else listUnfinished(task);
+  throw new CommandError(
+    `Task ${task.id} is ${task.state} after ${timeout}: ${complete} of ${total} devices complete`,
+    3,
+  );
+}
+
+function listUnfinished(task: TaskDetail): void {
   for (const device of task.deviceList.slice(0, listedMax)) {
     const { state, deviceId, reasons } = device;
     print(
@@ -105,15 +130,12 @@ function giveUp(task: TaskDetail, timeout: string): never {
   }
   const left = task.deviceList.length - listedMax;
   if (left > 0) print(`and ${left} more devices: task show ${task.id}`);
-  throw new CommandError(
-    `Task ${task.id} is ${task.state} after ${timeout}: ${complete} of ${total} devices complete`,
-    3,
-  );
 }
 
-function finish(task: TaskDetail, untilShare: number): void {
+function finish(task: TaskDetail, untilShare: number, asJson: boolean): void {
   const outcome = outcomeOf(task, untilShare);
   const { total, complete, rebootPending, failed } = task.devices;
+  if (outcome === "complete" && asJson) return;
   if (outcome === "complete") {
     const succeeded = complete + rebootPending;
     const count = succeeded === total ? `all ${total}` : `${succeeded} of ${total}`;
@@ -121,7 +143,7 @@ function finish(task: TaskDetail, untilShare: number): void {
     const absent = absentText(task, formatTime);
     return print(`task ${task.id}: ${count} devices complete${reboots}${absent && `; ${absent}`}`);
   }
-  for (const device of task.deviceList) {
+  for (const device of asJson ? [] : task.deviceList) {
     if (device.state === "failed")
       print(`failed ${device.deviceId} ${hostText(device)}: ${reasonsText(device.reasons)}`);
   }

@@ -252,6 +252,11 @@ function addReading(routes: Hono<SourceEnv>, context: SourceContext): void {
     documented({
       summary: "The package's bytes, with Range: its files in manifest order, one after the other",
       audience: ["device", "admin"],
+      also: {
+        206: "the bytes of the range",
+        304: "the content has the ETag of If-None-Match",
+        416: "the package has no byte of the range: its size is in Content-Range",
+      },
     }),
     allow(context),
     pathParameters(packagePathSchema),

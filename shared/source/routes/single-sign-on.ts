@@ -91,7 +91,7 @@ function addFlow(routes: Hono<SourceEnv>, context: SourceContext): void {
     documented({
       summary: "Sign in at the provider: leads the browser there",
       audience: ["anyone"],
-      media: "text/html",
+      redirects: true,
     }),
     queryParameters(startQuerySchema),
     (c) => asPage(c, async () => c.redirect(await begin(context, c, c.req.valid("query").return), 303)),
@@ -101,7 +101,7 @@ function addFlow(routes: Hono<SourceEnv>, context: SourceContext): void {
     documented({
       summary: "The provider leads the browser back: begins a session",
       audience: ["anyone"],
-      media: "text/html",
+      redirects: true,
     }),
     (c) => asPage(c, async () => c.redirect(await finish(context, c), 303)),
   );
