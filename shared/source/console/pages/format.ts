@@ -1,0 +1,48 @@
+/** Quantities and times as people write them, in a language and in the zone of the viewer. */
+
+/** Steps of 1,000 from a unit to the next one. */
+const sizeUnits = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte"] as const;
+const rateUnits = ["bit", "kilobit", "megabit", "gigabit"] as const;
+
+function scaled(value: number, units: readonly string[], language: string): string {
+  let [rest, step] = [value, 0];
+  // 999.95 would be shown as 1,000.
+  while (rest >= 999.95 && step < units.length - 1) [rest, step] = [rest / 1_000, step + 1];
+  const maximumFractionDigits = step === 0 || rest >= 100 ? 0 : 1;
+  const options = { style: "unit", unit: units[step]!, unitDisplay: "short", maximumFractionDigits } as const;
+  return new Intl.NumberFormat(language, options).format(rest);
+}
+
+/** Returns "3.2 MB". */
+export const sizeText = (bytes: number, language: string): string => scaled(bytes, sizeUnits, language);
+
+/** Returns "12.5 Mbit/s"; the browser's own unit would be "Mb". */
+export function rateText(bps: number, language: string): string {
+  const text = scaled(bps, rateUnits, language);
+  return `${text.replace(/bit$|b$/, "")}bit/s`;
+}
+
+export const numberText = (value: number, language: string): string =>
+  new Intl.NumberFormat(language).format(value);
+
+export const percentText = (share: number, language: string): string =>
+  // A share below 1 is never shown as 100 %.
+  new Intl.NumberFormat(language, { style: "percent" }).format(share < 1 ? Math.floor(share * 100) / 100 : 1);
+
+export const timeText = (atMs: number, language: string): string =>
+  new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(atMs);
+
+const agoSteps = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+] as const;
+
+/** Returns "5 minutes ago" or "in 2 days". */
+export function agoText(atMs: number, nowMs: number, language: string): string {
+  const words = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  const pastMs = nowMs - atMs;
+  for (const [unit, unitMs] of agoSteps)
+    if (Math.abs(pastMs) >= unitMs) return words.format(-Math.trunc(pastMs / unitMs), unit);
+  return words.format(0, "minute");
+}
