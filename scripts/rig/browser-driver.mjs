@@ -45,7 +45,9 @@ const tools = {
 for await (const line of createInterface({ input: process.stdin })) {
   const { text, parameters } = JSON.parse(line);
   try {
-    const step = (0, eval)(`(${text})`);
+    const { step } = await import(
+      `data:text/javascript,${encodeURIComponent(`export const step = ${text};`)}`
+    );
     console.log(JSON.stringify({ value: (await step(tools, parameters)) ?? null }));
   } catch (error) {
     console.log(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }));

@@ -25,6 +25,13 @@ export const theme = signal<Theme>(chosen("theme", themes) ?? "auto");
 /** Messages in the language of the viewer. */
 export const messages = computed<Messages>(() => tables[language.value]);
 
+/**
+ * Language with the region of the browser, such as en-GB: regions write times in other ways.
+ */
+export const locale = computed<string>(
+  () => navigator.languages.find((tag) => tag.slice(0, 2) === language.value) ?? language.value,
+);
+
 export function chooseLanguage(choice: Language): void {
   localStorage.setItem("flockcast.language", choice);
   language.value = choice;

@@ -139,7 +139,7 @@ export const german: Messages = {
     allDone: "Jedes Gerät ist fertig.",
     device: "Gerät",
     received: "Empfangen",
-    from: (wan, multicast, peers) => `WAN ${wan}, Multicast ${multicast}, Nachbarn ${peers}`,
+    from: { wan: "WAN", multicast: "Multicast", peers: "Nachbarn", cache: "Cache" },
     offline: "nicht verbunden",
     noDevices: "Noch kein Gerät gehört zum Ziel.",
     command: "Befehl",
@@ -164,7 +164,7 @@ export const german: Messages = {
   devices: {
     title: "Geräte",
     filter: "Zielausdruck",
-    filterHint: "Zum Beispiel: all, tag:berlin, os:windows, host:pc-*",
+    filterHint: "Zum Beispiel: all, tag=b7, name=pc-* and os=windows",
     search: "Suchen",
     name: "Name",
     state: "Zustand",

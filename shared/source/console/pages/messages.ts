@@ -157,8 +157,7 @@ export const english = {
     allDone: "Every device has ended.",
     device: "Device",
     received: "Received",
-    from: (wan: string, multicast: string, peers: string) =>
-      `WAN ${wan}, multicast ${multicast}, peers ${peers}`,
+    from: { wan: "WAN", multicast: "multicast", peers: "peers", cache: "cache" },
     offline: "not connected",
     noDevices: "The target matches no device yet.",
     command: "Command",
@@ -182,7 +181,7 @@ export const english = {
   devices: {
     title: "Devices",
     filter: "Target expression",
-    filterHint: "For example: all, tag:berlin, os:windows, host:pc-*",
+    filterHint: "For example: all, tag=b7, name=pc-* and os=windows",
     search: "Search",
     name: "Name",
     state: "State",

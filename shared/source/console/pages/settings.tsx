@@ -1,6 +1,8 @@
 /** Settings as a tree of inheritance, and one setting with its differences and origins. */
 import { useState } from "preact/hooks";
 import type { SettingView } from "../../../api/schema/settings.ts";
+import { settingFields, type SettingField } from "../../../model/setting.ts";
+import { formatSettingValue } from "../../../model/setting-words.ts";
 import type { SettingList } from "./answers.ts";
 import { Badge, Facts, Heading, Shown, Table } from "./elements.tsx";
 import { messages } from "./language.ts";
@@ -104,7 +106,11 @@ export function SettingPage({ id }: { id: string }) {
   );
 }
 
-const valueText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+/** Returns a value as the command line writes it. A later version may have other fields. */
+const valueText = (field: string, value: unknown): string =>
+  (settingFields as readonly string[]).includes(field)
+    ? formatSettingValue(field as SettingField, value)
+    : JSON.stringify(value);
 
 function Values({ setting, isOwnOnly }: { setting: SettingView; isOwnOnly: boolean }) {
   const words = messages.value.settings;
@@ -119,7 +125,7 @@ function Values({ setting, isOwnOnly }: { setting: SettingView; isOwnOnly: boole
       keyOf={([field]) => field}
       columns={[
         { name: words.field, cell: ([field]) => field },
-        { name: words.value, cell: ([, value]) => <code>{valueText(value)}</code> },
+        { name: words.value, cell: ([field, value]) => <code>{valueText(field, value)}</code> },
         {
           name: words.origin,
           cell: ([field]) => {

@@ -222,6 +222,15 @@ export function DeviceState({ state }: { state: TaskDevice["state"] }) {
   return <Badge kind={kind} text={messages.value.deviceStates[state]} />;
 }
 
+const origins = ["wan", "multicast", "peers", "cache"] as const;
+
+/** Returns the bytes by origin, without origins that gave none. */
+const receivedText = (from: TaskDevice["from"]): string =>
+  origins
+    .filter((origin) => from[origin] > 0)
+    .map((origin) => `${messages.value.task.from[origin]} ${size(from[origin])}`)
+    .join(", ") || "–";
+
 function deviceColumns(): Column<TaskDevice>[] {
   const words = messages.value.task;
   return [
@@ -249,7 +258,7 @@ function deviceColumns(): Column<TaskDevice>[] {
     },
     {
       name: words.received,
-      cell: ({ from: { wan, multicast, peers } }) => words.from(size(wan), size(multicast), size(peers)),
+      cell: ({ from }) => receivedText(from),
     },
     { name: words.reason, cell: (device) => <Why device={device} /> },
   ];
