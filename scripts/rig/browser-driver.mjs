@@ -34,6 +34,12 @@ const tools = {
     tools.problems.length = 0;
     return page;
   },
+  /** Shows a page of the console, such as "tasks/7". */
+  async show(place) {
+    await tools.page.evaluate((hash) => {
+      globalThis.location.hash = hash;
+    }, `#/${place}`);
+  },
   /** Returns the violations that axe finds in the page, one sentence each. */
   async violations() {
     await tools.page.evaluate(axeText);

@@ -13,6 +13,7 @@ export type BrowserTools = {
   readonly page: Page;
   readonly problems: string[];
   readonly open: (options?: BrowserContextOptions) => Promise<Page>;
+  readonly show: (place: string) => Promise<void>;
   readonly violations: () => Promise<string[]>;
 };
 

@@ -1,0 +1,308 @@
+/**
+ * Console in a real browser, at a real source with two real agents: sign-in, every page, roles, and
+ * a transfer that the page of the task shows.
+ */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
+import { browserPrograms, openBrowser, type Browser } from "../scripts/rig/browser.ts";
+import { openHarness, partOf, type Harness, type Peer } from "./harness.ts";
+import { programTest } from "./network-test.ts";
+
+// Hashes of passwords and the start of a browser take long on a busy machine.
+setDefaultTimeout(90_000);
+const test = await programTest(browserPrograms);
+const limitMs = 90_000;
+
+const password = "correct horse battery";
+let harness: Harness;
+let browser: Browser;
+let peers: Peer[] = [];
+let packageId = "";
+
+beforeAll(async () => {
+  harness = await openHarness({ settings: ["wanRate=10mbit"] });
+  browser = openBrowser();
+  const file = join(harness.folder, "password");
+  await writeFile(file, `${password}\n`);
+  for (const [name, role] of [
+    ["anna", "administrator"],
+    ["vera", "viewer"],
+  ] as const)
+    await harness.source.admin("user", "add", name, "--role", role, "--password-file", file);
+  peers = await harness.startPeers(2);
+  for (const [at, peer] of peers.entries())
+    await harness.source.admin("device", "rename", peer.id, `desk-${at + 1}`);
+  packageId = await harness.publish(await harness.makeFile("tool.bin", 12_000_000), {
+    name: "tool",
+    version: "1.2",
+  });
+});
+afterAll(async () => {
+  await browser?.[Symbol.asyncDispose]();
+  await harness?.[Symbol.asyncDispose]();
+});
+
+type Look = { colorScheme?: "light" | "dark"; width?: number; language?: string };
+
+/** Opens a new browser window and signs in. */
+const signIn = (user: string, { colorScheme = "light", width = 1280, language = "en-GB" }: Look = {}) =>
+  browser.run(
+    async ({ open }, given) => {
+      const { colorScheme: scheme, width: pageWidth, language: locale, user: name, url } = given;
+      const page = await open({
+        colorScheme: scheme,
+        locale,
+        viewport: { width: pageWidth, height: 900 },
+      });
+      await page.goto(url);
+      await page.locator("[name=user]").fill(name);
+      await page.locator("[name=password]").fill(given.password);
+      await page.locator("[type=submit]").click();
+      await page.locator("nav.pages").waitFor();
+    },
+    { colorScheme, width, language, user, password, url: harness.source.url },
+  );
+
+/** Shows a page of the console, and returns the problems that the browser and axe report. */
+const problemsOf = (where: string) =>
+  browser.run<string, string[]>(async ({ page, problems, violations, show }, place) => {
+    await show(place);
+    await page.locator("h1").waitFor();
+    // Lists that are not there yet would not be looked at.
+    await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
+    await page.waitForLoadState("networkidle");
+    const overflow = await page.evaluate<number>(
+      "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+    );
+    const wide = overflow > 0 ? [`the page is ${overflow} pixels wider than the window`] : [];
+    return [...problems.splice(0), ...(await violations()), ...wide].map((one) => `${place}: ${one}`);
+  }, where);
+
+/** Presses a button twice: without, then with a confirmation. @returns the question */
+const confirm = (where: string, button: string) =>
+  browser.run(
+    async ({ page, show }, given) => {
+      await show(given.where);
+      await page.locator("main").getByRole("button", { name: given.button }).first().click();
+      const dialog = page.getByRole("dialog");
+      const question = await dialog.innerText();
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "hidden" });
+      await page.locator("main").getByRole("button", { name: given.button }).first().click();
+      await dialog.getByRole("button", { name: given.button }).click();
+      await dialog.waitFor({ state: "hidden" });
+      return question;
+    },
+    { where, button },
+  );
+
+const createTask = async (...words: readonly string[]): Promise<number> =>
+  Number(await harness.source.admin("task", "create", packageId, "--action", "pre-cache", ...words));
+
+test(
+  "refuses a wrong password with a next step, and needs no mouse to sign in and to change the page",
+  async () => {
+    const seen = await browser.run(
+      async ({ open }, { url, password: right }) => {
+        const page = await open();
+        await page.goto(url);
+        await page.locator("[name=user]").waitFor();
+        const press = (...keys: string[]) => Promise.all(keys.map((key) => page.keyboard.press(key)));
+        // Skip link, language, colours, then the form.
+        await press("Tab", "Tab", "Tab", "Tab");
+        await page.keyboard.type("anna");
+        await press("Tab");
+        await page.keyboard.type("wrong password!");
+        await press("Enter");
+        const refusal = await page.getByRole("alert").innerText();
+        await page.keyboard.type(right);
+        await press("Enter");
+        await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+        const focused = () => page.evaluate<string>("document.activeElement.textContent");
+        const first = await focused();
+        await page.getByRole("link", { name: "Devices", exact: true }).first().focus();
+        await press("Enter");
+        await page.getByRole("heading", { name: "Devices", level: 1 }).waitFor();
+        const second = await focused();
+        await page.keyboard.press("Shift+Tab");
+        await page.locator(".skip").focus();
+        await press("Enter");
+        return { refusal, first, second, skipped: await focused(), title: await page.title() };
+      },
+      { url: harness.source.url, password },
+    );
+    expect(seen.refusal).toContain("The user or the password is wrong");
+    expect(seen.refusal).toContain("an administrator can give a new password");
+    expect(seen).toMatchObject({ first: "Overview", second: "Devices", skipped: "Devices" });
+    expect(seen.title).toBe("Devices · flockcast");
+  },
+  limitMs,
+);
+
+test(
+  "shows a real transfer while it runs: way, rate and reason of the subnet, then every device complete",
+  async () => {
+    await signIn("anna");
+    const taskId = await createTask();
+    const seen = await browser.run(async ({ page, show }, id) => {
+      await show(`tasks/${id}`);
+      const lane = page.locator(".lane");
+      await lane.getByText(/bit\/s/).waitFor({ timeout: 40_000 });
+      await page.waitForFunction(String.raw`/[1-9][\d.]* [kM]bit\/s/.test(document.body.innerText)`, null, {
+        timeout: 40_000,
+      });
+      const during = await lane.innerText();
+      await page.locator(".page-head .badge.good").waitFor({ timeout: 60_000 });
+      await page.locator("tbody .badge.good").nth(1).waitFor({ timeout: 20_000 });
+      return { during, after: await lane.innerText(), devices: await page.locator("tbody").innerText() };
+    }, taskId);
+    expect(seen.during).toContain("Representative");
+    expect(seen.during).toMatch(/downloading|receiving|repairing|verifying/);
+    const task = await harness.waitUntilComplete(taskId, peers);
+    expect(seen.after).toContain("100%");
+    expect(seen.after).toContain(task.subnets[0]!.cidr);
+    for (const name of ["desk-1", "desk-2"]) expect(seen.devices).toContain(name);
+    expect(partOf(task, peers[0]!).bytesVerified).toBe(12_000_000);
+  },
+  limitMs,
+);
+
+const looks: readonly Look[] = [
+  { colorScheme: "light" },
+  { colorScheme: "dark", language: "de-DE" },
+  { colorScheme: "light", width: 375, language: "de-DE" },
+  { colorScheme: "dark", width: 375 },
+  { colorScheme: "dark", width: 2_560 },
+];
+for (const look of looks)
+  test(
+    `has no problem on any page, by axe and by the browser: ${Object.values(look).join(" ")}`,
+    async () => {
+      await signIn("anna", look);
+      const lists = ["overview", "tasks", "devices", "packages", "settings", "audit", "about", "nothing"];
+      const ones = ["tasks/1", `devices/${peers[0]!.id}`, `packages/${packageId}`, "settings/default"];
+      const problems: string[] = [];
+      for (const place of [...lists, ...ones]) problems.push(...(await problemsOf(place)));
+      expect(problems).toEqual([]);
+    },
+    limitMs,
+  );
+
+test(
+  "speaks the language of the browser, and the one that the viewer chooses",
+  async () => {
+    await signIn("anna", { language: "de-DE" });
+    const seen = await browser.run(async ({ page }) => {
+      const german = await page.locator("nav.pages").innerText();
+      await page.getByLabel("Sprache").selectOption("en");
+      const english = await page.locator("nav.pages").innerText();
+      await page.reload();
+      await page.locator("nav.pages").waitFor();
+      const kept = await page.locator("nav.pages").innerText();
+      return { german, english, kept, lang: await page.evaluate("document.documentElement.lang") };
+    }, null);
+    expect(seen.german).toContain("Geräte");
+    expect(seen.english).toContain("Devices");
+    expect(seen).toMatchObject({ kept: seen.english, lang: "en" });
+  },
+  limitMs,
+);
+
+test(
+  "changes a task and removes a device after a confirmation only",
+  async () => {
+    const taskId = await createTask("--start", "+1d", "--target", "tag=nobody");
+    const spare = await harness.startPeer({ name: "spare" });
+    await signIn("anna");
+    expect(await confirm(`tasks/${taskId}`, "Start now")).toContain("Start this task now?");
+    expect(await harness.client.task(taskId)).toMatchObject({ state: "running" });
+    expect(await confirm(`tasks/${taskId}`, "Cancel the task")).toContain("cannot be resumed");
+    expect(await harness.client.task(taskId)).toMatchObject({ state: "cancelled" });
+    expect(await confirm(`devices/${spare.id}`, "Remove the device")).toContain("credential is barred");
+    expect((await harness.client.devices()).map(({ id }) => id)).not.toContain(spare.id);
+    await spare.kill();
+  },
+  limitMs,
+);
+
+test(
+  "shows a viewer no buttons, and the source refuses the requests behind them",
+  async () => {
+    const taskId = await createTask("--start", "+1d", "--target", "tag=nobody");
+    await signIn("vera");
+    const seen = await browser.run(
+      async ({ page, show }, { task, device }) => {
+        const buttons: string[] = [];
+        for (const place of [`tasks/${task}`, `devices/${device}`]) {
+          await show(place);
+          await page.locator("main dl.facts").first().waitFor();
+          buttons.push(...(await page.locator("main button").allInnerTexts()));
+        }
+        const pages = await page.locator("nav.pages").innerText();
+        const statuses = await page.evaluate(
+          async (requests) => {
+            const all = requests.map(([method, path]) => fetch(path!, { method: method! }));
+            return (await Promise.all(all)).map(({ status }) => status);
+          },
+          [
+            ["POST", `/v1/tasks/${task}/cancel`],
+            ["DELETE", `/v1/devices/${device}`],
+            ["GET", "/v1/audit"],
+          ],
+        );
+        return { buttons, pages, statuses };
+      },
+      { task: taskId, device: peers[0]!.id },
+    );
+    expect(seen.buttons).toEqual([]);
+    expect(seen.pages).not.toContain("Audit");
+    expect(seen.statuses).toEqual([403, 403, 403]);
+  },
+  limitMs,
+);
+
+test(
+  "asks to sign in again when the session ends, and after signing out",
+  async () => {
+    await signIn("anna");
+    const goodbye = await browser.run(async ({ page }) => {
+      await page.getByRole("button", { name: "Sign out" }).click();
+      return page.getByRole("status").innerText();
+    }, null);
+    expect(goodbye).toBe("You are signed out.");
+    await signIn("vera");
+    await harness.source.admin("user", "edit", "vera", "--disable");
+    const ended = await browser.run(async ({ page }) => {
+      await page.locator("nav.pages").getByRole("link", { name: "Tasks" }).click();
+      return page.getByRole("status").innerText();
+    }, null);
+    expect(ended).toContain("Your session ended");
+  },
+  limitMs,
+);
+
+test(
+  "signs in without TLS on loopback",
+  async () => {
+    await using plain = await openHarness({ sourceArgs: ["--no-tls"] });
+    const file = join(harness.folder, "password");
+    await plain.source.admin("user", "add", "otto", "--role", "operator", "--password-file", file);
+    const seen = await browser.run(
+      async ({ open, problems }, { url, password: right }) => {
+        const page = await open();
+        await page.goto(url);
+        await page.locator("[name=user]").fill("otto");
+        await page.locator("[name=password]").fill(right);
+        await page.locator("[type=submit]").click();
+        await page.locator("nav.pages").waitFor();
+        await page.waitForLoadState("networkidle");
+        return { text: await page.locator("main").innerText(), problems };
+      },
+      { url: plain.source.url, password },
+    );
+    expect(seen.text).toContain("No device has enrolled yet");
+    expect(seen.problems).toEqual([]);
+  },
+  limitMs,
+);
