@@ -70,8 +70,7 @@ const problemsOf = (where: string) =>
     await show(place);
     await page.locator("h1").waitFor();
     // Lists that are not there yet would not be looked at.
-    await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
-    await page.waitForLoadState("networkidle");
+    await page.waitForFunction("document.querySelector('[aria-busy=true]') === null");
     const overflow = await page.evaluate<number>(
       "document.documentElement.scrollWidth - document.documentElement.clientWidth",
     );

@@ -5,6 +5,15 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { endSession } from "./session.ts";
 
+/** Time without input after which pages are not refreshed, so that an unused session ends. */
+const idleMaxMs = 30 * 60_000;
+let lastInputMs = Date.now();
+for (const kind of ["pointerdown", "keydown", "focus"])
+  addEventListener(kind, () => {
+    lastInputMs = Date.now();
+  });
+const isWatched = (): boolean => !document.hidden && Date.now() - lastInputMs < idleMaxMs;
+
 /** Time limit of one request. */
 const timeoutMs = 30_000;
 
@@ -53,7 +62,7 @@ export type Loaded<T> = {
 };
 
 /**
- * Loads a path of the API, and again at an interval while the page is visible.
+ * Loads a path of the API, and again at an interval while a person watches the page.
  * @param path null: nothing is loaded
  * @param everyMs null: once
  */
@@ -80,7 +89,7 @@ export function useLoaded<T>(path: string | null, everyMs: number | null = null)
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isOver = false;
     const run = async (): Promise<void> => {
-      if (!document.hidden) await reload();
+      if (isWatched()) await reload();
       if (everyMs !== null && !isOver) timer = setTimeout(() => void run(), everyMs);
     };
     void reload();
