@@ -2,6 +2,7 @@
  * Console in a real browser, at a real source with two real agents: sign-in, every page, roles, and
  * a transfer that the page of the task shows.
  */
+import { Database } from "bun:sqlite";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
@@ -281,8 +282,20 @@ test(
   limitMs,
 );
 
+/** Adds devices to the catalog of a running source. */
+function addDevices(data: string, count: number): void {
+  using catalog = new Database(join(data, "catalog.db"));
+  catalog.run(
+    `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
+     INSERT INTO devices (id, credential_sha256, hostname, os, arch, agent_version, enrolled_at_ms, last_seen_at_ms)
+     SELECT printf('%016x', n), printf('%064x', n), printf('pc-%05d', n), 'linux', 'x64', '0.1.0', ?2, ?2
+     FROM numbers`,
+    [count, Date.now()],
+  );
+}
+
 test(
-  "signs in without TLS on loopback",
+  "signs in without TLS on loopback, and shows 10,000 devices in parts",
   async () => {
     await using plain = await openHarness({ sourceArgs: ["--no-tls"] });
     const file = join(harness.folder, "password");
@@ -302,6 +315,24 @@ test(
     );
     expect(seen.text).toContain("No device has enrolled yet");
     expect(seen.problems).toEqual([]);
+    addDevices(plain.source.data, 10_000);
+    const parts = await browser.run(async ({ page, show }) => {
+      await show("devices");
+      const rows = page.locator("tbody tr");
+      const paging = page.locator(".paging");
+      await paging.waitFor();
+      const counted = [await rows.count()];
+      const texts = [await paging.locator("span").innerText()];
+      await paging.getByRole("button", { name: "Next" }).click();
+      texts.push(await paging.locator("span").innerText());
+      await page.locator("[name=filter]").fill("name=pc-00042");
+      await page.keyboard.press("Enter");
+      await page.getByText("1 device", { exact: true }).waitFor();
+      counted.push(await rows.count());
+      return { counted, texts };
+    }, null);
+    expect(parts.counted).toEqual([100, 1]);
+    expect(parts.texts).toEqual(["1 to 100 of 10,000", "101 to 200 of 10,000"]);
   },
   limitMs,
 );

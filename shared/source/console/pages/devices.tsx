@@ -44,7 +44,7 @@ export function DevicesPage() {
             <Empty text={words.none} />
           ) : (
             <>
-              <p role="status">{words.count(count(found.length))}</p>
+              <p role="status">{words.count(count(found.length), found.length)}</p>
               <Table label={words.title} rows={found} keyOf={({ id }) => id} columns={columns()} />
             </>
           )

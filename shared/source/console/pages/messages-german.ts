@@ -156,7 +156,7 @@ export const german: Messages = {
     askStartNow: "Diesen Auftrag jetzt beginnen? Die Geräte warten nicht auf seinen Beginn.",
     askPause: "Diesen Auftrag anhalten? Die Geräte laden ihn erst weiter, wenn er fortgesetzt wird.",
     askResume: "Diesen Auftrag fortsetzen?",
-    askRetry: (count) => `Auf ${count} fehlgeschlagenen Geräten einen neuen Versuch beginnen?`,
+    askRetry: (count) => `Auf den fehlgeschlagenen Geräten (${count}) einen neuen Versuch beginnen?`,
     askCancel:
       "Diesen Auftrag abbrechen? Die Geräte hören auf, und er kann nicht fortgesetzt werden. Laufende Befehle werden nicht beendet.",
     live: "Alle 2 Sekunden aktualisiert",
@@ -174,7 +174,7 @@ export const german: Messages = {
     subnet: "Subnetz",
     lastSeen: "Zuletzt gesehen",
     none: "Kein Gerät passt.",
-    count: (count) => `${count} Geräte`,
+    count: (text, count) => (count === 1 ? "1 Gerät" : `${text} Geräte`),
   },
   device: {
     id: "Kennung",

@@ -174,7 +174,7 @@ export const english = {
     askStartNow: "Start this task now? Devices begin without waiting for its start time.",
     askPause: "Pause this task? Devices stop to download it until it is resumed.",
     askResume: "Resume this task?",
-    askRetry: (count: string) => `Start a new attempt on ${count} failed devices?`,
+    askRetry: (count: string) => `Start a new attempt on the devices that failed (${count})?`,
     askCancel: "Cancel this task? Devices stop, and it cannot be resumed. Commands that run are not ended.",
     live: "Updated every 2 seconds",
   },
@@ -191,7 +191,7 @@ export const english = {
     subnet: "Subnet",
     lastSeen: "Last seen",
     none: "No device matches.",
-    count: (count: string) => `${count} devices`,
+    count: (text: string, count: number) => (count === 1 ? "1 device" : `${text} devices`),
   },
   device: {
     id: "Id",

@@ -34,32 +34,39 @@ const lanesMax = 50;
 
 export function TaskPage({ id }: { id: string }) {
   const words = messages.value;
-  const path = `/v1/tasks/${encodeURIComponent(id)}`;
-  const failed = useLoaded<TaskDetail>(`${path}?devices=failed`, everyMs);
-  const total = failed.data?.devices.total ?? null;
-  const isLarge = total !== null && total > wholeListMax;
-  const list = isLarge ? "unfinished" : "all";
-  const detail = useLoaded<TaskDetail>(total === null ? null : `${path}?devices=${list}`, everyMs);
+  const loaded = useTask(id);
+  const task = loaded.data;
+  const isLarge = task !== null && task.devices.total > wholeListMax;
   return (
     <>
       <Heading text={words.tasks.one(id)}>
-        {failed.data && <TaskState state={failed.data.state} />}
-        {failed.data && isOpen(failed.data) && <small>{words.task.live}</small>}
+        {task && <TaskState state={task.state} />}
+        {task && isOpen(task) && <small>{words.task.live}</small>}
       </Heading>
-      <Shown loaded={failed}>
-        {(task) => (
+      <Shown loaded={loaded}>
+        {(shown) => (
           <>
-            <Actions task={task} loaded={failed} />
-            <TaskFacts task={task} />
+            <Actions task={shown} loaded={loaded} />
+            <TaskFacts task={shown} />
             <h2>{words.task.lanes}</h2>
-            {task.subnets.length === 0 && <Empty text={words.task.noDevices} />}
-            <Lanes subnets={task.subnets} devices={detail.data?.deviceList ?? []} />
+            {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
+            <Lanes subnets={shown.subnets} devices={shown.deviceList} />
+            <Devices devices={shown.deviceList} isLarge={isLarge} />
           </>
         )}
       </Shown>
-      {detail.data !== null && <Devices devices={detail.data.deviceList} isLarge={isLarge} />}
     </>
   );
+}
+
+/** Loads a task: first without most devices, which shows how many there are. */
+function useTask(id: string): Loaded<TaskDetail> {
+  const path = `/v1/tasks/${encodeURIComponent(id)}`;
+  const first = useLoaded<TaskDetail>(`${path}?devices=failed`);
+  const total = first.data?.devices.total ?? null;
+  const list = total !== null && total > wholeListMax ? "unfinished" : "all";
+  const detail = useLoaded<TaskDetail>(total === null ? null : `${path}?devices=${list}`, everyMs);
+  return total === null ? first : { ...detail, data: detail.data ?? first.data };
 }
 
 function Actions({ task, loaded: { reload } }: { task: TaskDetail; loaded: Loaded<TaskDetail> }) {
