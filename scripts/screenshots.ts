@@ -74,7 +74,6 @@ const take = (browser: Browser, folder: string, url: string, pictures: readonly 
           await page.locator("[type=submit]").click();
           await page.locator("nav.pages").waitFor();
           await show(place);
-          await page.waitForFunction("document.querySelector('[aria-busy=true]') === null");
           await page.waitForTimeout(500);
         }
         await page.screenshot({ path: `${given.folder}/${name}.png` });

@@ -69,9 +69,6 @@ const signIn = (user: string, { colorScheme = "light", width = 1280, language = 
 const problemsOf = (where: string) =>
   browser.run<string, string[]>(async ({ page, problems, violations, show }, place) => {
     await show(place);
-    await page.locator("h1").waitFor();
-    // Lists that are not there yet would not be looked at.
-    await page.waitForFunction("document.querySelector('[aria-busy=true]') === null");
     const overflow = await page.evaluate<number>(
       "document.documentElement.scrollWidth - document.documentElement.clientWidth",
     );
@@ -148,10 +145,7 @@ test(
     const seen = await browser.run(async ({ page, show }, id) => {
       await show(`tasks/${id}`);
       const lane = page.locator(".lane");
-      await lane.getByText(/bit\/s/).waitFor({ timeout: 40_000 });
-      await page.waitForFunction(String.raw`/[1-9][\d.]* [kM]bit\/s/.test(document.body.innerText)`, null, {
-        timeout: 40_000,
-      });
+      await lane.filter({ hasText: /[1-9][\d.]* [kM]bit\/s/ }).waitFor({ timeout: 40_000 });
       const during = await lane.innerText();
       await page.locator(".page-head .badge.good").waitFor({ timeout: 60_000 });
       await page.locator("tbody .badge.good").nth(1).waitFor({ timeout: 20_000 });
@@ -282,7 +276,7 @@ test(
   limitMs,
 );
 
-/** Adds devices to the catalog of a running source. */
+/** Adds devices to the catalog of a source. */
 function addDevices(data: string, count: number): void {
   using catalog = new Database(join(data, "catalog.db"));
   catalog.run(
@@ -315,7 +309,10 @@ test(
     );
     expect(seen.text).toContain("No device has enrolled yet");
     expect(seen.problems).toEqual([]);
+    // A running source locks its catalog.
+    await plain.source.program.stop();
     addDevices(plain.source.data, 10_000);
+    await plain.source.restart();
     const parts = await browser.run(async ({ page, show }) => {
       await show("devices");
       const rows = page.locator("tbody tr");

@@ -34,11 +34,16 @@ const tools = {
     tools.problems.length = 0;
     return page;
   },
-  /** Shows a page of the console, such as "tasks/7". */
+  /** Shows a page of the console, such as "tasks/7", and waits until it has loaded. */
   async show(place) {
-    await tools.page.evaluate((hash) => {
+    const { page } = tools;
+    await page.evaluate((hash) => {
       globalThis.location.hash = hash;
     }, `#/${place}`);
+    await page.locator("h1").waitFor();
+    // The content policy forbids a condition that the page itself evaluates.
+    do await page.waitForTimeout(50);
+    while ((await page.locator("[aria-busy=true]").count()) > 0);
   },
   /** Returns the violations that axe finds in the page, one sentence each. */
   async violations() {
