@@ -40,46 +40,48 @@ async function makeTasks(source: Source, folder: string): Promise<number> {
 async function nameDevices(source: Source, devices: readonly DemoDevice[]): Promise<void> {
   const client = await source.client();
   const known = await client.devices();
+  for (const place of places) await client.createSite(place);
   for (const [at, { id, subnet }] of devices.entries()) {
     const place = places[subnet.endsWith("1") ? 0 : 1];
     await source.admin("device", "rename", id, `${place.toLowerCase()}-pc${(at % 3) + 1}`);
     const subnetId = known.find((one) => one.id === id)?.subnetId;
     if (subnetId) await client.labelSubnet(subnetId, { name: `${place}-office`, site: place });
   }
-  await source.admin("tag", "add", "all", "pilot");
+  await source.admin("device", "tag", "all", "pilot");
   await source.admin("setting", "set", "--create", "night", "wanRate=100mbit");
 }
 
-type Picture = {
-  readonly name: string;
-  readonly place: string;
-  readonly dark?: boolean;
-  readonly width?: number;
-};
+type Look = { readonly dark?: boolean; readonly width?: number };
+type Picture = readonly [name: string, place: string];
 
-const take = (browser: Browser, folder: string, url: string, pictures: readonly Picture[]) =>
+/** Signs in once, and takes pictures of pages. */
+const take = (
+  browser: Browser,
+  at: { readonly folder: string; readonly url: string },
+  { dark = false, width = 1280 }: Look,
+  pictures: readonly Picture[],
+) =>
   browser.run(
     async ({ open, show }, given) => {
-      for (const { name, place, dark = false, width = 1280 } of given.pictures) {
-        const page = await open({
-          colorScheme: dark ? "dark" : "light",
-          viewport: { width, height: 800 },
-        });
-        await page.goto(given.url);
-        const nameField = page.locator("[name=user]");
-        await nameField.waitFor();
-        if (place !== "") {
-          await nameField.fill(given.user);
-          await page.locator("[name=password]").fill(given.password);
-          await page.locator("[type=submit]").click();
-          await page.locator("nav.pages").waitFor();
-          await show(place);
-          await page.waitForTimeout(500);
-        }
+      const page = await open({
+        colorScheme: given.dark ? "dark" : "light",
+        viewport: { width: given.width, height: 800 },
+      });
+      await page.goto(given.url);
+      const nameField = page.locator("[name=user]");
+      await nameField.waitFor();
+      await page.screenshot({ path: `${given.folder}/sign-in.png` });
+      await nameField.fill(given.user);
+      await page.locator("[name=password]").fill(given.password);
+      await page.locator("[type=submit]").click();
+      await page.locator("nav.pages").waitFor();
+      for (const [name, place] of given.pictures) {
+        await show(place);
+        await page.waitForTimeout(300);
         await page.screenshot({ path: `${given.folder}/${name}.png` });
       }
     },
-    { folder, url, user, password, pictures },
+    { ...at, dark, width, user, password, pictures },
   );
 
 async function main(out: string, cleanup: Cleanup): Promise<number> {
@@ -104,7 +106,6 @@ async function main(out: string, cleanup: Cleanup): Promise<number> {
   await nameDevices(source, devices);
   const browser = openBrowser();
   cleanup.add("close the browser", async () => browser[Symbol.asyncDispose]());
-  await take(browser, out, source.url, [{ name: "sign-in", place: "" }]);
   const task = await makeTasks(source, folder);
   const client = await source.client();
   for (;;) {
@@ -114,19 +115,22 @@ async function main(out: string, cleanup: Cleanup): Promise<number> {
     if (subnets.length > 0 && subnets.every(isMidway)) break;
     await Bun.sleep(250);
   }
-  await take(browser, out, source.url, [
-    { name: "task", place: `tasks/${task}` },
-    { name: "task-dark", place: `tasks/${task}`, dark: true },
-    { name: "task-narrow", place: `tasks/${task}`, width: 375 },
-    { name: "overview", place: "overview" },
-    { name: "tasks", place: "tasks" },
-    { name: "devices", place: "devices", dark: true },
-    { name: "device", place: `devices/${devices[0]!.id}` },
-    { name: "packages", place: "packages" },
-    { name: "settings", place: "settings" },
-    { name: "setting", place: "settings/default" },
-    { name: "audit", place: "audit" },
-    { name: "about", place: "about" },
+  const at = { folder: out, url: source.url };
+  await take(browser, at, { dark: true }, [
+    ["task-dark", `tasks/${task}`],
+    ["devices", "devices"],
+  ]);
+  await take(browser, at, { width: 375 }, [["task-narrow", `tasks/${task}`]]);
+  await take(browser, at, {}, [
+    ["task", `tasks/${task}`],
+    ["overview", "overview"],
+    ["tasks", "tasks"],
+    ["device", `devices/${devices[0]!.id}`],
+    ["packages", "packages"],
+    ["settings", "settings"],
+    ["setting", "settings/default"],
+    ["audit", "audit"],
+    ["about", "about"],
   ]);
   console.log(out);
   return 0;

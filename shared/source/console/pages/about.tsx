@@ -33,7 +33,7 @@ export function AboutPage() {
         {({ root, file }) => (
           <Facts
             facts={[
-              [words.keys, file.embedded ? words.keysHere : words.keysElsewhere],
+              [words.keysPlace, file.embedded ? words.keysHere : words.keysElsewhere],
               [words.roots, <code>{root}</code>],
             ]}
           />
@@ -53,9 +53,6 @@ function factsOf({ name, role, scope, session }: CallerView): Fact[] {
     [words.scope, scope.join(", ") || words.everything],
     ...(session === null
       ? []
-      : ([
-          [words.session, words.sessionEnds(time(session.endsAtMs))],
-          ["", words.idleEnds(time(session.idleEndsAtMs))],
-        ] as const)),
+      : ([[words.ends, words.sessionEnds(time(session.endsAtMs), time(session.idleEndsAtMs))]] as const)),
   ];
 }

@@ -93,7 +93,7 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
       keyOf={({ sequence }) => sequence}
       columns={[
         { name: words.at, cell: ({ atMs }) => <Time atMs={atMs} /> },
-        { name: words.actor, cell: ({ actor, kind }) => (actor === "" ? kind : `${actor} (${kind})`) },
+        { name: words.actor, cell: (row) => <span class="name">{whoOf(row)}</span> },
         { name: words.action, cell: ({ action }) => <code>{action}</code> },
         { name: words.object, cell: ({ object }) => object },
         { name: words.result, cell: (row) => (row.count > 1 ? `${row.result} × ${row.count}` : row.result) },
@@ -102,6 +102,9 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
     />
   );
 }
+
+const whoOf = ({ actor, kind }: AuditRow): string =>
+  actor === "" || actor === kind ? kind : `${actor} (${kind})`;
 
 function Change({ row: { before, after, address } }: { row: AuditRow }) {
   const words = messages.value.audit;

@@ -146,7 +146,7 @@ function History({ tasks }: DeviceTasks) {
         },
         { name: words.devices.state, cell: ({ state }) => <DeviceState state={state} /> },
         { name: words.tasks.action, cell: ({ action }) => words.actions[action] },
-        { name: words.devices.lastSeen, cell: ({ updatedAtMs }) => <Time atMs={updatedAtMs} /> },
+        { name: words.device.reported, cell: ({ updatedAtMs }) => <Time atMs={updatedAtMs} /> },
         { name: words.task.reason, cell: ({ reasons }) => <span lang="en">{reasonsText(reasons)}</span> },
       ]}
     />

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { SettingView } from "../../../api/schema/settings.ts";
 import { settingFields, type SettingField } from "../../../model/setting.ts";
-import { formatSettingValue } from "../../../model/setting-words.ts";
+import { formatSettingValue, settingKeyOf } from "../../../model/setting-words.ts";
 import type { SettingList } from "./answers.ts";
 import { Badge, Facts, Heading, Shown, Table } from "./elements.tsx";
 import { messages } from "./language.ts";
@@ -50,7 +50,8 @@ export function SettingsPage() {
               { name: words.parent, cell: ({ parent }) => parent ?? words.builtIn },
               {
                 name: words.differences,
-                cell: ({ differences }) => Object.keys(differences).join(", ") || messages.value.none,
+                cell: ({ differences }) =>
+                  Object.keys(differences).map(keyText).join(", ") || messages.value.none,
               },
               { name: words.devices, isNumber: true, cell: ({ devices }) => count(devices) },
               { name: words.tasks, isNumber: true, cell: ({ openTasks }) => count(openTasks) },
@@ -106,11 +107,14 @@ export function SettingPage({ id }: { id: string }) {
   );
 }
 
+const isKnown = (field: string): field is SettingField =>
+  (settingFields as readonly string[]).includes(field);
+
+const keyText = (field: string): string => (isKnown(field) ? settingKeyOf(field) : field);
+
 /** Returns a value as the command line writes it. A later version may have other fields. */
 const valueText = (field: string, value: unknown): string =>
-  (settingFields as readonly string[]).includes(field)
-    ? formatSettingValue(field as SettingField, value)
-    : JSON.stringify(value);
+  isKnown(field) ? formatSettingValue(field, value) : JSON.stringify(value);
 
 function Values({ setting, isOwnOnly }: { setting: SettingView; isOwnOnly: boolean }) {
   const words = messages.value.settings;
@@ -124,7 +128,7 @@ function Values({ setting, isOwnOnly }: { setting: SettingView; isOwnOnly: boole
       rows={fields}
       keyOf={([field]) => field}
       columns={[
-        { name: words.field, cell: ([field]) => field },
+        { name: words.field, cell: ([field]) => keyText(field) },
         { name: words.value, cell: ([field, value]) => <code>{valueText(field, value)}</code> },
         {
           name: words.origin,

@@ -108,6 +108,9 @@ function TaskFacts({ task }: { task: TaskDetail }) {
   const words = messages.value;
   const { complete, total } = task.devices;
   const share = words.tasks.ofTotal(count(complete), count(total));
+  const verifiedBytes = task.subnets.reduce((sum, { bytesVerified }) => sum + bytesVerified, 0);
+  const allBytes = task.subnets.reduce((sum, { bytesTotal }) => sum + bytesTotal, 0);
+  const verified = `${words.task.verified}: ${percent(verifiedBytes / Math.max(1, allBytes))}`;
   const runs = task.command ?? task.run;
   const facts: Fact[] = [
     [
@@ -128,7 +131,7 @@ function TaskFacts({ task }: { task: TaskDetail }) {
   ];
   return (
     <>
-      <Bar value={complete} max={total} label={`${words.tasks.progress}: ${share}`} />
+      <Bar value={verifiedBytes} max={allBytes} label={verified} />
       <Facts facts={facts} />
     </>
   );
@@ -160,6 +163,14 @@ function explaining(subnet: TaskSubnet, devices: readonly TaskDevice[]): readonl
   return [representative, other].filter((device) => device !== undefined);
 }
 
+/** Returns the name of a representative, which the lane knows by its host name. */
+const nameIn = (devices: readonly TaskDevice[], one: { deviceId: string; hostname: string }): string =>
+  nameOf(devices.find(({ deviceId }) => deviceId === one.deviceId) ?? { name: null, hostname: one.hostname });
+
+/** Returns a text with the names of devices in place of their ids. */
+const withNames = (text: string, devices: readonly TaskDevice[]): string =>
+  text.replace(/\b[0-9a-f]{16}\b/, (id) => nameIn(devices, { deviceId: id, hostname: id }));
+
 function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskDevice[] }) {
   const words = messages.value.task;
   const name = subnet.name ?? subnet.cidr;
@@ -173,7 +184,9 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
       subnet.representative === null ? (
         words.noRepresentative
       ) : (
-        <a href={addressOf("devices", subnet.representative.deviceId)}>{subnet.representative.hostname}</a>
+        <a href={addressOf("devices", subnet.representative.deviceId)}>
+          {nameIn(devices, subnet.representative)}
+        </a>
       ),
     ],
     [words.peers, count(peers)],
@@ -187,7 +200,7 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
     <section class="lane" aria-label={title}>
       <h3>
         {title}
-        {subnet.site !== null && <small> {subnet.site}</small>}
+        {subnet.site !== null && <small> · {subnet.site}</small>}
       </h3>
       <p class="share">
         <Bar value={subnet.bytesVerified} max={subnet.bytesTotal} label={verified} />
@@ -197,7 +210,7 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
       <ul class="reasons">
         {explaining(subnet, devices).map((device) => (
           <li key={device.deviceId}>
-            <strong>{nameOf(device)}</strong> <Why device={device} />
+            <strong>{nameOf(device)}</strong> <Why device={device} among={devices} />
           </li>
         ))}
       </ul>
@@ -206,11 +219,11 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
 }
 
 /** Way and reason in words. The words of reasons are English in every language. */
-function Why({ device: { way, reasons } }: { device: TaskDevice }) {
+function Why({ device: { way, reasons }, among }: { device: TaskDevice; among: readonly TaskDevice[] }) {
   return (
     <>
       {way !== "none" && <Badge kind="quiet" text={messages.value.ways[way]} />}{" "}
-      <span lang="en">{reasonsText(reasons)}</span>
+      <span lang="en">{withNames(reasonsText(reasons), among)}</span>
     </>
   );
 }
@@ -238,7 +251,7 @@ const receivedText = (from: TaskDevice["from"]): string =>
     .map((origin) => `${messages.value.task.from[origin]} ${size(from[origin])}`)
     .join(", ") || "–";
 
-function deviceColumns(): Column<TaskDevice>[] {
+function deviceColumns(devices: readonly TaskDevice[]): Column<TaskDevice>[] {
   const words = messages.value.task;
   return [
     {
@@ -267,7 +280,7 @@ function deviceColumns(): Column<TaskDevice>[] {
       name: words.received,
       cell: ({ from }) => receivedText(from),
     },
-    { name: words.reason, cell: (device) => <Why device={device} /> },
+    { name: words.reason, cell: (device) => <Why device={device} among={devices} /> },
   ];
 }
 
@@ -283,7 +296,7 @@ function Devices({ devices, isLarge }: { devices: readonly TaskDevice[]; isLarge
           label={words.devices}
           rows={devices}
           keyOf={({ deviceId }) => deviceId}
-          columns={deviceColumns()}
+          columns={deviceColumns(devices)}
         />
       )}
       {failed?.command && (
