@@ -3,7 +3,7 @@
  * a transfer that the page of the task shows.
  */
 import { Database } from "bun:sqlite";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 import { browserPrograms, openBrowser, type Browser } from "../scripts/rig/browser.ts";
@@ -20,6 +20,8 @@ let harness: Harness;
 let browser: Browser;
 let peers: Peer[] = [];
 let packageId = "";
+const providerSecret = "a secret of thirty characters!";
+let provider: Bun.Subprocess<"pipe", "pipe", "ignore"> | null = null;
 
 beforeAll(async () => {
   harness = await openHarness({ settings: ["wanRate=10mbit"] });
@@ -40,19 +42,25 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
+  // The provider ends with its input.
+  await provider?.stdin.end();
   await browser?.[Symbol.asyncDispose]();
   await harness?.[Symbol.asyncDispose]();
 });
 
-type Look = { colorScheme?: "light" | "dark"; width?: number; language?: string };
+type Look = { colorScheme?: "light" | "dark"; width?: number; language?: string; timezoneId?: string };
 
 /** Opens a new browser window and signs in. */
-const signIn = (user: string, { colorScheme = "light", width = 1280, language = "en-GB" }: Look = {}) =>
+const signIn = (
+  user: string,
+  { colorScheme = "light", width = 1280, language = "en-GB", timezoneId = "UTC" }: Look = {},
+) =>
   browser.run(
     async ({ open }, given) => {
       const { colorScheme: scheme, width: pageWidth, language: locale, user: name, url } = given;
       const page = await open({
         colorScheme: scheme,
+        timezoneId: given.timezoneId,
         locale,
         viewport: { width: pageWidth, height: 900 },
       });
@@ -62,7 +70,7 @@ const signIn = (user: string, { colorScheme = "light", width = 1280, language = 
       await page.locator("[type=submit]").click();
       await page.locator("nav.pages").waitFor();
     },
-    { colorScheme, width, language, user, password, url: harness.source.url },
+    { colorScheme, width, language, timezoneId, user, password, url: harness.source.url },
   );
 
 /** Shows a page of the console, and returns the problems that the browser and axe report. */
@@ -145,7 +153,7 @@ test(
     const seen = await browser.run(async ({ page, show }, id) => {
       await show(`tasks/${id}`);
       const lane = page.locator(".lane");
-      await lane.filter({ hasText: /[1-9][\d.]* [kM]bit\/s/ }).waitFor({ timeout: 40_000 });
+      await lane.filter({ hasText: /[1-9][\d.]*\s[kM]bit\/s/ }).waitFor({ timeout: 40_000 });
       const during = await lane.innerText();
       await page.locator(".page-head .badge.good").waitFor({ timeout: 60_000 });
       await page.locator("tbody .badge.good").nth(1).waitFor({ timeout: 20_000 });
@@ -199,6 +207,80 @@ test(
     expect(seen.german).toContain("Geräte");
     expect(seen.english).toContain("Devices");
     expect(seen).toMatchObject({ kept: seen.english, lang: "en" });
+  },
+  limitMs,
+);
+
+test(
+  "shows times in the zone of the viewer",
+  async () => {
+    const taskId = await createTask("--start", "2030-01-31T22:30:00Z", "--target", "tag=nobody");
+    await signIn("anna", { timezoneId: "Asia/Tokyo" });
+    const seen = await browser.run(async ({ page, show }, id) => {
+      await show(`tasks/${id}`);
+      return page.locator("main time").first().innerText();
+    }, taskId);
+    expect(seen).toMatch(/1 Feb 2030.*0?7:30/);
+  },
+  limitMs,
+);
+
+/** Starts a provider with a person of the group "staff". @returns its issuer */
+async function startProvider(sourceUrl: string): Promise<string> {
+  const clients = [
+    {
+      client_id: "flockcast",
+      client_secret: providerSecret,
+      redirect_uris: [`${sourceUrl}/v1/sign-in/provider/callback`],
+    },
+  ];
+  const accounts = { carl: { preferred_username: "carl", groups: ["staff"] } };
+  const words = [join(import.meta.dir, "openid-provider.mjs"), JSON.stringify({ clients, accounts })];
+  provider = Bun.spawn([process.execPath, ...words], { stdin: "pipe", stdout: "pipe", stderr: "ignore" });
+  const { value } = await provider.stdout.getReader().read();
+  return new TextDecoder().decode(value).trim();
+}
+
+test(
+  "signs people in at a provider, once one is configured",
+  async () => {
+    const { url, data } = harness.source;
+    const hasLink = () =>
+      browser.run(async ({ open }, address) => {
+        const page = await open();
+        await page.goto(address);
+        await page.locator("[type=submit]").waitFor();
+        await page.waitForLoadState("networkidle");
+        return (await page.locator("main a").count()) > 0;
+      }, url);
+    expect(await hasLink()).toBe(false);
+    const issuer = await startProvider(url);
+    const token = (await readFile(join(data, "admin.token"), "utf8")).trim();
+    const set = await fetch(`${url}/v1/single-sign-on`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({
+        issuer,
+        clientId: "flockcast",
+        clientSecret: providerSecret,
+        publicUrl: url,
+        requested: ["openid", "profile", "groups"],
+        roles: [{ group: "staff", role: "viewer" }],
+      }),
+      tls: { rejectUnauthorized: false },
+    });
+    expect([set.status, set.ok ? "" : await set.text()]).toEqual([200, ""]);
+    expect(await hasLink()).toBe(true);
+    const person = await browser.run(async ({ page }) => {
+      await page.locator("main a").click();
+      await page.locator("[name=login]").fill("carl");
+      await page.locator("[name=password]").fill("any");
+      await page.locator("[type=submit]").click();
+      await page.getByRole("button", { name: "Continue" }).click();
+      await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+      return page.locator(".person").innerText();
+    }, null);
+    expect(person).toContain("carl (viewer)");
   },
   limitMs,
 );
@@ -311,6 +393,12 @@ test(
     expect(seen.problems).toEqual([]);
     // A running source locks its catalog.
     await plain.source.program.stop();
+    const problem = await browser.run(async ({ page, show }) => {
+      await show("packages");
+      return page.getByRole("alert").innerText();
+    }, null);
+    expect(problem).toContain("The source does not answer");
+    expect(problem).toContain("Check the network");
     addDevices(plain.source.data, 10_000);
     await plain.source.restart();
     const parts = await browser.run(async ({ page, show }) => {

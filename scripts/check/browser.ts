@@ -28,7 +28,9 @@ const isForBrowsers = (path: string): boolean =>
  * @param files path from the project's root → text
  */
 export function browserProblems(files: ReadonlyMap<string, string>): string[] {
-  const waiting = [...files.keys()].filter((path) => path.startsWith(pagesFolder) && isCode(path));
+  const waiting = [...files.keys()].filter(
+    (path) => path.startsWith(pagesFolder) && isCode(path) && !path.endsWith(".test.ts"),
+  );
   const seen = new Set(waiting);
   const problems: string[] = [];
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {

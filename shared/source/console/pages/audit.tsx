@@ -95,7 +95,7 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
         { name: words.at, cell: ({ atMs }) => <Time atMs={atMs} /> },
         { name: words.actor, cell: (row) => <span class="name">{whoOf(row)}</span> },
         { name: words.action, cell: ({ action }) => <code>{action}</code> },
-        { name: words.object, cell: ({ object }) => object },
+        { name: words.object, cell: ({ object }) => withShortIds(object) },
         { name: words.result, cell: (row) => (row.count > 1 ? `${row.result} × ${row.count}` : row.result) },
         { name: words.change, cell: (row) => <Change row={row} /> },
       ]}
@@ -106,7 +106,11 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
 const whoOf = ({ actor, kind }: AuditRow): string =>
   actor === "" || actor === kind ? kind : `${actor} (${kind})`;
 
-function Change({ row: { before, after, address } }: { row: AuditRow }) {
+/** Returns the text with the beginnings of ids of packages, which are 64 digits. */
+const withShortIds = (object: string): string =>
+  object.replaceAll(/\b[0-9a-f]{64}\b/g, (id) => `${id.slice(0, 12)}…`);
+
+function Change({ row: { object, before, after, address } }: { row: AuditRow }) {
   const words = messages.value.audit;
   return (
     <details class="small">
@@ -114,6 +118,7 @@ function Change({ row: { before, after, address } }: { row: AuditRow }) {
       <p>
         {words.address}: {address || "–"}
       </p>
+      {object !== withShortIds(object) && <Part name={words.object} text={object} />}
       {before !== null && <Part name={words.before} text={before} />}
       {after !== null && <Part name={words.after} text={after} />}
     </details>

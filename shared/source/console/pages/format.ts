@@ -1,26 +1,23 @@
 /** Quantities and times as people write them, in a language and in the zone of the viewer. */
 
 /** Steps of 1,000 from a unit to the next one. */
-const sizeUnits = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte"] as const;
-const rateUnits = ["bit", "kilobit", "megabit", "gigabit"] as const;
+const sizeUnits = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
+const rateUnits = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"] as const;
 
+/** The space does not break. Units of `Intl` are words in some languages: "Bit", "byte". */
 function scaled(value: number, units: readonly string[], language: string): string {
   let [rest, step] = [value, 0];
-  // 999.95 would be shown as 1,000.
-  while (rest >= 999.95 && step < units.length - 1) [rest, step] = [rest / 1_000, step + 1];
+  // Otherwise 999,950 would be shown as 1,000 k.
+  while (rest >= 999.5 && step < units.length - 1) [rest, step] = [rest / 1_000, step + 1];
   const maximumFractionDigits = step === 0 || rest >= 100 ? 0 : 1;
-  const options = { style: "unit", unit: units[step]!, unitDisplay: "short", maximumFractionDigits } as const;
-  return new Intl.NumberFormat(language, options).format(rest);
+  return `${new Intl.NumberFormat(language, { maximumFractionDigits }).format(rest)}\u00a0${units[step]}`;
 }
 
 /** Returns "3.2 MB". */
 export const sizeText = (bytes: number, language: string): string => scaled(bytes, sizeUnits, language);
 
-/** Returns "12.5 Mbit/s"; the browser's own unit would be "Mb". */
-export function rateText(bps: number, language: string): string {
-  const text = scaled(bps, rateUnits, language);
-  return `${text.replace(/bit$|b$/, "")}bit/s`;
-}
+/** Returns "12.5 Mbit/s". */
+export const rateText = (bps: number, language: string): string => scaled(bps, rateUnits, language);
 
 export const numberText = (value: number, language: string): string =>
   new Intl.NumberFormat(language).format(value);
