@@ -416,6 +416,7 @@ test(
       { url: plain.source.url, password },
     );
     expect(seen.text).toContain("No device has enrolled yet");
+    expect(seen.text).toContain(`flockcast-peer run --source ${plain.source.url} --enroll-file`);
     expect(seen.problems).toEqual([]);
     // A running source locks its catalog.
     await plain.source.program.stop();

@@ -98,7 +98,6 @@ export const german: Messages = {
     suspended: (name) => `${name} wartet auf eine Freigabe`,
     moreSuspended: (count) => `${count} weitere Geräte warten auf eine Freigabe`,
     unsigned: (count) => `${count} Änderungen warten auf eine Unterschrift; bis dahin gelten sie nicht`,
-    unsignedHint: "flockcast-source trust sign",
     noDevices: "Noch kein Gerät ist angemeldet. Auf einem Gerät:",
     noPackages: "Noch kein Paket ist veröffentlicht. Eine Datei oder einen Ordner veröffentlichen:",
     noTasks: "Kein Auftrag ist offen. Geräten ein Paket geben:",

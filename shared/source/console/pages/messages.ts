@@ -116,7 +116,6 @@ export const english = {
     suspended: (name: string) => `${name} waits for an approval`,
     moreSuspended: (count: string) => `${count} more devices wait for an approval`,
     unsigned: (count: string) => `${count} changes wait for a signature; devices ignore them until then`,
-    unsignedHint: "flockcast-source trust sign",
     noDevices: "No device has enrolled yet. On a device, run:",
     noPackages: "No package is published yet. Publish a file or a folder:",
     noTasks: "No task is open. Give devices a package:",

@@ -2,6 +2,7 @@
 import type { Device } from "../../../api/schema/device.ts";
 import type { TrustView } from "../../../api/schema/trust.ts";
 import type { DeviceList, PackageList, TaskList } from "./answers.ts";
+import { createTaskLine, enrolLine, publishLine, signLine } from "./command-lines.ts";
 import { Command, Empty, Heading, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { useLoaded } from "./request.ts";
@@ -14,10 +15,6 @@ const tasksEveryMs = 5_000;
 const devicesEveryMs = 60_000;
 /** Devices that are named; the others are counted. */
 const namedMax = 5;
-
-export const createTaskLine = "flockcast-source task create NAME --target all";
-export const publishLine = "flockcast-source publish PATH --name NAME --version VERSION";
-const enrolLine = "flockcast-peer run --source URL --enroll-file FILE";
 
 export function OverviewPage() {
   const words = messages.value;
@@ -120,7 +117,7 @@ function Attention({ tasks, devices, trust }: AttentionParts) {
         {trust.unsigned > 0 && (
           <li>
             {words.unsigned(count(trust.unsigned))}
-            <Command line={words.unsignedHint} />
+            <Command line={signLine} />
           </li>
         )}
       </ul>

@@ -1,9 +1,9 @@
 /** List of packages, and one package with its commands and web sites. */
 import type { PublishedPackage } from "../../../api/schema/admin.ts";
 import type { PackageList } from "./answers.ts";
+import { publishLine } from "./command-lines.ts";
 import { Badge, Empty, Facts, Heading, Shown, Table, Time } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { publishLine } from "./overview.tsx";
 import { useLoaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { count, size } from "./texts.ts";

@@ -2,12 +2,11 @@
 import { useState } from "preact/hooks";
 import type { CallerView } from "../../../api/schema/users.ts";
 import type { SignInWays } from "./answers.ts";
+import { addUserLine } from "./command-lines.ts";
 import { Command, Heading, Problem } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { ask, RequestError, useLoaded } from "./request.ts";
 import { beginSession, farewell } from "./session.ts";
-
-const firstUserLine = "flockcast-source user add NAME --role administrator";
 
 export function SignInPage() {
   const words = messages.value.signIn;
@@ -61,7 +60,7 @@ export function SignInPage() {
       )}
       <details>
         <summary>{words.first}</summary>
-        <Command line={firstUserLine} />
+        <Command line={addUserLine} />
       </details>
     </main>
   );

@@ -1,9 +1,9 @@
 /** List of tasks: the open ones, or all. */
 import { useState } from "preact/hooks";
 import type { TaskList } from "./answers.ts";
+import { createTaskLine } from "./command-lines.ts";
 import { Empty, Heading, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { createTaskLine } from "./overview.tsx";
 import { useLoaded } from "./request.ts";
 import { isOpen, TaskTable } from "./task-table.tsx";
 
