@@ -28,16 +28,27 @@ export function Heading({ text, children }: { text: string; children?: Component
   );
 }
 
-/** A refused or unanswered request, with a next step. */
+/** Texts of the source begin in lower case, as on a command line. */
+const asSentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+
+/** A refused or unanswered request, with a next step. Texts of the source are English. */
 export function Problem({ error, onRetry }: { error: RequestError; onRetry?: () => unknown }) {
   const words = messages.value;
   const isUnanswered = error.status === 0;
   return (
     <div class="notice problem" role="alert">
       <p>
-        <strong>{isUnanswered ? words.unreachable : error.message}</strong>
+        {isUnanswered ? (
+          <strong>{words.unreachable}</strong>
+        ) : (
+          <strong lang="en">{asSentence(error.message)}</strong>
+        )}
       </p>
-      <p>{isUnanswered ? words.unreachableHint : (error.hint ?? words.refusedHint)}</p>
+      {isUnanswered || error.hint === null ? (
+        <p>{isUnanswered ? words.unreachableHint : words.refusedHint}</p>
+      ) : (
+        <p lang="en">{asSentence(error.hint)}</p>
+      )}
       {onRetry && (
         <button type="button" class="secondary" onClick={() => void onRetry()}>
           {words.retry}
