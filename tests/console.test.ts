@@ -332,6 +332,36 @@ test(
 );
 
 test(
+  "shows the output of a failed command, and starts another attempt",
+  async () => {
+    const command = "echo the disk is wrong; exit 3";
+    const target = `device:${peers[0]!.id}`;
+    const taskId = await harness.createTask(packageId, { action: "run", command, target });
+    await harness.waitForTask(taskId, ({ devices }) => devices.failed === 1);
+    await signIn("anna");
+    const seen = await browser.run(async ({ page, show, violations }, id) => {
+      await show("overview");
+      const attention = await page.locator(".attention").innerText();
+      await show(`tasks/${id}`);
+      await page.locator("main details summary").click();
+      return {
+        attention,
+        text: await page.locator("main").innerText(),
+        violations: await violations(),
+      };
+    }, taskId);
+    expect(seen.attention).toContain(`1 failed in task ${taskId}: tool`);
+    expect(seen.text).toContain("the disk is wrong");
+    expect(seen.violations).toEqual([]);
+    const question = await confirm(`tasks/${taskId}`, "Retry failed devices");
+    expect(question).toContain("on the devices that failed (1)?");
+    await harness.waitForTask(taskId, ({ deviceList }) => deviceList[0]?.attempt === 2);
+    await harness.source.admin("task", "cancel", String(taskId));
+  },
+  limitMs,
+);
+
+test(
   "shows a viewer no buttons, and the source refuses the requests behind them",
   async () => {
     const taskId = await createTask("--start", "+1d", "--target", "tag=nobody");
