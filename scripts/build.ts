@@ -2,7 +2,7 @@
  * `bun run build [--target NAME|all]… [--role NAME]… [--out DIR] [--key FILE]`: standalone
  * executables of the three roles, one file each, with a bill of materials, SHA256SUMS and its
  * signature. Default: this machine's target, into dist/. The builds are reproducible: the same
- * commit gives the same bytes.
+ * commit gives the same bytes, if node_modules is a folder of the checkout and not a link.
  */
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";

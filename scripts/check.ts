@@ -17,6 +17,8 @@ const steps = [
     command: ["node_modules/oxlint/bin/oxlint", "--ignore-pattern=.bun", "--ignore-pattern=dist"],
   },
   { name: "types", command: ["check", "--no-script"] },
+  // Code for browsers has types of its own.
+  { name: "types of the console", command: ["check", "--no-script", "-p", "shared/source/console/pages"] },
 ] as const;
 
 type CheckResult = { readonly name: string; readonly passed: boolean };

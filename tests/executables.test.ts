@@ -110,6 +110,28 @@ test("completes a task with right copies on a source and two peers run as execut
   for (const peer of peers) expect(await harness.copyError(peer, original, "tool", "1.2")).toBeNull();
 }, 120_000);
 
+test("serve the console from the executable of the source, as a script does", async () => {
+  const kinds: string[][] = [];
+  for (const programs of [programsFromFolder(folder), programsFromSource]) {
+    await using harness = await openHarness({ programs });
+    const get = (path: string) =>
+      fetch(`${harness.source.url}${path}`, { tls: { rejectUnauthorized: false } });
+    const page = await get("/");
+    expect([page.status, page.headers.get("cache-control")]).toEqual([200, "no-cache"]);
+    expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
+    const addresses = [...(await page.text()).matchAll(/(?:src|href)="([^"]+)"/g)].map(([, one]) => one!);
+    const parts = await Promise.all(addresses.map((address) => get(address)));
+    for (const file of parts) {
+      expect(file.status).toBe(200);
+      expect(file.headers.get("cache-control")).toContain("immutable");
+      expect((await file.text()).length).toBeGreaterThan(100);
+    }
+    kinds.push(parts.map((file) => file.headers.get("content-type") ?? ""));
+  }
+  expect(kinds[0]).toHaveLength(3);
+  expect(kinds[0]).toEqual(kinds[1]!);
+}, 120_000);
+
 /** Makes an authority, and a certificate for localhost that it has issued. */
 function makeAuthority(at: string) {
   const path = (name: string): string => join(at, name);

@@ -332,7 +332,11 @@ describe("single sign-on", () => {
       provider: { issuer, redirectUrl: `${source.url}/v1/sign-in/provider/callback` },
     });
     const ways = await new TestBrowser().send(`${source.url}/v1/sign-in`);
-    expect(await ways.json()).toEqual({ password: true, provider: { issuer, path: "/v1/sign-in/provider" } });
+    expect(await ways.json()).toEqual({
+      password: true,
+      provider: { issuer, path: "/v1/sign-in/provider" },
+      signedIn: false,
+    });
   });
 
   test("is not set for a provider without TLS on another machine, or one that does not answer", async () => {

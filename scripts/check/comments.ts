@@ -92,7 +92,7 @@ export function commentProblemsOf(path: string, source: string): string[] {
 /** Returns the problems of all files. @param files path from the project's root → text */
 export const commentProblems = (files: ReadonlyMap<string, string>): string[] =>
   [...files]
-    .filter(([path]) => /\.(ts|mjs)$/.test(path) && !path.endsWith("check/comments.ts"))
+    .filter(([path]) => /\.(tsx?|mjs)$/.test(path) && !path.endsWith("check/comments.ts"))
     .flatMap(([path, source]) => commentProblemsOf(path, source));
 
 if (import.meta.main) {

@@ -55,7 +55,7 @@ const rankOf = (layer: string): number => layers.indexOf(layer as (typeof layers
 export function layerProblems(files: ReadonlyMap<string, string>): string[] {
   const problems: string[] = [];
   for (const [path, text] of files) {
-    if (!path.endsWith(".ts") || isTestFile(path)) continue;
+    if (!/\.tsx?$/.test(path) || isTestFile(path)) continue;
     const from = layerOf(path);
     if (rankOf(from) < 0 && from !== unlayeredFolder) {
       problems.push(`${path}: the folder "${from}" has no place in the order of scripts/check/layers.ts`);

@@ -1,15 +1,15 @@
 /**
  * Names of files in comments and documents: each must exist, so that the rename of a file includes
- * them. Only names that end in .ts, .mjs or .wat are checked. The end of a path is enough.
+ * them. Only names that end in .ts, .tsx, .mjs or .wat are checked. The end of a path is enough.
  */
-const mentionPattern = /(?<![\w./*-])(?:\.{0,2}\/)?((?:[\w.-]+\/)*[\w-][\w.-]*\.(?:ts|mjs|wat))\b/g;
+const mentioned = /(?<![\w./*-])(?:\.{0,2}\/)?((?:[\w.-]+\/)*[\w-][\w.-]*\.(?:tsx?|mjs|wat))\b/g;
 
 /** Returns the comments of a program, one after the other. */
 const commentsOf = (text: string): string =>
   [...text.matchAll(/\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*|;;.*/g)].map(([comment]) => comment).join("\n");
 
 const isChecked = (path: string): boolean =>
-  /\.(ts|mjs|wat|md)$/.test(path) && !path.endsWith(".test.ts") && !path.startsWith("docs/stories/");
+  /\.(tsx?|mjs|wat|md)$/.test(path) && !path.endsWith(".test.ts") && !path.startsWith("docs/stories/");
 
 /**
  * Returns one sentence for each named file that does not exist.
@@ -21,7 +21,7 @@ export function mentionProblems(files: ReadonlyMap<string, string>): string[] {
   for (const [path, text] of files) {
     if (!isChecked(path)) continue;
     const checked = path.endsWith(".md") ? text : commentsOf(text);
-    for (const [, name] of checked.matchAll(mentionPattern))
+    for (const [, name] of checked.matchAll(mentioned))
       if (!names.has(name!)) problems.push(`${path} names "${name}", which is not a file of the project`);
   }
   return problems;

@@ -6,7 +6,7 @@
 
 /** Returns whether the rules apply. Scripts and tests that need Linux check for it themselves. */
 const isProduct = (path: string): boolean =>
-  /^(shared|roles)\/.*\.ts$/.test(path) && !path.endsWith(".test.ts");
+  /^(shared|roles)\/.*\.tsx?$/.test(path) && !path.endsWith(".test.ts");
 
 /**
  * Returns one sentence for each rule that a file of the product breaks.

@@ -10,6 +10,7 @@ import type { errorSchema } from "../api/schema/common.ts";
 import { version } from "../version.ts";
 import { TrustError } from "../model/trust/index.ts";
 import { healthSchema } from "../api/schema/admin.ts";
+import { serveConsole } from "./console/serve-console.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { ApiError } from "./api-error.ts";
 import { allow } from "./auth.ts";
@@ -71,6 +72,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
     const route = routePath(c, -1);
     metrics.requests.inc({ method: c.req.method, route, status: String(c.res.status) });
   });
+  app.use(serveConsole());
   app.get(
     "/healthz",
     documented({ summary: "Health of the source", audience: ["anyone"], answer: healthSchema }),

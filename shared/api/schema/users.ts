@@ -46,6 +46,8 @@ export const signInWaysSchema = v.object({
   password: v.boolean(),
   /** Null without single sign-on; otherwise the provider, and where its sign-in begins. */
   provider: v.nullable(v.object({ issuer: v.string(), path: v.string() })),
+  /** Whether the request has the cookie of a session, so that nobody needs to sign in. */
+  signedIn: v.boolean(),
 });
 export const ownPasswordSchema = v.object({ current: passwordSchema, password: passwordSchema });
 

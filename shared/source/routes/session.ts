@@ -21,7 +21,7 @@ import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
 import { originOf, removeSessionCookie, requireSafeChannel } from "../sign-in/session-cookie.ts";
 import { endsAtMs, idleEndsAtMs } from "../sign-in/session-life.ts";
-import { beginSession, personOf } from "../sign-in/sessions.ts";
+import { beginSession, currentSession, personOf } from "../sign-in/sessions.ts";
 import { providerPath } from "../sign-in/provider.ts";
 
 const bodyBytesMax = 4_096;
@@ -35,7 +35,9 @@ export function sessionRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const provider = await catalog.singleSignOn.read();
       const way = provider && { issuer: provider.issuer, path: providerPath };
-      return c.json({ password: true, provider: way }, 200, { "cache-control": "no-store" });
+      const current = await currentSession(context, c);
+      const signedIn = current !== null && current !== "ended";
+      return c.json({ password: true, provider: way, signedIn }, 200, { "cache-control": "no-store" });
     },
   );
   routes.post(

@@ -1,0 +1,68 @@
+/**
+ * Files of the console: page, scripts and styles for the browser, with their content in memory.
+ * Hides how they are made. A compiled executable contains them, and a script bundles them once, at
+ * the first request.
+ */
+import { basename, join } from "node:path";
+import index from "./pages/index.html";
+
+export type ConsoleFile = {
+  readonly media: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly gzipped: Uint8Array<ArrayBuffer>;
+  /** Quoted digest of the content. */
+  readonly etag: string;
+  /** Whether the name has a digest of the content, so that it never changes. */
+  readonly isImmutable: boolean;
+};
+
+/** By path below the root of the source: "/" is the page. */
+export type ConsoleFiles = ReadonlyMap<string, ConsoleFile>;
+
+/** An HTML import in a compiled executable; in a script it has no list of files. */
+type HtmlImport = { readonly files?: readonly { readonly path: string }[] };
+
+const mediaByEnd: Readonly<Record<string, string>> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+};
+
+let loading: Promise<ConsoleFiles> | null = null;
+
+/**
+ * Returns the files, which are read or built once.
+ * @throws Error with the messages of the bundler
+ */
+export const consoleFiles = (): Promise<ConsoleFiles> => (loading ??= load());
+
+async function load(): Promise<ConsoleFiles> {
+  const { files } = index as HtmlImport;
+  const found = files === undefined ? await bundled() : files.map(({ path }) => Bun.file(path));
+  const entries = found.map(async (file): Promise<[string, ConsoleFile]> => {
+    const name = basename(("path" in file ? file.path : file.name) ?? "");
+    const isPage = name.endsWith(".html");
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    return [isPage ? "/" : `/${name}`, contentOf(name, bytes, !isPage)];
+  });
+  return new Map(await Promise.all(entries));
+}
+
+/** Bundles the sources of the pages as the build of an executable does. */
+async function bundled(): Promise<Bun.BuildArtifact[]> {
+  const { outputs } = await Bun.build({
+    entrypoints: [join(import.meta.dir, "pages", "index.html")],
+    target: "browser",
+    minify: true,
+    publicPath: "/",
+  });
+  return outputs;
+}
+
+function contentOf(name: string, bytes: Uint8Array<ArrayBuffer>, isImmutable: boolean): ConsoleFile {
+  const media = mediaByEnd[name.slice(name.lastIndexOf(".") + 1)];
+  if (media === undefined) throw new Error(`The console has a file of an unknown kind: "${name}"`);
+  const etag = `"${new Bun.CryptoHasher("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
+  return { media, bytes, gzipped: Bun.gzipSync(bytes, { level: 9 }), etag, isImmutable };
+}

@@ -1,0 +1,154 @@
+/** One device: inventory, tasks that it reported, approval and removal. */
+import type { Device } from "../../../api/schema/device.ts";
+import type { Inventory } from "../../../api/schema/common.ts";
+import { reasonsText } from "../../../model/reason.ts";
+import type { DeviceTasks } from "./answers.ts";
+import { ConnectedBadge } from "./devices.tsx";
+import { ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time, type Fact } from "./elements.tsx";
+import { messages } from "./language.ts";
+import { nameOf } from "./overview.tsx";
+import { ask, useLoaded } from "./request.ts";
+import { addressOf, goTo } from "./router.ts";
+import { may } from "./session.ts";
+import { DeviceState } from "./task.tsx";
+import { size } from "./texts.ts";
+
+const everyMs = 10_000;
+const historyMax = 100;
+
+export function DevicePage({ id }: { id: string }) {
+  const path = `/v1/devices/${encodeURIComponent(id)}`;
+  const device = useLoaded<Device>(path, everyMs);
+  const history = useLoaded<DeviceTasks>(`${path}/tasks?limit=${historyMax}`, everyMs);
+  const words = messages.value.device;
+  return (
+    <>
+      <Heading text={device.data === null ? id : nameOf(device.data)}>
+        {device.data && <ConnectedBadge connected={device.data.connected} />}
+      </Heading>
+      <Shown loaded={device}>
+        {(data) => (
+          <>
+            <Actions device={data} reload={device.reload} />
+            <DeviceFacts device={data} />
+            {data.inventory !== null && <Interfaces interfaces={data.inventory.interfaces} />}
+          </>
+        )}
+      </Shown>
+      <h2>{words.history}</h2>
+      <Shown loaded={history}>
+        {({ tasks }) => (tasks.length === 0 ? <Empty text={words.noHistory} /> : <History tasks={tasks} />)}
+      </Shown>
+    </>
+  );
+}
+
+function Actions({ device, reload }: { device: Device; reload: () => Promise<void> }) {
+  const words = messages.value.device;
+  const path = `/v1/devices/${device.id}`;
+  const isHeld = device.state === "suspended" || device.state === "waiting";
+  return (
+    <div class="buttons">
+      {isHeld && may("POST /v1/devices/:device/approve") && (
+        <ConfirmedButton
+          name={words.approve}
+          question={words.askApprove(nameOf(device))}
+          send={async () => {
+            await ask("POST", `${path}/approve`);
+            await reload();
+          }}
+        />
+      )}
+      {device.state !== "removed" && may("DELETE /v1/devices/:device") && (
+        <ConfirmedButton
+          name={words.remove}
+          question={words.askRemove(nameOf(device))}
+          send={async () => {
+            await ask("DELETE", path);
+            goTo("devices");
+          }}
+          isDangerous
+        />
+      )}
+    </div>
+  );
+}
+
+function DeviceFacts({ device }: { device: Device }) {
+  const { device: words, devices: listWords, lifeStates, yes, no } = messages.value;
+  const { inventory } = device;
+  const ofInventory = ({
+    os,
+    arch,
+    memoryBytes,
+    diskFreeBytes,
+    cacheBytes,
+    onBattery,
+  }: Inventory): Fact[] => [
+    [listWords.os, `${os}, ${arch}`],
+    [words.memory, size(memoryBytes)],
+    [words.disk, size(diskFreeBytes)],
+    [words.cache, size(cacheBytes)],
+    [words.battery, onBattery ? yes : no],
+  ];
+  const facts: Fact[] = [
+    [listWords.state, lifeStates[device.state]],
+    [words.hostname, device.hostname],
+    [words.id, <code>{device.id}</code>],
+    [words.version, device.agentVersion],
+    [words.setting, device.setting],
+    [listWords.tags, device.tags.join(", ") || messages.value.none],
+    [listWords.subnet, device.subnetName ?? "–"],
+    [words.site, device.site ?? "–"],
+    [words.enrolled, <Time atMs={device.enrolledAtMs} />],
+    [listWords.lastSeen, <Time atMs={device.lastSeenAtMs} />],
+    ...(inventory === null ? [] : ofInventory(inventory)),
+  ];
+  return <Facts facts={facts} />;
+}
+
+function Interfaces({ interfaces }: Pick<Inventory, "interfaces">) {
+  const words = messages.value.device;
+  return (
+    <section>
+      <h2>{words.interfaces}</h2>
+      <Table
+        label={words.interfaces}
+        rows={interfaces}
+        keyOf={({ name, address }) => `${name} ${address}`}
+        columns={[
+          { name: messages.value.devices.name, cell: ({ name }) => name },
+          { name: words.address, cell: ({ address }) => address },
+          { name: messages.value.devices.subnet, cell: ({ cidr }) => cidr },
+          { name: words.medium, cell: ({ medium }) => medium },
+          { name: words.used, cell: ({ active }) => (active ? messages.value.yes : messages.value.no) },
+        ]}
+      />
+    </section>
+  );
+}
+
+function History({ tasks }: DeviceTasks) {
+  const words = messages.value;
+  return (
+    <Table
+      label={words.device.history}
+      rows={tasks}
+      keyOf={({ taskId }) => taskId}
+      columns={[
+        {
+          name: words.tasks.id,
+          cell: ({ taskId, packageName, packageVersion }) => (
+            <a href={addressOf("tasks", taskId)}>
+              {taskId}: {packageName} {packageVersion}
+            </a>
+          ),
+        },
+        { name: words.devices.state, cell: ({ state }) => <DeviceState state={state} /> },
+        { name: words.tasks.action, cell: ({ action }) => words.actions[action] },
+        { name: words.device.reported, cell: ({ updatedAtMs }) => <Time atMs={updatedAtMs} /> },
+        { name: words.task.reason, cell: ({ reasons }) => <span lang="en">{reasonsText(reasons)}</span> },
+      ]}
+    />
+  );
+}

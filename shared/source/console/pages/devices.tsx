@@ -1,0 +1,94 @@
+/** List of devices, and their search by the target expression. */
+import { useState } from "preact/hooks";
+import type { Device } from "../../../api/schema/device.ts";
+import type { DeviceList } from "./answers.ts";
+import { Badge, Empty, Heading, Shown, Table, type Column } from "./elements.tsx";
+import { messages } from "./language.ts";
+import { nameOf } from "./overview.tsx";
+import { useLoaded } from "./request.ts";
+import { addressOf } from "./router.ts";
+import { count, ago } from "./texts.ts";
+
+const everyMs = 30_000;
+
+export function DevicesPage() {
+  const words = messages.value.devices;
+  const [filter, setFilter] = useState("all");
+  const devices = useLoaded<DeviceList>(`/v1/devices?filter=${encodeURIComponent(filter)}`, everyMs);
+  const search = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const wanted = new FormData(event.currentTarget as HTMLFormElement).get("filter");
+    setFilter(String(wanted ?? "").trim() || "all");
+  };
+  return (
+    <>
+      <Heading text={words.title} />
+      <form class="search" role="search" onSubmit={search}>
+        <label>
+          {words.filter}
+          <input
+            name="filter"
+            type="search"
+            defaultValue={filter}
+            spellcheck={false}
+            autocapitalize="none"
+            aria-describedby="filter-hint"
+          />
+        </label>
+        <button type="submit">{words.search}</button>
+        <small id="filter-hint">{words.filterHint}</small>
+      </form>
+      <Shown loaded={devices}>
+        {({ devices: found }) =>
+          found.length === 0 ? (
+            <Empty text={words.none} />
+          ) : (
+            <>
+              <p role="status">{words.count(count(found.length), found.length)}</p>
+              <Table label={words.title} rows={found} keyOf={({ id }) => id} columns={columns()} />
+            </>
+          )
+        }
+      </Shown>
+    </>
+  );
+}
+
+export function ConnectedBadge({ connected }: Pick<Device, "connected">) {
+  const { online } = messages.value.devices;
+  return (
+    <Badge kind={connected ? "good" : "quiet"} text={connected ? online : messages.value.task.offline} />
+  );
+}
+
+function columns(): Column<Device>[] {
+  const words = messages.value.devices;
+  const nowMs = Date.now();
+  return [
+    { name: words.name, cell: (device) => <a href={addressOf("devices", device.id)}>{nameOf(device)}</a> },
+    {
+      name: words.online,
+      cell: ({ connected, state }) =>
+        state === "active" ? (
+          <ConnectedBadge connected={connected} />
+        ) : (
+          <Badge kind="bad" text={messages.value.lifeStates[state]} />
+        ),
+    },
+    { name: words.os, cell: ({ inventory }) => inventory?.os ?? "–" },
+    { name: words.tags, cell: ({ tags }) => tags.join(", ") || "–" },
+    {
+      name: words.subnet,
+      cell: ({ subnetName, inventory, site }) =>
+        [subnetName ?? inventory?.interfaces.find(({ active }) => active)?.cidr ?? "–", site]
+          .filter((part) => part !== null)
+          .join(", "),
+    },
+    {
+      name: words.lastSeen,
+      cell: ({ lastSeenAtMs }) => (
+        <time dateTime={new Date(lastSeenAtMs).toISOString()}>{ago(lastSeenAtMs, nowMs)}</time>
+      ),
+    },
+  ];
+}

@@ -1,0 +1,45 @@
+/** Quantities and times as people write them, in a language and in the zone of the viewer. */
+
+/** Steps of 1,000 from a unit to the next one. */
+const sizeUnits = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
+const rateUnits = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"] as const;
+
+/** The space does not break. Units of `Intl` are words in some languages: "Bit", "byte". */
+function scaled(value: number, units: readonly string[], language: string): string {
+  let [rest, step] = [value, 0];
+  // Otherwise 999,950 would be shown as 1,000 k.
+  while (rest >= 999.5 && step < units.length - 1) [rest, step] = [rest / 1_000, step + 1];
+  const maximumFractionDigits = step === 0 || rest >= 100 ? 0 : 1;
+  return `${new Intl.NumberFormat(language, { maximumFractionDigits }).format(rest)}\u00a0${units[step]}`;
+}
+
+/** Returns "3.2 MB". */
+export const sizeText = (bytes: number, language: string): string => scaled(bytes, sizeUnits, language);
+
+/** Returns "12.5 Mbit/s". */
+export const rateText = (bps: number, language: string): string => scaled(bps, rateUnits, language);
+
+export const numberText = (value: number, language: string): string =>
+  new Intl.NumberFormat(language).format(value);
+
+export const percentText = (share: number, language: string): string =>
+  // A share below 1 is never shown as 100 %.
+  new Intl.NumberFormat(language, { style: "percent" }).format(share < 1 ? Math.floor(share * 100) / 100 : 1);
+
+export const timeText = (atMs: number, language: string): string =>
+  new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(atMs);
+
+const agoSteps = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+] as const;
+
+/** Returns "5 minutes ago" or "in 2 days". */
+export function agoText(atMs: number, nowMs: number, language: string): string {
+  const words = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  const pastMs = nowMs - atMs;
+  for (const [unit, unitMs] of agoSteps)
+    if (Math.abs(pastMs) >= unitMs) return words.format(-Math.trunc(pastMs / unitMs), unit);
+  return words.format(0, "minute");
+}

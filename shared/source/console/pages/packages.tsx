@@ -1,0 +1,123 @@
+/** List of packages, and one package with its commands and web sites. */
+import type { PublishedPackage } from "../../../api/schema/admin.ts";
+import type { PackageList } from "./answers.ts";
+import { publishLine } from "./command-lines.ts";
+import { Badge, Empty, Facts, Heading, Shown, Table, Time } from "./elements.tsx";
+import { messages } from "./language.ts";
+import { useLoaded } from "./request.ts";
+import { addressOf } from "./router.ts";
+import { count, size } from "./texts.ts";
+
+const everyMs = 30_000;
+
+const PackageState = ({ state }: Pick<PublishedPackage, "state">) => (
+  <Badge kind={state === "ready" ? "good" : "busy"} text={messages.value.packages.stateNames[state]} />
+);
+
+export function PackagesPage() {
+  const words = messages.value.packages;
+  const packages = useLoaded<PackageList>("/v1/packages", everyMs);
+  return (
+    <>
+      <Heading text={words.title} />
+      <Shown loaded={packages}>
+        {({ packages: all }) =>
+          all.length === 0 ? (
+            <Empty text={words.none} command={publishLine} />
+          ) : (
+            <Table
+              label={words.title}
+              rows={all.toSorted((a, b) => b.publishedAtMs - a.publishedAtMs)}
+              keyOf={({ id }) => id}
+              columns={[
+                { name: words.name, cell: ({ id, name }) => <a href={addressOf("packages", id)}>{name}</a> },
+                { name: words.version, cell: ({ version }) => version },
+                { name: words.state, cell: ({ state }) => <PackageState state={state} /> },
+                {
+                  name: words.size,
+                  isNumber: true,
+                  cell: ({ sizeBytes }) => size(sizeBytes),
+                },
+                {
+                  name: words.files,
+                  isNumber: true,
+                  cell: ({ fileCount }) => count(fileCount),
+                },
+                { name: words.published, cell: ({ publishedAtMs }) => <Time atMs={publishedAtMs} /> },
+              ]}
+            />
+          )
+        }
+      </Shown>
+    </>
+  );
+}
+
+export function PackagePage({ id }: { id: string }) {
+  const words = messages.value.packages;
+  const packages = useLoaded<PackageList>("/v1/packages", everyMs);
+  const found = packages.data?.packages.find((one) => one.id === id);
+  return (
+    <>
+      <Heading text={found === undefined ? words.title : `${found.name} ${found.version}`}>
+        {found && <PackageState state={found.state} />}
+      </Heading>
+      <Shown loaded={packages}>
+        {() =>
+          found === undefined ? (
+            <Empty text={messages.value.unknownPage} />
+          ) : (
+            <>
+              <Facts
+                facts={[
+                  [words.size, size(found.sizeBytes)],
+                  [words.files, count(found.fileCount)],
+                  [words.chunks, size(found.chunkSizeBytes)],
+                  [words.published, <Time atMs={found.publishedAtMs} />],
+                  [words.id, <code>{found.id}</code>],
+                ]}
+              />
+              <Commands commands={found.commands} />
+              <h2>{words.urls}</h2>
+              {found.urls.length === 0 ? (
+                <p>{words.atSource}</p>
+              ) : (
+                <ul>
+                  {found.urls.map(({ url }) => (
+                    <li key={url}>
+                      <code>{url}</code>
+                    </li>
+                  ))}
+                </ul>
+              )}
+            </>
+          )
+        }
+      </Shown>
+    </>
+  );
+}
+
+function Commands({ commands }: Pick<PublishedPackage, "commands">) {
+  const words = messages.value.packages;
+  const rows = commands.flatMap(({ name, lines }) => lines.map((line) => ({ name, ...line })));
+  return (
+    <>
+      <h2>{words.commands}</h2>
+      {rows.length === 0 ? (
+        <p>{words.noCommands}</p>
+      ) : (
+        <Table
+          label={words.commands}
+          rows={rows}
+          keyOf={({ name, os }) => `${name} ${os}`}
+          columns={[
+            { name: words.command, cell: ({ name }) => name },
+            { name: messages.value.devices.os, cell: ({ os }) => os },
+            { name: words.line, cell: ({ line }) => <code>{line}</code> },
+          ]}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * Requests to the API of the source, with the cookie of the session. A refused session ends it in
+ * the console too. Answers have the types of the API's schemas; the source has checked them.
+ */
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { endSession } from "./session.ts";
+
+/** Time without input after which pages are not refreshed, so that an unused session ends. */
+const idleMaxMs = 30 * 60_000;
+let lastInputMs = Date.now();
+for (const kind of ["pointerdown", "keydown", "focus"])
+  addEventListener(kind, () => {
+    lastInputMs = Date.now();
+  });
+const isWatched = (): boolean => !document.hidden && Date.now() - lastInputMs < idleMaxMs;
+
+/** Time limit of one request. */
+const timeoutMs = 30_000;
+
+export class RequestError extends Error {
+  /** 0: the source did not answer. */
+  readonly status: number;
+  /** Next step, in the words of the source. */
+  readonly hint: string | null;
+
+  constructor(status: number, message: string, hint: string | null) {
+    super(message);
+    this.status = status;
+    this.hint = hint;
+  }
+}
+
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+type Refusal = { readonly error?: string; readonly hint?: string };
+
+/** @throws RequestError when the source does not answer, or refuses */
+export async function ask<T>(method: Method, path: string, json?: unknown): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(json === undefined
+        ? {}
+        : { headers: { "content-type": "application/json" }, body: JSON.stringify(json) }),
+    });
+  } catch {
+    throw new RequestError(0, "", null);
+  }
+  if (response.ok) return (await response.json()) as T;
+  const { error = response.statusText, hint = null } = (await response.json().catch(() => ({}))) as Refusal;
+  if (response.status === 401 && path !== "/v1/session") endSession("ended");
+  throw new RequestError(response.status, error, hint);
+}
+
+export type Loaded<T> = {
+  /** Null until the first answer. */
+  readonly data: T | null;
+  /** Problem of the last request; `data` is then that of an earlier one. */
+  readonly error: RequestError | null;
+  readonly reload: () => Promise<void>;
+};
+
+/**
+ * Loads a path of the API, and again at an interval while a person watches the page.
+ * @param path null: nothing is loaded
+ * @param everyMs null: once
+ */
+export function useLoaded<T>(path: string | null, everyMs: number | null = null): Loaded<T> {
+  const [state, setState] = useState<{ path: string | null; data: T | null; error: RequestError | null }>({
+    path,
+    data: null,
+    error: null,
+  });
+  const current = useRef(path);
+  current.current = path;
+  const reload = useCallback(async () => {
+    if (path === null) return;
+    try {
+      const data = await ask<T>("GET", path);
+      if (current.current === path) setState({ path, data, error: null });
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      if (current.current === path)
+        setState((last) => ({ path, data: last.path === path ? last.data : null, error }));
+    }
+  }, [path]);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isOver = false;
+    const run = async (): Promise<void> => {
+      if (isWatched()) await reload();
+      if (everyMs !== null && !isOver) timer = setTimeout(() => void run(), everyMs);
+    };
+    void reload();
+    if (everyMs !== null) timer = setTimeout(() => void run(), everyMs);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, [reload, everyMs]);
+  // The answer about another path is not shown.
+  const isCurrent = state.path === path;
+  return { data: isCurrent ? state.data : null, error: isCurrent ? state.error : null, reload };
+}

@@ -1,0 +1,185 @@
+/** Frame of the console: navigation, language and colours, and the page of the address. */
+import type { ComponentChildren, ComponentType } from "preact";
+import { AboutPage } from "./about.tsx";
+import { AuditPage } from "./audit.tsx";
+import { DevicePage } from "./device.tsx";
+import { DevicesPage } from "./devices.tsx";
+import { Empty, Heading } from "./elements.tsx";
+import {
+  chooseLanguage,
+  chooseTheme,
+  language,
+  languages,
+  messages,
+  theme,
+  themes,
+  type Language,
+  type Theme,
+} from "./language.ts";
+import { OverviewPage } from "./overview.tsx";
+import { PackagePage, PackagesPage } from "./packages.tsx";
+import { ask } from "./request.ts";
+import { addressOf, route } from "./router.ts";
+import { caller, endSession, may } from "./session.ts";
+import { SettingPage, SettingsPage } from "./settings.tsx";
+import { SignInPage } from "./sign-in.tsx";
+import { TaskPage } from "./task.tsx";
+import { TasksPage } from "./tasks.tsx";
+
+type Page = {
+  readonly name: string;
+  /** Row of permissions.ts without which the page has no content. */
+  readonly needs: string;
+  readonly list: ComponentType;
+  readonly one?: ComponentType<{ id: string }>;
+};
+
+/** In the order of the navigation. A page is added here, and gets its title from the messages. */
+const pages = [
+  { name: "overview", needs: "GET /v1/tasks", list: OverviewPage },
+  { name: "tasks", needs: "GET /v1/tasks", list: TasksPage, one: TaskPage },
+  { name: "devices", needs: "GET /v1/devices", list: DevicesPage, one: DevicePage },
+  { name: "packages", needs: "GET /v1/packages", list: PackagesPage, one: PackagePage },
+  { name: "settings", needs: "GET /v1/settings", list: SettingsPage, one: SettingPage },
+  { name: "audit", needs: "GET /v1/audit", list: AuditPage },
+  { name: "about", needs: "GET /v1/trust", list: AboutPage },
+] as const satisfies readonly Page[];
+
+export function Shell() {
+  const person = caller.value;
+  const words = messages.value;
+  if (person === "unknown")
+    return (
+      <p class="starting" aria-busy="true">
+        {words.loading}
+      </p>
+    );
+  return (
+    <>
+      <a class="skip" href="#content" onClick={skip}>
+        {words.skip}
+      </a>
+      <header class="top">
+        <span class="product">{words.product}</span>
+        {person !== null && <Navigation />}
+        <Choices />
+        {person !== null && <Person name={person.name} role={words.roles[person.role]} />}
+      </header>
+      {person === null ? <SignInPage /> : <CurrentPage />}
+    </>
+  );
+}
+
+/** Moves the focus: the address names the page, and cannot name a part of it. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.querySelector<HTMLElement>("h1")?.focus();
+}
+
+function Navigation() {
+  const words = messages.value;
+  return (
+    <nav class="pages" aria-label={words.navigation}>
+      <ul>
+        {pages
+          .filter(({ needs }) => may(needs))
+          .map(({ name }) => (
+            <li key={name}>
+              <a href={addressOf(name)} aria-current={route.value.page === name ? "page" : undefined}>
+                {words[name].title}
+              </a>
+            </li>
+          ))}
+      </ul>
+    </nav>
+  );
+}
+
+function Choices() {
+  const words = messages.value;
+  return (
+    <div class="choices">
+      <Choice
+        label={words.language}
+        value={language.value}
+        options={languages.map((one) => [one, words.languageNames[one]])}
+        choose={(one) => chooseLanguage(one as Language)}
+      />
+      <Choice
+        label={words.theme}
+        value={theme.value}
+        options={themes.map((one) => [one, words.themeNames[one]])}
+        choose={(one) => chooseTheme(one as Theme)}
+      />
+    </div>
+  );
+}
+
+type ChoiceOptions = {
+  label: string;
+  value: string;
+  options: readonly (readonly [value: string, name: string])[];
+  choose: (value: string) => void;
+};
+
+const Choice = ({ label, value, options, choose }: ChoiceOptions) => (
+  <select aria-label={label} value={value} onChange={(event) => choose(event.currentTarget.value)}>
+    {options.map(([one, name]) => (
+      <option key={one} value={one}>
+        {name}
+      </option>
+    ))}
+  </select>
+);
+
+async function signOut(): Promise<void> {
+  // A session that has ended already is over too.
+  await ask("DELETE", "/v1/session").catch(() => null);
+  endSession("signed-out");
+}
+
+function Person({ name, role }: { name: string; role: string }) {
+  const words = messages.value;
+  return (
+    <div class="person">
+      <span>{words.signedInAs(name, role)}</span>
+      <button type="button" class="secondary" onClick={() => void signOut()}>
+        {words.signOut}
+      </button>
+    </div>
+  );
+}
+
+function CurrentPage() {
+  const { page: name, id } = route.value;
+  const words = messages.value;
+  const page: Page | undefined = pages.find((one) => one.name === name);
+  const isKnown = page !== undefined && (id === null || page.one !== undefined);
+  if (!isKnown)
+    return (
+      <Main heading={words.unknownPage}>
+        <Empty text={words.unknownPageHint} />
+      </Main>
+    );
+  if (!may(page.needs))
+    return (
+      <Main heading={words.notAllowed}>
+        <Empty text={words.notAllowedHint} />
+      </Main>
+    );
+  // Another page, or another thing, begins with its own state and gets the focus.
+  const One = page.one;
+  const List = page.list;
+  return (
+    <main id="content" key={`${name} ${id ?? ""}`}>
+      {id !== null && One !== undefined ? <One id={id} /> : <List />}
+    </main>
+  );
+}
+
+const Main = ({ heading, children }: { heading: string; children: ComponentChildren }) => (
+  <main id="content" key={heading}>
+    <Heading text={heading} />
+    {children}
+  </main>
+);
