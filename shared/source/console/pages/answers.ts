@@ -1,12 +1,20 @@
 /** Types of the answers of the API that its schemas do not name. */
 import type * as v from "valibot";
-import type { healthSchema, packageListSchema, taskListSchema } from "../../../api/schema/admin.ts";
+import type {
+  healthSchema,
+  overviewSchema,
+  packageListSchema,
+  taskListSchema,
+} from "../../../api/schema/admin.ts";
 import type { auditListSchema, auditRowSchema } from "../../../api/schema/audit.ts";
 import type { deviceListSchema, deviceTasksSchema } from "../../../api/schema/device.ts";
+import type { targetCountSchema } from "../../../api/schema/labels.ts";
 import type { settingListSchema } from "../../../api/schema/settings.ts";
 import type { signInWaysSchema } from "../../../api/schema/users.ts";
 
 export type SignInWays = v.InferOutput<typeof signInWaysSchema>;
+export type Overview = v.InferOutput<typeof overviewSchema>;
+export type TargetCount = v.InferOutput<typeof targetCountSchema>;
 export type Health = v.InferOutput<typeof healthSchema>;
 export type TaskList = v.InferOutput<typeof taskListSchema>;
 export type PackageList = v.InferOutput<typeof packageListSchema>;

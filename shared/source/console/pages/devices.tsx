@@ -1,11 +1,11 @@
 /** List of devices, and their search by the target expression. */
 import { useState } from "preact/hooks";
 import type { Device } from "../../../api/schema/device.ts";
-import type { DeviceList } from "./answers.ts";
-import { Badge, Empty, Heading, Shown, Table, type Column } from "./elements.tsx";
+import type { DeviceList, TargetCount } from "./answers.ts";
+import { Badge, Empty, Heading, PageSteps, Shown, Table, type Column } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { nameOf } from "./overview.tsx";
-import { useLoaded } from "./request.ts";
+import { useLoaded, usePages } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { count, ago } from "./texts.ts";
 
@@ -14,7 +14,9 @@ const everyMs = 30_000;
 export function DevicesPage() {
   const words = messages.value.devices;
   const [filter, setFilter] = useState("all");
-  const devices = useLoaded<DeviceList>(`/v1/devices?filter=${encodeURIComponent(filter)}`, everyMs);
+  const devices = usePages<DeviceList>(`/v1/devices?filter=${encodeURIComponent(filter)}`, everyMs);
+  const counted = useLoaded<TargetCount>(`/v1/targets/check?target=${encodeURIComponent(filter)}`, everyMs);
+  const total = counted.data?.devices ?? null;
   const search = (event: SubmitEvent): void => {
     event.preventDefault();
     const wanted = new FormData(event.currentTarget as HTMLFormElement).get("filter");
@@ -44,8 +46,9 @@ export function DevicesPage() {
             <Empty text={words.none} />
           ) : (
             <>
-              <p role="status">{words.count(count(found.length), found.length)}</p>
+              {total !== null && <p role="status">{words.count(count(total), total)}</p>}
               <Table label={words.title} rows={found} keyOf={({ id }) => id} columns={columns()} />
+              <PageSteps {...devices} rows={found.length} total={total} />
             </>
           )
         }

@@ -188,21 +188,44 @@ export function Table<T>({
 }
 
 function Paging({ first, total, show }: { first: number; total: number; show: (first: number) => void }) {
+  return (
+    <PageSteps
+      first={first}
+      rows={Math.min(rowsMax, total - first)}
+      total={total}
+      toPrevious={first === 0 ? null : () => show(first - rowsMax)}
+      toNext={first + rowsMax >= total ? null : () => show(first + rowsMax)}
+    />
+  );
+}
+
+/** Place in a long list, and the ways to the parts before and after it. */
+export function PageSteps({
+  first,
+  rows,
+  total,
+  toPrevious,
+  toNext,
+}: {
+  first: number;
+  rows: number;
+  /** Null: not known. */
+  total: number | null;
+  toPrevious: (() => void) | null;
+  toNext: (() => void) | null;
+}) {
   const words = messages.value.paging;
+  if (toPrevious === null && toNext === null) return null;
+  const of = total === null ? "…" : count(total);
   return (
     <nav class="paging" aria-label={words.label}>
       <span aria-live="polite">
-        {words.shown(count(first + 1), count(Math.min(first + rowsMax, total)), count(total))}
+        {words.shown(count(Math.min(first + 1, first + rows)), count(first + rows), of)}
       </span>
-      <button type="button" class="secondary" disabled={first === 0} onClick={() => show(first - rowsMax)}>
+      <button type="button" class="secondary" disabled={toPrevious === null} onClick={() => toPrevious?.()}>
         {words.previous}
       </button>
-      <button
-        type="button"
-        class="secondary"
-        disabled={first + rowsMax >= total}
-        onClick={() => show(first + rowsMax)}
-      >
+      <button type="button" class="secondary" disabled={toNext === null} onClick={() => toNext?.()}>
         {words.next}
       </button>
     </nav>

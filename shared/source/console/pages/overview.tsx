@@ -1,62 +1,53 @@
 /** First page: how many devices there are, the open tasks, and what needs a person. */
 import type { Device } from "../../../api/schema/device.ts";
 import type { TrustView } from "../../../api/schema/trust.ts";
-import type { DeviceList, PackageList, TaskList } from "./answers.ts";
+import type { DeviceList, Overview, PackageList, TargetCount, TaskList } from "./answers.ts";
 import { createTaskLine, enrolLine, publishLine, signLine } from "./command-lines.ts";
 import { Command, Empty, Heading, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { useLoaded } from "./request.ts";
+import { useLoaded, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
-import { isOpen, TaskTable } from "./task-table.tsx";
+import { may } from "./session.ts";
+import { TaskTable } from "./task-table.tsx";
 import { count } from "./texts.ts";
 
 const tasksEveryMs = 5_000;
-/** The list has every device, so it is loaded less often. */
+const numbersEveryMs = 10_000;
 const devicesEveryMs = 60_000;
 /** Devices that are named; the others are counted. */
 const namedMax = 5;
 
 export function OverviewPage() {
   const words = messages.value;
-  const tasks = useLoaded<TaskList>("/v1/tasks", tasksEveryMs);
-  const devices = useLoaded<DeviceList>("/v1/devices?filter=all", devicesEveryMs);
-  const packages = useLoaded<PackageList>("/v1/packages", devicesEveryMs);
+  const tasks = useLoaded<TaskList>("/v1/tasks?state=open&sort=-id&limit=100", tasksEveryMs);
+  const numbers = useNumbers();
   const trust = useLoaded<TrustView>("/v1/trust", devicesEveryMs);
   return (
     <>
       <Heading text={words.overview.title} />
-      <Shown loaded={devices}>
-        {({ devices: all }) => (
+      <Shown loaded={numbers}>
+        {({ devices, connected, packages, openTasks }) => (
           <section class="figures">
             <Figure
               page="devices"
               name={words.overview.devices}
-              value={count(all.length)}
-              more={words.overview.connected(count(all.filter(({ connected }) => connected).length))}
+              value={count(devices)}
+              more={words.overview.connected(count(connected))}
             />
-            <Figure
-              page="tasks"
-              name={words.overview.openTasks}
-              value={tasks.data === null ? "–" : count(tasks.data.tasks.filter(isOpen).length)}
-            />
-            <Figure
-              page="packages"
-              name={words.overview.packages}
-              value={packages.data === null ? "–" : count(packages.data.packages.length)}
-            />
+            <Figure page="tasks" name={words.overview.openTasks} value={count(openTasks)} />
+            <Figure page="packages" name={words.overview.packages} value={count(packages)} />
           </section>
         )}
       </Shown>
-      <Attention tasks={tasks.data} devices={devices.data} trust={trust.data} />
+      <Attention tasks={tasks.data} trust={trust.data} />
       <section>
         <h2>{words.overview.openTasks}</h2>
         <Shown loaded={tasks}>
           {({ tasks: all }) => {
-            const open = all.filter(isOpen);
-            if (open.length > 0) return <TaskTable tasks={open} />;
-            if (devices.data?.devices.length === 0)
+            if (all.length > 0) return <TaskTable tasks={all} />;
+            if (numbers.data?.devices === 0)
               return <Empty text={words.overview.noDevices} command={enrolLine} />;
-            if (packages.data?.packages.length === 0)
+            if (numbers.data?.packages === 0)
               return <Empty text={words.overview.noPackages} command={publishLine} />;
             return <Empty text={words.overview.noTasks} command={createTaskLine} />;
           }}
@@ -84,17 +75,37 @@ const Figure = ({
   </a>
 );
 
-type AttentionParts = {
-  tasks: TaskList | null;
-  devices: DeviceList | null;
-  trust: TrustView | null;
-};
+type Numbers = Pick<Overview, "devices" | "connected" | "packages" | "openTasks">;
 
-function Attention({ tasks, devices, trust }: AttentionParts) {
+/** Loads the numbers of the whole source, or of the person's scope. */
+function useNumbers(): Loaded<Numbers> {
+  const seesAll = may("GET /v1/overview");
+  const whole = useLoaded<Overview>(seesAll ? "/v1/overview" : null, numbersEveryMs);
+  const own = (path: string): string | null => (seesAll ? null : path);
+  const devices = useLoaded<TargetCount>(own("/v1/targets/check?target=all"), numbersEveryMs);
+  const tasks = useLoaded<TaskList>(own("/v1/tasks?state=open&limit=1000"), numbersEveryMs);
+  const packages = useLoaded<PackageList>(own("/v1/packages?limit=1000"), numbersEveryMs);
+  if (seesAll) return whole;
+  const error = devices.error ?? tasks.error ?? packages.error;
+  if (devices.data === null || tasks.data === null || packages.data === null)
+    return { data: null, error, reload: devices.reload };
+  const { data } = devices;
+  const numbers = {
+    devices: data.devices,
+    connected: data.connected,
+    packages: packages.data.packages.length,
+    openTasks: tasks.data.tasks.length,
+  };
+  return { data: numbers, error, reload: devices.reload };
+}
+
+function Attention({ tasks, trust }: { tasks: TaskList | null; trust: TrustView | null }) {
   const words = messages.value.overview;
-  if (tasks === null || devices === null || trust === null) return null;
-  const failing = tasks.tasks.filter((task) => isOpen(task) && task.devices.failed > 0);
-  const held = devices.devices.filter(({ state }) => state === "suspended" || state === "waiting");
+  const waiting = useLoaded<DeviceList>("/v1/devices?state=waiting&limit=100", devicesEveryMs);
+  const suspended = useLoaded<DeviceList>("/v1/devices?state=suspended&limit=100", devicesEveryMs);
+  if (tasks === null || waiting.data === null || suspended.data === null || trust === null) return null;
+  const failing = tasks.tasks.filter((task) => task.devices.failed > 0);
+  const held = [...waiting.data.devices, ...suspended.data.devices];
   const isQuiet = failing.length === 0 && held.length === 0 && trust.unsigned === 0;
   return (
     <section>

@@ -16,7 +16,7 @@ const PackageState = ({ state }: Pick<PublishedPackage, "state">) => (
 
 export function PackagesPage() {
   const words = messages.value.packages;
-  const packages = useLoaded<PackageList>("/v1/packages", everyMs);
+  const packages = useLoaded<PackageList>("/v1/packages?limit=1000", everyMs);
   return (
     <>
       <Heading text={words.title} />
@@ -55,7 +55,7 @@ export function PackagesPage() {
 
 export function PackagePage({ id }: { id: string }) {
   const words = messages.value.packages;
-  const packages = useLoaded<PackageList>("/v1/packages", everyMs);
+  const packages = useLoaded<PackageList>("/v1/packages?limit=1000", everyMs);
   const found = packages.data?.packages.find((one) => one.id === id);
   return (
     <>

@@ -103,3 +103,41 @@ export function useLoaded<T>(path: string | null, everyMs: number | null = null)
   const isCurrent = state.path === path;
   return { data: isCurrent ? state.data : null, error: isCurrent ? state.error : null, reload };
 }
+
+/** Rows of one page of a list. */
+export const pageRows = 100;
+
+/** A page of a list that the source reads by key, and the ways to the others. */
+export type Pages<T> = Loaded<T> & {
+  /** Rows before this page. */
+  readonly first: number;
+  /** Null on the last page. */
+  readonly toNext: (() => void) | null;
+  /** Null on the first page. */
+  readonly toPrevious: (() => void) | null;
+};
+
+/**
+ * Loads a list a page at a time.
+ * @param path with a query; another path begins at its first page
+ */
+export function usePages<T extends { readonly next: string | null }>(
+  path: string,
+  everyMs: number,
+): Pages<T> {
+  const [place, setPlace] = useState<{ path: string; cursors: readonly string[] }>({ path, cursors: [] });
+  const cursors = place.path === path ? place.cursors : [];
+  const after = cursors.at(-1);
+  const loaded = useLoaded<T>(
+    `${path}&limit=${pageRows}${after === undefined ? "" : `&after=${encodeURIComponent(after)}`}`,
+    everyMs,
+  );
+  const next = loaded.data?.next ?? null;
+  const move = (wanted: readonly string[]) => () => setPlace({ path, cursors: wanted });
+  return {
+    ...loaded,
+    first: cursors.length * pageRows,
+    toNext: next === null ? null : move([...cursors, next]),
+    toPrevious: cursors.length === 0 ? null : move(cursors.slice(0, -1)),
+  };
+}

@@ -2,17 +2,17 @@
 import { useState } from "preact/hooks";
 import type { TaskList } from "./answers.ts";
 import { createTaskLine } from "./command-lines.ts";
-import { Empty, Heading, Shown } from "./elements.tsx";
+import { Empty, Heading, PageSteps, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { useLoaded } from "./request.ts";
-import { isOpen, TaskTable } from "./task-table.tsx";
+import { usePages } from "./request.ts";
+import { TaskTable } from "./task-table.tsx";
 
 const everyMs = 5_000;
 
 export function TasksPage() {
   const words = messages.value.tasks;
   const [showsAll, setShowsAll] = useState(false);
-  const tasks = useLoaded<TaskList>("/v1/tasks", everyMs);
+  const tasks = usePages<TaskList>(`/v1/tasks?sort=-id${showsAll ? "" : "&state=open"}`, everyMs);
   return (
     <>
       <Heading text={words.title}>
@@ -28,14 +28,16 @@ export function TasksPage() {
         </label>
       </Heading>
       <Shown loaded={tasks}>
-        {({ tasks: all }) => {
-          const shown = showsAll ? all : all.filter(isOpen);
-          return shown.length === 0 ? (
+        {({ tasks: shown }) =>
+          shown.length === 0 ? (
             <Empty text={words.none} command={createTaskLine} />
           ) : (
-            <TaskTable tasks={shown} />
-          );
-        }}
+            <>
+              <TaskTable tasks={shown} />
+              <PageSteps {...tasks} rows={shown.length} total={null} />
+            </>
+          )
+        }
       </Shown>
     </>
   );
