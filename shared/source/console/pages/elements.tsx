@@ -1,6 +1,6 @@
 /** Parts that pages share: heading, problem, facts, table with paging, confirmation. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { messages } from "./language.ts";
 import { RequestError, type Loaded } from "./request.ts";
 import { count, time } from "./texts.ts";
@@ -11,10 +11,10 @@ let hasShownPage = false;
 /** Heading of a page, which gets the focus and names the window. */
 export function Heading({ text, children }: { text: string; children?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${text} · ${messages.value.product}`;
   }, [text]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (hasShownPage) heading.current?.focus();
     hasShownPage = true;
   }, []);
