@@ -1,10 +1,17 @@
 /** Types of the answers of the API that its schemas do not name. */
 import type * as v from "valibot";
-import type { healthSchema, packageListSchema, taskListSchema } from "../../../api/schema/admin.ts";
+import type {
+  healthSchema,
+  packageListSchema,
+  subnetListSchema,
+  taskListSchema,
+} from "../../../api/schema/admin.ts";
 import type { auditListSchema, auditRowSchema } from "../../../api/schema/audit.ts";
 import type { deviceListSchema, deviceTasksSchema } from "../../../api/schema/device.ts";
-import type { settingListSchema } from "../../../api/schema/settings.ts";
-import type { signInWaysSchema } from "../../../api/schema/users.ts";
+import type { siteListSchema } from "../../../api/schema/labels.ts";
+import type { settingListSchema, settingVersionListSchema } from "../../../api/schema/settings.ts";
+import type { tokenListSchema } from "../../../api/schema/tokens.ts";
+import type { signInWaysSchema, singleSignOnStateSchema, userListSchema } from "../../../api/schema/users.ts";
 
 export type SignInWays = v.InferOutput<typeof signInWaysSchema>;
 export type Health = v.InferOutput<typeof healthSchema>;
@@ -15,3 +22,9 @@ export type DeviceTasks = v.InferOutput<typeof deviceTasksSchema>;
 export type SettingList = v.InferOutput<typeof settingListSchema>;
 export type AuditList = v.InferOutput<typeof auditListSchema>;
 export type AuditRow = v.InferOutput<typeof auditRowSchema>;
+export type SettingVersionList = v.InferOutput<typeof settingVersionListSchema>;
+export type SubnetList = v.InferOutput<typeof subnetListSchema>;
+export type SiteList = v.InferOutput<typeof siteListSchema>;
+export type TokenList = v.InferOutput<typeof tokenListSchema>;
+export type UserList = v.InferOutput<typeof userListSchema>;
+export type SingleSignOnState = v.InferOutput<typeof singleSignOnStateSchema>;

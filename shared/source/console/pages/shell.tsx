@@ -18,11 +18,13 @@ import {
 } from "./language.ts";
 import { OverviewPage } from "./overview.tsx";
 import { PackagePage, PackagesPage } from "./packages.tsx";
+import { PeoplePage } from "./people.tsx";
 import { ask } from "./request.ts";
 import { addressOf, route } from "./router.ts";
 import { caller, endSession, may } from "./session.ts";
 import { SettingPage, SettingsPage } from "./settings.tsx";
 import { SignInPage } from "./sign-in.tsx";
+import { SubnetsPage } from "./subnets.tsx";
 import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
 
@@ -39,8 +41,10 @@ const pages = [
   { name: "overview", needs: "GET /v1/tasks", list: OverviewPage },
   { name: "tasks", needs: "GET /v1/tasks", list: TasksPage, one: TaskPage },
   { name: "devices", needs: "GET /v1/devices", list: DevicesPage, one: DevicePage },
+  { name: "subnets", needs: "GET /v1/subnets", list: SubnetsPage },
   { name: "packages", needs: "GET /v1/packages", list: PackagesPage, one: PackagePage },
   { name: "settings", needs: "GET /v1/settings", list: SettingsPage, one: SettingPage },
+  { name: "people", needs: "GET /v1/session", list: PeoplePage },
   { name: "audit", needs: "GET /v1/audit", list: AuditPage },
   { name: "about", needs: "GET /v1/trust", list: AboutPage },
 ] as const satisfies readonly Page[];
