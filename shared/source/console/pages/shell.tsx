@@ -27,6 +27,7 @@ import { SignInPage } from "./sign-in.tsx";
 import { SubnetsPage } from "./subnets.tsx";
 import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
+import { TrustPage } from "./trust.tsx";
 
 type Page = {
   readonly name: string;
@@ -45,6 +46,7 @@ const pages = [
   { name: "packages", needs: "GET /v1/packages", list: PackagesPage, one: PackagePage },
   { name: "settings", needs: "GET /v1/settings", list: SettingsPage, one: SettingPage },
   { name: "people", needs: "GET /v1/session", list: PeoplePage },
+  { name: "trust", needs: "GET /v1/trust", list: TrustPage },
   { name: "audit", needs: "GET /v1/audit", list: AuditPage },
   { name: "about", needs: "GET /v1/trust", list: AboutPage },
 ] as const satisfies readonly Page[];
