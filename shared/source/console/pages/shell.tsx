@@ -16,18 +16,21 @@ import {
   type Language,
   type Theme,
 } from "./language.ts";
+import { later } from "./later.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { PackagePage, PackagesPage } from "./packages.tsx";
-import { PeoplePage } from "./people.tsx";
 import { ask } from "./request.ts";
 import { addressOf, route } from "./router.ts";
 import { caller, endSession, may } from "./session.ts";
-import { SettingPage, SettingsPage } from "./settings.tsx";
 import { SignInPage } from "./sign-in.tsx";
-import { SubnetsPage } from "./subnets.tsx";
 import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
-import { TrustPage } from "./trust.tsx";
+
+const PeoplePage = later(async () => (await import("./people.tsx")).PeoplePage);
+const SettingPage = later(async () => (await import("./settings.tsx")).SettingPage);
+const SettingsPage = later(async () => (await import("./settings.tsx")).SettingsPage);
+const SubnetsPage = later(async () => (await import("./subnets.tsx")).SubnetsPage);
+const TrustPage = later(async () => (await import("./trust.tsx")).TrustPage);
 
 type Page = {
   readonly name: string;
