@@ -38,13 +38,18 @@ export function checked<S extends v.GenericSchema>(
 
 /**
  * Waits for an answer. What the source calls wrong is about the field, such as a target.
+ * @param statuses of refusals that are about the field
  * @throws FieldError or RequestError
  */
-export async function atField<T>(field: string, answer: Promise<T>): Promise<T> {
+export async function atField<T>(
+  field: string,
+  answer: Promise<T>,
+  statuses: readonly number[] = [400, 422],
+): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    if (!(error instanceof RequestError) || error.status !== 400) throw error;
+    if (!(error instanceof RequestError) || !statuses.includes(error.status)) throw error;
     throw new FieldError(field, [error.message, error.hint].filter((part) => part !== null).join(": "));
   }
 }

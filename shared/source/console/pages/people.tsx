@@ -1,4 +1,5 @@
 /** People: users with role, scope and password, the viewer's own password, and single sign-on. */
+import { useState } from "preact/hooks";
 import type { CallerView, User } from "../../../api/schema/users.ts";
 import { passwordProblem } from "../../../model/password.ts";
 import { userNameSchema } from "../../../model/user-name.ts";
@@ -48,11 +49,14 @@ function OwnPassword() {
   const words = messages.value.people;
   const person = caller.value;
   const session = useLoaded<CallerView>("/v1/session");
+  const [isChanged, setChanged] = useState(false);
   if (person === null || person === "unknown") return null;
   const send = async (data: FormData): Promise<void> => {
     const current = data.get("current");
     const body = { current, password: passwordOf(data, person.name) };
-    await ask("PUT", "/v1/session/password", body);
+    setChanged(false);
+    await atField("current", ask("PUT", "/v1/session/password", body), [403]);
+    setChanged(true);
   };
   return (
     <section>
@@ -76,6 +80,7 @@ function OwnPassword() {
           )
         }
       </Shown>
+      <p role="status">{isChanged && messages.value.done(words.changeOwn)}</p>
     </section>
   );
 }
