@@ -83,7 +83,6 @@ export const germanAdministration: typeof administration = {
     remove: "Entfernen",
     askRemove: (name) =>
       `Den Standort ${name} entfernen? Seine Subnetze sind dann ohne. Einen, den ein Ziel nennt, kann man nicht entfernen.`,
-    show: (name) => `Geräte von ${name}`,
   },
   tagging: {
     change: "Markierungen ändern",

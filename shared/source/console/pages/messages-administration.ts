@@ -81,7 +81,6 @@ export const administration = {
     remove: "Remove",
     askRemove: (name: string) =>
       `Remove the site ${name}? Its subnets are without a site. A site that a target names cannot be removed.`,
-    show: (name: string) => `Devices of ${name}`,
   },
   tagging: {
     change: "Change tags",

@@ -65,7 +65,7 @@ function subnetColumns(siteNames: readonly string[], reload: Reload): Column<Sub
     {
       name: words.subnet,
       cell: (subnet) => (
-        <a href={devicesAt(`subnet=${subnet.id}`)} aria-label={words.show(nameOfSubnet(subnet))}>
+        <a href={devicesAt(`subnet=${subnet.id}`)}>
           {nameOfSubnet(subnet)}
           {subnet.name !== null && <small> {subnet.cidr}</small>}
         </a>
@@ -160,11 +160,7 @@ function siteColumns(reload: Reload): Column<Site>[] {
   const columns: Column<Site>[] = [
     {
       name: words.site,
-      cell: ({ name }) => (
-        <a href={devicesAt(`site=${name}`)} aria-label={words.show(name)}>
-          {name}
-        </a>
-      ),
+      cell: ({ name }) => <a href={devicesAt(`site=${name}`)}>{name}</a>,
     },
     { name: words.subnetCount, isNumber: true, cell: ({ subnets }) => count(subnets) },
     {
