@@ -123,7 +123,9 @@ export function SettingEditor({ setting, onSaved }: EditorOptions) {
           {isEmpty && words.nothing}
           {faultCount > 0 && words.faults(count(faultCount))}
         </p>
-        <button type="submit">{words.review}</button>
+        <div class="buttons">
+          <button type="submit">{words.review}</button>
+        </div>
       </form>
       {draft !== null && <Review setting={setting} draft={draft} onSaved={onSaved} close={drop} />}
     </>

@@ -175,8 +175,10 @@ function columnsOf(reload: () => Promise<void>): Column<Token>[] {
     {
       name: words.uses,
       isNumber: true,
-      cell: ({ uses, usesLeft }) =>
-        usesLeft === null ? count(uses) : words.usesOf(count(uses), count(usesLeft)),
+      cell: ({ kind, uses, usesLeft }) => {
+        if (kind === "person") return "–";
+        return usesLeft === null ? count(uses) : words.usesOf(count(uses), count(usesLeft));
+      },
     },
     {
       name: words.expires,
