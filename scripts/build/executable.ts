@@ -55,6 +55,8 @@ function compileArguments(
     "build",
     "--compile",
     "--minify",
+    // Browsers load pages of the console one by one.
+    ...(role === "source" ? ["--splitting"] : []),
     // Web sites and the source are trusted as the operating system trusts them.
     "--compile-exec-argv=--use-system-ca",
     "--no-compile-autoload-dotenv",

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { settingDepthMax } from "../../model/setting-inheritance.ts";
+import { newSettingNameSchema, noSettingWord, settingNameSchema } from "../../model/setting-name.ts";
 import {
   settingDifferencesSchema,
   settingFields,
@@ -15,17 +16,7 @@ import { targetSchema } from "./labels.ts";
 
 /** Upper bound on settings, and on assignments. */
 export const settingsMax = 500;
-export const settingNameSchema = v.pipe(
-  v.string(),
-  v.regex(/^[\w.-]{1,64}$/, "a setting's name is 1 to 64 letters, digits, dots, dashes or underscores"),
-);
-/** Word of `task edit --setting` for a task without a setting. */
-export const noSettingWord = "none";
-/** Name of a setting to make. */
-export const newSettingNameSchema = v.pipe(
-  settingNameSchema,
-  v.notValue(noSettingWord, `"${noSettingWord}" is not a name: a task without a setting is written so`),
-);
+export { newSettingNameSchema, noSettingWord, settingNameSchema };
 
 const versionNameSchema = v.object({ name: name(64), version: counter });
 /** Differences in an answer: a field that a later version added is dropped. */

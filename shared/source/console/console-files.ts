@@ -55,6 +55,7 @@ async function bundled(): Promise<Bun.BuildArtifact[]> {
     entrypoints: [join(import.meta.dir, "pages", "index.html")],
     target: "browser",
     minify: true,
+    splitting: true,
     publicPath: "/",
   });
   return outputs;

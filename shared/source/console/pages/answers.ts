@@ -4,13 +4,15 @@ import type {
   healthSchema,
   overviewSchema,
   packageListSchema,
+  subnetListSchema,
   taskListSchema,
 } from "../../../api/schema/admin.ts";
 import type { auditListSchema, auditRowSchema } from "../../../api/schema/audit.ts";
 import type { deviceListSchema, deviceTasksSchema } from "../../../api/schema/device.ts";
-import type { targetCountSchema } from "../../../api/schema/labels.ts";
-import type { settingListSchema } from "../../../api/schema/settings.ts";
-import type { signInWaysSchema } from "../../../api/schema/users.ts";
+import type { siteListSchema, targetCountSchema } from "../../../api/schema/labels.ts";
+import type { settingListSchema, settingVersionListSchema } from "../../../api/schema/settings.ts";
+import type { tokenListSchema } from "../../../api/schema/tokens.ts";
+import type { signInWaysSchema, singleSignOnStateSchema, userListSchema } from "../../../api/schema/users.ts";
 
 export type SignInWays = v.InferOutput<typeof signInWaysSchema>;
 export type Overview = v.InferOutput<typeof overviewSchema>;
@@ -23,3 +25,9 @@ export type DeviceTasks = v.InferOutput<typeof deviceTasksSchema>;
 export type SettingList = v.InferOutput<typeof settingListSchema>;
 export type AuditList = v.InferOutput<typeof auditListSchema>;
 export type AuditRow = v.InferOutput<typeof auditRowSchema>;
+export type SettingVersionList = v.InferOutput<typeof settingVersionListSchema>;
+export type SubnetList = v.InferOutput<typeof subnetListSchema>;
+export type SiteList = v.InferOutput<typeof siteListSchema>;
+export type TokenList = v.InferOutput<typeof tokenListSchema>;
+export type UserList = v.InferOutput<typeof userListSchema>;
+export type SingleSignOnState = v.InferOutput<typeof singleSignOnStateSchema>;

@@ -3,7 +3,7 @@ import type { Device } from "../../../api/schema/device.ts";
 import type { Inventory } from "../../../api/schema/common.ts";
 import { reasonsText } from "../../../model/reason.ts";
 import type { DeviceTasks } from "./answers.ts";
-import { ConnectedBadge } from "./devices.tsx";
+import { ConnectedBadge, DeviceSearch, isTarget } from "./devices.tsx";
 import { ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time, type Fact } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { nameOf } from "./overview.tsx";
@@ -11,12 +11,17 @@ import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
 import { DeviceState } from "./task.tsx";
+import { RenameButton, TagButton } from "./tagging.tsx";
 import { size } from "./texts.ts";
 
 const everyMs = 10_000;
 const historyMax = 100;
 
-export function DevicePage({ id }: { id: string }) {
+/** A target expression in the address shows the list of its devices. */
+export const DevicePage = ({ id }: { id: string }) =>
+  isTarget(id) ? <DeviceSearch target={id} /> : <OneDevice id={id} />;
+
+function OneDevice({ id }: { id: string }) {
   const path = `/v1/devices/${encodeURIComponent(id)}`;
   const device = useLoaded<Device>(path, everyMs);
   const history = useLoaded<DeviceTasks>(`${path}/tasks?limit=${historyMax}`, everyMs);
@@ -58,6 +63,12 @@ function Actions({ device, reload }: { device: Device; reload: () => Promise<voi
             await reload();
           }}
         />
+      )}
+      {device.state !== "removed" && may("POST /v1/tags") && (
+        <TagButton target={`device=${device.id}`} onChanged={reload} />
+      )}
+      {device.state !== "removed" && may("PATCH /v1/devices/:device") && (
+        <RenameButton device={device} onChanged={reload} />
       )}
       {device.state !== "removed" && may("DELETE /v1/devices/:device") && (
         <ConfirmedButton

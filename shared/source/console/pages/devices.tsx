@@ -7,13 +7,21 @@ import { messages } from "./language.ts";
 import { nameOf } from "./overview.tsx";
 import { useLoaded, usePages } from "./request.ts";
 import { addressOf } from "./router.ts";
-import { count, ago } from "./texts.ts";
+import { may } from "./session.ts";
+import { TagButton } from "./tagging.tsx";
+import { ago, count } from "./texts.ts";
 
 const everyMs = 30_000;
 
-export function DevicesPage() {
+/** Target expressions have signs that ids do not have. */
+export const isTarget = (id: string): boolean => /[=*() ]/.test(id);
+
+export const DevicesPage = () => <DeviceSearch target="all" />;
+
+/** @param target target expression to begin with */
+export function DeviceSearch({ target }: { target: string }) {
   const words = messages.value.devices;
-  const [filter, setFilter] = useState("all");
+  const [filter, setFilter] = useState(target);
   const devices = usePages<DeviceList>(`/v1/devices?filter=${encodeURIComponent(filter)}`, everyMs);
   const counted = useLoaded<TargetCount>(`/v1/targets/check?target=${encodeURIComponent(filter)}`, everyMs);
   const total = counted.data?.devices ?? null;
@@ -47,6 +55,11 @@ export function DevicesPage() {
           ) : (
             <>
               {total !== null && <p role="status">{words.count(count(total), total)}</p>}
+              {may("POST /v1/tags") && (
+                <div class="buttons">
+                  <TagButton target={filter} onChanged={devices.reload} />
+                </div>
+              )}
               <Table label={words.title} rows={found} keyOf={({ id }) => id} columns={columns()} />
               <PageSteps {...devices} rows={found.length} total={total} />
             </>

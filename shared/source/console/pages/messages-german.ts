@@ -1,7 +1,9 @@
 /** Texts of the console in German. */
+import { germanAdministration } from "./messages-administration-german.ts";
 import type { Messages } from "./messages.ts";
 
 export const german: Messages = {
+  ...germanAdministration,
   product: "flockcast",
   skip: "Zum Inhalt springen",
   navigation: "Seiten",

@@ -6,6 +6,7 @@
 import type { DeviceTaskState } from "../../../api/schema/common.ts";
 import type { ShownTaskState } from "../../../model/task-life.ts";
 import type { Role } from "../../../model/role.ts";
+import { administration } from "./messages-administration.ts";
 
 const taskStates: Record<ShownTaskState, string> = {
   scheduled: "scheduled",
@@ -57,6 +58,7 @@ const actions: Record<"pre-cache" | "run" | "upgrade", string> = {
 };
 
 export const english = {
+  ...administration,
   product: "flockcast",
   skip: "Skip to the content",
   navigation: "Pages",

@@ -16,15 +16,21 @@ import {
   type Language,
   type Theme,
 } from "./language.ts";
+import { later } from "./later.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { PackagePage, PackagesPage } from "./packages.tsx";
 import { ask } from "./request.ts";
 import { addressOf, route } from "./router.ts";
 import { caller, endSession, may } from "./session.ts";
-import { SettingPage, SettingsPage } from "./settings.tsx";
 import { SignInPage } from "./sign-in.tsx";
 import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
+
+const PeoplePage = later(async () => (await import("./people.tsx")).PeoplePage);
+const SettingPage = later(async () => (await import("./settings.tsx")).SettingPage);
+const SettingsPage = later(async () => (await import("./settings.tsx")).SettingsPage);
+const SubnetsPage = later(async () => (await import("./subnets.tsx")).SubnetsPage);
+const TrustPage = later(async () => (await import("./trust.tsx")).TrustPage);
 
 type Page = {
   readonly name: string;
@@ -39,8 +45,11 @@ const pages = [
   { name: "overview", needs: "GET /v1/tasks", list: OverviewPage },
   { name: "tasks", needs: "GET /v1/tasks", list: TasksPage, one: TaskPage },
   { name: "devices", needs: "GET /v1/devices", list: DevicesPage, one: DevicePage },
+  { name: "subnets", needs: "GET /v1/subnets", list: SubnetsPage },
   { name: "packages", needs: "GET /v1/packages", list: PackagesPage, one: PackagePage },
   { name: "settings", needs: "GET /v1/settings", list: SettingsPage, one: SettingPage },
+  { name: "people", needs: "GET /v1/session", list: PeoplePage },
+  { name: "trust", needs: "GET /v1/trust", list: TrustPage },
   { name: "audit", needs: "GET /v1/audit", list: AuditPage },
   { name: "about", needs: "GET /v1/trust", list: AboutPage },
 ] as const satisfies readonly Page[];
