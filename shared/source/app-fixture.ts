@@ -131,6 +131,7 @@ async function openParts(
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
   const refusalAudit = new RefusalAudit(catalog.audit, log);
+  const signIn = createSignIn(random);
   const app = createSourceApp({
     trust,
     orders,
@@ -138,7 +139,8 @@ async function openParts(
     identityKey: await loadOrCreateIdentityKey(folder),
     refused: new RefusedRequests(metrics.registry, log),
     refusalAudit,
-    signIn: createSignIn(random),
+    signIn,
+    certificate: "none",
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     dataFolder: folder,
     catalog,
