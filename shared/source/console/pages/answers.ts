@@ -4,8 +4,9 @@ import type { healthSchema, packageListSchema, taskListSchema } from "../../../a
 import type { auditListSchema, auditRowSchema } from "../../../api/schema/audit.ts";
 import type { deviceListSchema, deviceTasksSchema } from "../../../api/schema/device.ts";
 import type { settingListSchema } from "../../../api/schema/settings.ts";
-import type { signInWaysSchema } from "../../../api/schema/users.ts";
+import type { setUpStateSchema, signInWaysSchema } from "../../../api/schema/users.ts";
 
+export type SetUpState = v.InferOutput<typeof setUpStateSchema>;
 export type SignInWays = v.InferOutput<typeof signInWaysSchema>;
 export type Health = v.InferOutput<typeof healthSchema>;
 export type TaskList = v.InferOutput<typeof taskListSchema>;
