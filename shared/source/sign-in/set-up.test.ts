@@ -1,12 +1,13 @@
 /** Set-up and links to sign in: a real source, its log, and browsers with their cookies. */
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import type { AuditRow } from "../../model/audit.ts";
 import type { CallerView, User } from "../../api/schema/users.ts";
 import { startSource, type RunningSource } from "../server.ts";
+import { browserUrl } from "./set-up.ts";
 import { TestBrowser } from "../testing-browser.ts";
 
 // Hashes of passwords take long on a busy machine.
@@ -53,6 +54,17 @@ async function asAdmin(method: string, path: string, json?: unknown): Promise<Re
 }
 const rowsOf = async (): Promise<AuditRow[]> =>
   ((await (await asAdmin("GET", "/v1/audit?limit=1000")).json()) as { rows: AuditRow[] }).rows;
+
+test.each([
+  ["of the listening address on loopback", "127.0.0.1", true, [], "https://127.0.0.1:7"],
+  ["of one interface", "192.0.2.7", true, [], "https://192.0.2.7:7"],
+  ["of the host for all interfaces", "0.0.0.0", true, [], `https://${hostname().toLowerCase()}:7`],
+  ["given", "0.0.0.0", true, ["*.example", "source.example"], "https://source.example:7"],
+  ["given as an address of IPv6", "::", true, ["2001:db8::7"], "https://[2001:db8::7]:7"],
+  ["of the machine itself without TLS", "0.0.0.0", false, [], "http://127.0.0.1:7"],
+] as const)("the address of a link has the name %s", (_, host, hasTls, names, address) => {
+  expect(browserUrl({ host, port: 7, hasTls, names })).toBe(address);
+});
 
 describe("the link for the set-up", () => {
   test("has the address of the source and 256 bits, and adds an administrator who is signed in", async () => {
@@ -166,7 +178,9 @@ describe("a link to sign in", () => {
     const good = answers.find(({ status }) => status === 200)!;
     expect(await good.json()).toMatchObject({ name: "anna", role: "operator", by: "session" });
     expect(JSON.stringify(await rowsOf())).not.toContain(secret);
-    expect((await rowsOf()).some(({ action }) => action === "POST /v1/users/:name/sign-in-link")).toBe(true);
+    const acts = (await rowsOf()).map(({ actor, action, object }) => `${actor} ${action} ${object}`);
+    expect(acts).toContain("admin.token POST /v1/users/:name/sign-in-link user anna");
+    expect(acts).toContain("anna POST /v1/sign-in/link user anna");
   });
 
   test("ends after 10 minutes, with another password, and with the user", async () => {

@@ -18,13 +18,13 @@ type Place = {
 };
 
 /** Returns the address of the source for a browser, also on another machine where TLS allows it. */
-function browserUrl({ host, port, hasTls, names }: Place): string {
+export function browserUrl({ host, port, hasTls, names }: Place): string {
   const isAll = host === "0.0.0.0" || host === "::";
   const isOpen = hasTls && (isAll || names.length > 0);
-  const name = isOpen ? certificateNames({ host, port }, names)[0] : undefined;
-  // A certificate for all names of a domain is not an address.
-  const isAddress = name !== undefined && !name.startsWith("*") && !isLoopback(name);
-  return localUrl(isAddress ? name : host, port, hasTls);
+  const known = isOpen ? certificateNames({ host, port }, names) : [];
+  // The name of a certificate for a whole domain is not an address.
+  const name = known.find((one) => !one.startsWith("*") && !isLoopback(one));
+  return localUrl(name ?? host, port, hasTls);
 }
 
 /** Writes the link for the set-up into the log of a source without users. */
