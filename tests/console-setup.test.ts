@@ -119,7 +119,7 @@ test(
     expect(seen.address).toBe("#/set-up");
     expect(seen.found).toEqual([]);
     expect(seen.atSource).toContain("Whoever breaks into the source can run any command on every device");
-    expect(seen.inFiles).toContain("flockcast-source trust export --data DIR --out");
+    expect(seen.inFiles).toContain(`flockcast-source trust export --data ${harness.source.data} --out`);
     expect(seen.inFiles).toContain(`export FLOCKCAST_SOURCE=${harness.source.url}`);
     expect(seen.inFiles).toContain("When the last operator key is lost");
     const keys = join(harness.folder, "keys");

@@ -59,6 +59,8 @@ export const setUpStateSchema = v.object({
   /** Whether people may sign in over this connection. */
   isSafe: v.boolean(),
 });
+/** The administrator, and where the source keeps its data, for commands on its machine. */
+export const setUpDoneSchema = v.object({ ...callerSchema.entries, dataFolder: v.string() });
 export const signInLinkSchema = v.object({ secret: v.string(), endsAtMs: timeMs });
 export const linkSignInSchema = v.object({ secret: linkSecret });
 export const ownPasswordSchema = v.object({ current: passwordSchema, password: passwordSchema });
@@ -134,6 +136,7 @@ export const singleSignOnStateSchema = v.object({ provider: v.nullable(singleSig
 export type CallerView = v.InferOutput<typeof callerSchema>;
 export type User = v.InferOutput<typeof userSchema>;
 export type UserCreate = v.InferInput<typeof userCreateSchema>;
+export type SetUpDone = v.InferOutput<typeof setUpDoneSchema>;
 export type SignInLink = v.InferOutput<typeof signInLinkSchema>;
 export type UserEdit = v.InferInput<typeof userEditSchema>;
 export type SingleSignOnSet = v.InferInput<typeof singleSignOnSetSchema>;

@@ -7,6 +7,7 @@ import type * as v from "valibot";
 import {
   callerSchema,
   linkSignInSchema,
+  setUpDoneSchema,
   setUpSchema,
   setUpStateSchema,
   signInLinkSchema,
@@ -52,7 +53,7 @@ export function setUpRoutes(context: SourceContext): Hono<SourceEnv> {
     documented({
       summary: "Add the first administrator with the secret of the link in the log, and sign in",
       audience: ["anyone"],
-      answer: callerSchema,
+      answer: setUpDoneSchema,
     }),
     limitBody(bodyBytesMax),
     jsonBody(setUpSchema),
@@ -62,7 +63,8 @@ export function setUpRoutes(context: SourceContext): Hono<SourceEnv> {
       const current = await runForPerson(c, json.name, async () =>
         beginSession(context, c, await addFirstUser(context, json, hash)),
       );
-      return c.json(viewOfPerson(personOf(current), current), 200, { "cache-control": "no-store" });
+      const answer = { ...viewOfPerson(personOf(current), current), dataFolder: context.dataFolder };
+      return c.json(answer, 200, { "cache-control": "no-store" });
     },
   );
   addSignInLinks(routes, context);

@@ -73,7 +73,12 @@ describe("the link for the set-up", () => {
     const browser = new TestBrowser();
     const answer = await setUp(secretIn(link()), {}, browser);
     expect(answer.status).toBe(200);
-    expect(await answer.json()).toMatchObject({ name: "anna", role: "administrator", scope: [] });
+    expect(await answer.json()).toMatchObject({
+      name: "anna",
+      role: "administrator",
+      scope: [],
+      dataFolder: join(folder, "data"),
+    });
     const session = await browser.send(`${source.url}/v1/session`);
     expect((await session.json()) as CallerView).toMatchObject({ name: "anna", by: "session" });
     expect(await stateOf()).toMatchObject({ state: "done" });

@@ -1,5 +1,6 @@
 /** Choice of the place of the signing keys, with the consequences and the commands of each. */
 import type { ComponentChildren } from "preact";
+import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import type { TrustView } from "../../../api/schema/trust.ts";
 import { Command, Heading, Shown } from "./elements.tsx";
@@ -10,7 +11,15 @@ import { addressOf } from "./router.ts";
 /** Interval at which the page asks whether the command has moved the keys. */
 const everyMs = 2_000;
 
-const exportLine = "flockcast-source trust export --data DIR --out /media/keys";
+/** Folder of the source, as the answer of the set-up names it; unknown after a reload. */
+export const dataFolder = signal("DIR");
+
+/** Returns a word of a command line. Quotes are of the shell of the source's system. */
+function quoted(path: string): string {
+  if (/^[\w./:\\-]+$/.test(path)) return path;
+  return path.includes("\\") ? `"${path}"` : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
 const initLines = [
   `export FLOCKCAST_SOURCE=${location.origin}`,
   "flockcast-source trust init --out keys --roots 3 --threshold 2 --token-file admin.token",
@@ -51,7 +60,9 @@ function Choice() {
         ) : (
           <Consequences texts={[words.filesBroken, words.filesLost, words.filesWork]}>
             <p>{words.exportHint}</p>
-            <Command line={exportLine} />
+            <Command
+              line={`flockcast-source trust export --data ${quoted(dataFolder.value)} --out /media/keys`}
+            />
             <p>{words.initHint}</p>
             <Command line={initLines} />
             <p>{words.waits}</p>

@@ -3,12 +3,12 @@
  * signing keys.
  */
 import { useState } from "preact/hooks";
-import type { CallerView } from "../../../api/schema/users.ts";
+import type { SetUpDone } from "../../../api/schema/users.ts";
 import { passwordCharactersMin } from "../../../model/password.ts";
 import type { SetUpState } from "./answers.ts";
 import { CertificateNotice } from "./certificate.tsx";
 import { Heading, Problem, Shown } from "./elements.tsx";
-import { KeyPlace } from "./key-place.tsx";
+import { dataFolder, KeyPlace } from "./key-place.tsx";
 import { messages } from "./language.ts";
 import { ask, RequestError, useLoaded } from "./request.ts";
 import { addressOf, replaceAddress } from "./router.ts";
@@ -72,9 +72,10 @@ function UserForm({ secret, reload }: { secret: string; reload: () => Promise<vo
     setError(null);
     try {
       const body = { secret, name: data.get("user"), password: data.get("password") };
-      const person = await ask<CallerView>("POST", "/v1/set-up", body);
+      const person = await ask<SetUpDone>("POST", "/v1/set-up", body);
       // The used secret stays in no history.
       replaceAddress("set-up");
+      dataFolder.value = person.dataFolder;
       beginSession(person);
     } catch (problem) {
       if (!(problem instanceof RequestError)) throw problem;
