@@ -132,7 +132,8 @@ function endedLink(context: SourceContext, c: Context<SourceEnv>): ApiError {
 }
 
 /**
- * Returns the value of a secret. Failures count as wrong passwords of the address do.
+ * Returns the value of a secret. Failures count as wrong passwords of the address do, but the right
+ * secret never waits: it has 256 bits, and a stranger would otherwise keep its holder out.
  * @throws ApiError 401 for an unknown or ended secret, 429 after too many of them
  */
 function valueOf<T>(
@@ -142,11 +143,10 @@ function valueOf<T>(
   secret: string,
   how: "peek" | "take",
 ): T {
-  beginAttempt(context, c, linkAttempts, nobody, "wrong links");
   const value = secrets[how](secret, context.nowMs());
-  if (value === null) throw endedLink(context, c);
-  context.signIn.attempts.succeeded(linkAttempts, c.env.remoteAddress);
-  return value;
+  if (value !== null) return value;
+  beginAttempt(context, c, linkAttempts, nobody, "wrong links");
+  throw endedLink(context, c);
 }
 
 /**
