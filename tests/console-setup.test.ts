@@ -110,6 +110,17 @@ test(
         await page.getByText("trust export").waitFor();
         const inFiles = await page.locator("main").innerText();
         found.push(...(await violations()));
+        await page.setViewportSize({ width: 375, height: 800 });
+        // A colour in a transition would be measured too.
+        await page.emulateMedia({ colorScheme: "dark", reducedMotion: "reduce" });
+        await page.getByLabel("Language").selectOption("de");
+        await page.getByText("In Schlüsseldateien der Kommandozeile").waitFor();
+        found.push(...(await violations()));
+        const overflow = await page.evaluate<number>(
+          "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+        );
+        if (overflow > 0) found.push(`the page is ${overflow} pixels wider than the window`);
+        await page.getByLabel("Sprache").selectOption("en");
         return { differs, refusal, address, atSource, inFiles, found };
       },
       { link, password },
