@@ -1,5 +1,5 @@
 /**
- * `npm start [-- PATH] [--subnets 2] [--devices 4] [--keep]`: a distribution on this machine alone.
+ * `npm start [-- PATH] [--subnets 2] [--devices 4] [--keep] [--open]`: a distribution on this machine alone.
  *
  * The demo runs a real source and real devices (one process each) with real sockets on loopback.
  * Every simulated subnet is a multicast group and port of its own. PATH is a file or a folder; the
@@ -28,6 +28,7 @@ const command = new Command("npm start --")
   .option("--subnets <n>", "simulated subnets", upTo(8), 2)
   .option("--devices <n>", "devices per subnet", upTo(32), 4)
   .option("--keep", "leave everything running until Ctrl-C")
+  .option("--open", "show the console in the default browser, until Enter or for 10 minutes")
   .parse();
 
 await runWithCleanup(async (cleanup) => {
@@ -42,6 +43,7 @@ await runWithCleanup(async (cleanup) => {
       subnets: options.subnets,
       devices: options.devices,
       keep: options.keep === true,
+      open: options.open === true,
     },
     cleanup,
   );

@@ -17,6 +17,7 @@ import { programsFromSource } from "../rig/programs.ts";
 import { outcomeProblems, outcomeTable, type SubnetOutcome } from "../rig/table.ts";
 import { openScreen, type Screen } from "../rig/screen.ts";
 import { differenceFrom, digestTree, sizeOfTree, type Digests } from "../rig/verify.ts";
+import { consoleLink, demoUser, showInBrowser, untilSeen } from "./console-link.ts";
 import { startDemoDevices, untilEnrolled, type DemoDevice } from "./demo-devices.ts";
 
 type DemoOptions = {
@@ -24,6 +25,8 @@ type DemoOptions = {
   readonly subnets: number;
   readonly devices: number;
   readonly keep: boolean;
+  /** Whether the default browser shows the console. */
+  readonly open: boolean;
 };
 
 /** Settings that two processor cores can sustain with eight devices and the source. */
@@ -169,15 +172,21 @@ export async function runDemo(options: DemoOptions, cleanup: Cleanup): Promise<n
     programs: programsFromSource,
     data: join(folder, "source"),
     listen: "127.0.0.1:0",
+    // No browser warns of a certificate, and nothing leaves the machine.
+    args: ["--no-tls"],
   });
   await source.admin("setting", "set", "default", ...settingWords);
   const client = await source.client();
+  const link = await consoleLink(client, source.url);
+  console.log(`The console shows all of it, signed in once by this link:\n  ${link}`);
+  if (options.open) await showInBrowser(link);
   console.log(`Source at ${source.url}; starting ${options.subnets} × ${options.devices} devices …`);
   const devices = await startDemoDevices(source, join(folder, "devices"), options);
   await untilEnrolled(devices, client);
   const right = await distribute(source, client, devices, sent, cleanup);
   if (right) outcome = "right";
   if (options.keep) await keepRunning(source, devices, cleanup);
+  else if (options.open) await untilSeen(cleanup);
   return right ? 0 : 1;
 }
 
@@ -194,6 +203,7 @@ Everything keeps running until Ctrl-C. To inspect it:
   export FLOCKCAST_TOKEN="$(cat ${join(source.data, "admin.token")})"
   ${bun} ${role("source")} task show 1
   ${bun} ${role("source")} device list
+  ${bun} ${role("source")} user link ${demoUser}
   ${bun} ${role("peer")} status --data ${devices[0]?.data ?? ""}`);
   await cleanup.untilInterrupted();
 }

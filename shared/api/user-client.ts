@@ -4,10 +4,12 @@ import { ask, type Connection } from "./request.ts";
 import { doneSchema } from "./schema/admin.ts";
 import {
   callerSchema,
+  signInLinkSchema,
   singleSignOnStateSchema,
   userListSchema,
   userSchema,
   type CallerView,
+  type SignInLink,
   type SingleSignOnSet,
   type SingleSignOnView,
   type User,
@@ -22,6 +24,8 @@ export type UserClient = {
   addUser(user: UserCreate): Promise<User>;
   editUser(name: string, edit: UserEdit): Promise<User>;
   setPassword(name: string, password: string): Promise<void>;
+  /** Returns a secret that signs the user in once. */
+  signInLink(name: string): Promise<SignInLink>;
   removeUser(name: string): Promise<void>;
   /** Returns null without single sign-on. */
   singleSignOn(): Promise<SingleSignOnView | null>;
@@ -40,6 +44,7 @@ export const userClient = (connection: Connection): UserClient => ({
   async setPassword(name, password) {
     await ask(connection, "PUT", `${userPath(name)}/password`, doneSchema, { json: { password } });
   },
+  signInLink: (name) => ask(connection, "POST", `${userPath(name)}/sign-in-link`, signInLinkSchema),
   async removeUser(name) {
     await ask(connection, "DELETE", userPath(name), doneSchema);
   },

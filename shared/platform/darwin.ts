@@ -155,3 +155,5 @@ export async function userIdleMs(): Promise<number | null> {
   if (console === null || console.uid === rootUser) return null;
   return idleMsIn(await outputOf(["/usr/sbin/ioreg", "-r", "-d", "1", "-c", "IOHIDSystem"]));
 }
+
+export const browserCommand = (address: string): readonly string[] => ["/usr/bin/open", address];

@@ -186,3 +186,5 @@ export async function processStart(pid: number): Promise<string | null> {
 
 export { runningPrograms, userIdleMs } from "./linux-activity.ts";
 export const ignoresCase = false;
+
+export const browserCommand = (address: string): readonly string[] => ["xdg-open", address];

@@ -192,4 +192,6 @@ export type Platform = {
    * system does not tell.
    */
   userIdleMs(): Promise<number | null>;
+  /** Returns the command that opens an address in the default browser of the user. */
+  browserCommand(address: string): readonly string[];
 };

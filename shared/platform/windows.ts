@@ -143,3 +143,9 @@ export async function userIdleMs(): Promise<number | null> {
   const idle = tryCall(() => sessionInformations().map(idleMsOfSession), []).filter((ms) => ms !== null);
   return idle.length === 0 ? null : Math.min(...idle);
 }
+
+export const browserCommand = (address: string): readonly string[] => [
+  "rundll32.exe",
+  "url.dll,FileProtocolHandler",
+  address,
+];

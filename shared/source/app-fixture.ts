@@ -135,6 +135,7 @@ async function openParts(
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
   const refusalAudit = new RefusalAudit(catalog.audit, log);
+  const signIn = createSignIn(random);
   const parts = { catalog, changeHub, events, counts, wan, content, log, noted, metrics, refusalAudit };
   const app = createSourceApp({
     ...parts,
@@ -143,7 +144,8 @@ async function openParts(
     onRoots: async () => {},
     identityKey: await loadOrCreateIdentityKey(folder),
     refused: new RefusedRequests(metrics.registry, log),
-    signIn: createSignIn(random),
+    signIn,
+    certificate: "none",
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     dataFolder: folder,
     fallback: new FallbackTokens(),

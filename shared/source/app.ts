@@ -26,6 +26,7 @@ import { packageRoutes } from "./routes/packages.ts";
 import { reportRoutes } from "./routes/reports.ts";
 import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
 import { sessionRoutes } from "./routes/session.ts";
+import { setUpRoutes } from "./routes/set-up.ts";
 import { settingRoutes } from "./routes/settings.ts";
 import { singleSignOnRoutes } from "./routes/single-sign-on.ts";
 import { siteRoutes } from "./routes/sites.ts";
@@ -128,6 +129,7 @@ function addRoutes(app: Hono<SourceEnv>, context: SourceContext): void {
   app.route("/v1", siteRoutes(context));
   app.route("/v1", identityRoutes(context));
   app.route("/v1", sessionRoutes(context));
+  app.route("/v1", setUpRoutes(context));
   app.route("/v1", singleSignOnRoutes(context));
 }
 

@@ -121,6 +121,7 @@ describe("every route that changes something", () => {
       { route: "POST /v1/users", json: { name: "anna", role: "viewer", password: "correct horse battery" } },
       at("PATCH /v1/users/:name", "anna", { json: { role: "operator" } }),
       at("PUT /v1/users/:name/password", "anna", { json: { password: "another staple entirely" } }),
+      at("POST /v1/users/:name/sign-in-link", "anna"),
       at("DELETE /v1/users/:name", "anna"),
       { route: "POST /v1/webhooks", json: { name: "hook", url: "https://8.8.8.8/" } },
       at("DELETE /v1/webhooks/:webhook", "hook"),
@@ -144,6 +145,9 @@ describe("every route that changes something", () => {
     "POST /v1/trust/files",
     "POST /v1/trust/orders",
     "POST /v1/trust/freshness",
+    // Need a browser and a link: sign-in/set-up.test.ts.
+    "POST /v1/set-up",
+    "POST /v1/sign-in/link",
     // Need a browser, and a provider: sign-in/sessions.test.ts and tests/single-sign-on.test.ts.
     "POST /v1/session",
     "DELETE /v1/session",

@@ -20,6 +20,7 @@ import type { IdentityKey } from "../model/source-statement.ts";
 import type { EnrolmentLimits } from "./rate-limit.ts";
 import type { RefusalAudit } from "./refusal-audit.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
+import type { TlsChoice } from "./serving-certificate.ts";
 import type { Orders } from "./trust/orders.ts";
 import type { SourceTrust } from "./trust/source-trust.ts";
 import type { SignIn } from "./sign-in/sign-in.ts";
@@ -45,6 +46,8 @@ export type SourceContext = {
   readonly refused: RefusedRequests;
   readonly refusalAudit: RefusalAudit;
   readonly signIn: SignIn;
+  /** Kind of the certificate with which the source listens. */
+  readonly certificate: TlsChoice["kind"];
   readonly enrolmentWatch: EnrolmentWatch;
   readonly identityKey: IdentityKey;
   readonly trust: SourceTrust;

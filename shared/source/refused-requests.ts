@@ -20,6 +20,7 @@ const refusals = [
   "wrong-password",
   "too-many-attempts",
   "wrong-sign-in",
+  "wrong-link",
   "no-role",
   "disabled-user",
   ...barCodes,

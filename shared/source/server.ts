@@ -35,6 +35,7 @@ import { openEventFeed } from "./event-feed.ts";
 import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
+import { offerSetUp } from "./sign-in/set-up.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
 import { openTokenFiles, renewTokenFiles } from "./token-files.ts";
 import { Orders } from "./trust/orders.ts";
@@ -120,6 +121,8 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await writePrivateFile(urlFile, `${url}\n`);
   logStart(context, url, listen.host, hasTls);
   await catalog.audit.note({ method: "source.start", object: `source ${version}`, after: { url } });
+  const names = choice.kind === "own" ? choice.names : [];
+  await offerSetUp(context, { host: listen.host, port: listener.port, hasTls, names });
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
@@ -213,6 +216,7 @@ async function openContext(
     refused: new RefusedRequests(metrics.registry, log),
     refusalAudit: new RefusalAudit(catalog.audit, log),
     signIn: createSignIn(random),
+    certificate: (options.tls ?? ownTls).kind,
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     wan: new WanMeter(catalog.wan, log, nowMs),
     fallback: new FallbackTokens(),

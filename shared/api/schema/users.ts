@@ -49,6 +49,21 @@ export const signInWaysSchema = v.object({
   /** Whether the request has the cookie of a session, so that nobody needs to sign in. */
   signedIn: v.boolean(),
 });
+const linkSecret = v.pipe(v.string(), v.maxLength(128));
+/** First administrator, with the secret of the link in the log of the source. */
+export const setUpSchema = v.object({ secret: linkSecret, name: userNameSchema, password: passwordSchema });
+export const setUpStateSchema = v.object({
+  /** `open`: the first user is still missing. */
+  state: v.picklist(["open", "done"]),
+  /** `own`: the source issued its certificate itself, which no browser knows; `none`: no TLS. */
+  certificate: v.picklist(["own", "files", "none"]),
+  /** Whether people may sign in over this connection. */
+  isSafe: v.boolean(),
+});
+/** The administrator, and where the source keeps its data, for commands on its machine. */
+export const setUpDoneSchema = v.object({ ...callerSchema.entries, dataFolder: v.string() });
+export const signInLinkSchema = v.object({ secret: v.string(), endsAtMs: timeMs });
+export const linkSignInSchema = v.object({ secret: linkSecret });
 export const ownPasswordSchema = v.object({ current: passwordSchema, password: passwordSchema });
 
 export const userSchema = v.object({
@@ -126,6 +141,8 @@ export const singleSignOnStateSchema = v.object({ provider: v.nullable(singleSig
 export type CallerView = v.InferOutput<typeof callerSchema>;
 export type User = v.InferOutput<typeof userSchema>;
 export type UserCreate = v.InferInput<typeof userCreateSchema>;
+export type SetUpDone = v.InferOutput<typeof setUpDoneSchema>;
+export type SignInLink = v.InferOutput<typeof signInLinkSchema>;
 export type UserEdit = v.InferInput<typeof userEditSchema>;
 export type SingleSignOnSet = v.InferInput<typeof singleSignOnSetSchema>;
 export type SingleSignOnView = v.InferOutput<typeof singleSignOnSchema>;

@@ -20,6 +20,8 @@ export const usersTable = ({ users }: PeopleStores): AuditTable<PeopleStores["us
   return {
     list: "unaudited",
     byName: "unaudited",
+    hasAny: "unaudited",
+    addFirst: { object: ([{ name }]) => userText(name), after: ([{ name }]) => stateOf(name) },
     add: { object: ([{ name }]) => userText(name), after: ([{ name }]) => stateOf(name) },
     change: { object: ([name]) => userText(name), state: ([name]) => stateOf(name) },
     setPassword: { object: (_, name) => userText(name), after: () => ({ password: "changed" }) },

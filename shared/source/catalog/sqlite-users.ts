@@ -4,6 +4,7 @@ import { foldedName } from "../../model/glob.ts";
 import type { Role, Scope } from "../../model/role.ts";
 import {
   usersMax,
+  type NewUser,
   type SingleSignOn,
   type SingleSignOnStore,
   type UserChange,
@@ -46,6 +47,7 @@ export function sqliteUsers(database: Database): UserStore {
   const byName = database.query<UserRow, { folded: string }>(
     `SELECT ${userColumns} FROM users WHERE folded = $folded`,
   );
+  const any = database.query("SELECT 1 FROM users LIMIT 1");
   const remove = database.query("DELETE FROM users WHERE folded = $folded");
   const removeUnused = database.query<{ name: string }, { beforeMs: number }>(
     `DELETE FROM users WHERE subject IS NOT NULL AND disabled_at_ms IS NULL
@@ -67,7 +69,8 @@ export function sqliteUsers(database: Database): UserStore {
         })
         .map((row) => Object.assign(toUser(row), { sessions: row.sessions })),
     byName: async (name) => read(name),
-    add: adding(database),
+    hasAny: async () => any.get() !== null,
+    ...adding(database),
     change: changing(database, read),
     setPassword: passwords(database),
     remove: async (name) => remove.run({ folded: foldedName(name) }).changes > 0,
@@ -76,19 +79,27 @@ export function sqliteUsers(database: Database): UserStore {
   };
 }
 
-function adding(database: Database): UserStore["add"] {
+function adding(database: Database): Pick<UserStore, "add" | "addFirst"> {
   const count = database.query<{ count: number }, []>("SELECT count(*) AS count FROM users");
   const insert = database.query(
     `INSERT OR IGNORE INTO users (folded, name, role, scope_json, password_hash, created_at_ms)
      VALUES ($folded, $name, $role, $scope, $passwordHash, $createdAtMs)`,
   );
-  const run = database.transaction((user: Parameters<UserStore["add"]>[0]) => {
+  const run = database.transaction((user: NewUser) => {
     if (count.get()!.count >= usersMax) return "too-many";
     const { name, role, scope, passwordHash, createdAtMs } = user;
     const row = { folded: foldedName(name), name, role, scope: JSON.stringify(scope), passwordHash };
     return insert.run({ ...row, createdAtMs }).changes > 0 ? "added" : "name-taken";
   });
-  return async (user) => run.immediate(user);
+  const runFirst = database.transaction((user: NewUser) => {
+    if (count.get()!.count > 0) return "not-first";
+    run(user);
+    return "added";
+  });
+  return {
+    add: async (user) => run.immediate(user),
+    addFirst: async (user) => runFirst.immediate(user),
+  };
 }
 
 function changing(database: Database, read: (name: string) => UserRecord | null): UserStore["change"] {

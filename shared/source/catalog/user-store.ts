@@ -15,6 +15,9 @@ export type UserRecord = {
   readonly lastLoginAtMs: number | null;
   readonly disabledAtMs: number | null;
 };
+export type NewUser = Pick<UserRecord, "name" | "role" | "scope" | "createdAtMs"> & {
+  readonly passwordHash: string;
+};
 export type UserChange = {
   readonly role?: Role | undefined;
   readonly scope?: Scope | undefined;
@@ -46,10 +49,11 @@ export interface UserStore {
     part?: UserPart,
   ): Promise<(UserRecord & { readonly sessions: number })[]>;
   byName(name: string): Promise<UserRecord | null>;
+  hasAny(): Promise<boolean>;
+  /** Adds a user with a password to a catalog without users. */
+  addFirst(user: NewUser): Promise<"added" | "not-first">;
   /** Adds a user with a password. */
-  add(
-    user: Pick<UserRecord, "name" | "role" | "scope" | "createdAtMs"> & { readonly passwordHash: string },
-  ): Promise<"added" | "name-taken" | "too-many">;
+  add(user: NewUser): Promise<"added" | "name-taken" | "too-many">;
   /** Changes a user, and ends the sessions of one that is disabled. @returns null: unknown */
   change(name: string, change: UserChange): Promise<UserRecord | null>;
   /**

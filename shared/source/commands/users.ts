@@ -1,4 +1,4 @@
-/** Commands `user add|list|edit|password|remove`, and their command line. */
+/** Commands `user add|list|edit|password|link|remove`, and their command line. */
 import { Option, type Command } from "@commander-js/extra-typings";
 import * as v from "valibot";
 import type { User, UserEdit } from "../../api/schema/users.ts";
@@ -7,7 +7,7 @@ import { passwordProblem } from "../../model/password.ts";
 import { roles, scopeProblem, type Role } from "../../model/role.ts";
 import { userNameSchema } from "../../model/user-name.ts";
 import { CommandError } from "./command-error.ts";
-import { connect, type JsonOptions, type ListOptions } from "./connect.ts";
+import { connect, sourceOf, type JsonOptions, type ListOptions } from "./connect.ts";
 import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
 import { formatTime, print, printedAs, printJson, printTable } from "./print.ts";
 import { readSecret } from "./secret-input.ts";
@@ -108,6 +108,13 @@ async function changePassword(words: string, options: PasswordOptions): Promise<
   print(`changed the password of ${name}; the sessions of this user ended`);
 }
 
+async function makeLink(words: string, options: JsonOptions): Promise<void> {
+  const { secret, endsAtMs } = await (await connect(options)).signInLink(parseUserName(words));
+  const link = `${sourceOf(options)}/#/sign-in/${secret}`;
+  if (options.json) return printJson({ link, endsAtMs });
+  print(link);
+}
+
 async function removeUser(name: string, options: JsonOptions): Promise<void> {
   const parsed = parseUserName(name);
   await (await connect(options)).removeUser(parsed);
@@ -165,6 +172,14 @@ function addUserChanges(user: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(changePassword);
+  user
+    .command("link")
+    .description("print a link that signs a user in once, within 10 minutes")
+    .argument("<name>")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(makeLink);
   user
     .command("remove")
     .description("remove a user; the sessions of this user end")

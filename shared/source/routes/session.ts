@@ -5,13 +5,7 @@
 import { Hono, type Context } from "hono";
 import type * as v from "valibot";
 import { doneSchema } from "../../api/schema/admin.ts";
-import {
-  callerSchema,
-  ownPasswordSchema,
-  signInSchema,
-  signInWaysSchema,
-  type CallerView,
-} from "../../api/schema/users.ts";
+import { callerSchema, ownPasswordSchema, signInSchema, signInWaysSchema } from "../../api/schema/users.ts";
 import { passwordProblem } from "../../model/password.ts";
 import { ApiError } from "../api-error.ts";
 import { allow, countRefusal, runForPerson } from "../auth.ts";
@@ -19,9 +13,9 @@ import type { CurrentSession, Person } from "../caller.ts";
 import type { UserRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
-import { originOf, removeSessionCookie, requireSafeChannel } from "../sign-in/session-cookie.ts";
-import { endsAtMs, idleEndsAtMs } from "../sign-in/session-life.ts";
-import { beginSession, currentSession, personOf } from "../sign-in/sessions.ts";
+import { beginAttempt, requireOwnPage } from "../sign-in/attempts.ts";
+import { removeSessionCookie } from "../sign-in/session-cookie.ts";
+import { beginSession, currentSession, personOf, viewOfPerson } from "../sign-in/sessions.ts";
 import { providerPath } from "../sign-in/provider.ts";
 
 const bodyBytesMax = 4_096;
@@ -52,7 +46,7 @@ export function sessionRoutes(context: SourceContext): Hono<SourceEnv> {
     async (c) => {
       const user = await userByPassword(context, c, c.req.valid("json"));
       const current = await runForPerson(c, user.name, () => beginSession(context, c, user));
-      return c.json(viewOf(personOf(current), current), 200, { "cache-control": "no-store" });
+      return c.json(viewOfPerson(personOf(current), current), 200, { "cache-control": "no-store" });
     },
   );
   addOwnSession(routes, context);
@@ -68,7 +62,7 @@ function addOwnSession(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context),
     (c) => {
       const caller = c.get("caller") as Person;
-      return c.json(viewOf(caller, c.get("session") ?? null), 200, { "cache-control": "no-store" });
+      return c.json(viewOfPerson(caller, c.get("session") ?? null), 200, { "cache-control": "no-store" });
     },
   );
   routes.delete(
@@ -100,44 +94,11 @@ function addOwnSession(routes: Hono<SourceEnv>, context: SourceContext): void {
   );
 }
 
-function viewOf({ name, role, scope, by }: Person, current: CurrentSession | null): CallerView {
-  const caller = { name, role, scope: [...scope], by };
-  if (current === null) return { ...caller, session: null };
-  const { session, user } = current;
-  return {
-    ...caller,
-    session: {
-      beganAtMs: session.beganAtMs,
-      endsAtMs: endsAtMs(session),
-      idleEndsAtMs: idleEndsAtMs(session),
-      signIn: user.passwordHash === null ? "provider" : "password",
-    },
-  };
-}
-
 /** @throws ApiError 409 for a request with a token */
 function sessionIn(c: Context<SourceEnv>): CurrentSession {
   const current = c.get("session");
   if (current !== undefined) return current;
   throw new ApiError(409, "A token has no session", "this request is for people who signed in");
-}
-
-/** Actor of a refused request, as the audit has it. */
-type Party = NonNullable<Parameters<typeof countRefusal>[3]>;
-
-/**
- * Counts the attempt, also one that ends without an answer.
- * @throws ApiError 429 with the time to wait
- */
-function beginAttempt(context: SourceContext, c: Context<SourceEnv>, user: string, party: Party): void {
-  const waitMs = context.signIn.attempts.begin(user, c.env.remoteAddress, context.nowMs());
-  if (waitMs === 0) return;
-  countRefusal(context, c, "too-many-attempts", party);
-  const seconds = Math.ceil(waitMs / 1_000);
-  const hint = `try again in ${seconds} s`;
-  const error = new ApiError(429, "Too many wrong passwords", hint);
-  error.retryAfterMs = waitMs;
-  throw error;
 }
 
 /** @throws ApiError 401 for a wrong name or password, 403 for a foreign page or a disabled user */
@@ -146,20 +107,14 @@ async function userByPassword(
   c: Context<SourceEnv>,
   { user: name, password }: v.InferOutput<typeof signInSchema>,
 ): Promise<UserRecord> {
-  requireSafeChannel(c);
-  // A foreign page could otherwise sign the browser in as a user of the page's own.
-  if (originOf(c) === "foreign") {
-    countRefusal(context, c, "foreign-page");
-    throw new ApiError(403, "A page of another site asked to sign in", "open the source's own page");
-  }
-  const { users } = context.catalog;
-  const user = await users.byName(name);
+  requireOwnPage(context, c);
+  const user = await context.catalog.users.byName(name);
   // An unknown name is not recorded: people type passwords there.
   const party = { actor: user?.name ?? "", kind: "nobody" } as const;
   beginAttempt(context, c, name, party);
   const isRight = await context.signIn.hashes.verify(password, user?.passwordHash ?? null);
   // The password may have been changed, or the user removed, meanwhile.
-  const present = await users.byName(name);
+  const present = await context.catalog.users.byName(name);
   if (!isRight || present === null || present.passwordHash !== user?.passwordHash) {
     countRefusal(context, c, "wrong-password", party);
     throw new ApiError(401, "The user or the password is wrong", "an administrator can give a new password");

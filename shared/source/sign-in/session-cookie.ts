@@ -26,6 +26,9 @@ function channelOf(c: Request): Channel | null {
   return isLoopback(host) && isLoopback(c.env.remoteAddress) ? "loopback" : null;
 }
 
+/** Returns whether people may sign in over this connection. */
+export const isSafeChannel = (c: Request): boolean => channelOf(c) !== null;
+
 /** @throws ApiError 403 for a connection that others can read */
 export function requireSafeChannel(c: Request): Channel {
   const channel = channelOf(c);

@@ -1,11 +1,12 @@
 /** Begin of a session, and the person behind a request with a session's cookie. */
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
+import type { CallerView } from "../../api/schema/users.ts";
 import type { CurrentSession, Person } from "../caller.ts";
 import type { UserRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { requireSafeChannel, sessionSecretIn, setSessionCookie } from "./session-cookie.ts";
-import { hasEnded, noteUseMs } from "./session-life.ts";
+import { endsAtMs, hasEnded, idleEndsAtMs, noteUseMs } from "./session-life.ts";
 
 const secretBytes = 32;
 
@@ -60,3 +61,19 @@ export const personOf = ({ user: { name, role, scope } }: CurrentSession): Perso
   scope,
   by: "session",
 });
+
+/** Returns the person as the API shows it. @param current null for a token */
+export function viewOfPerson({ name, role, scope, by }: Person, current: CurrentSession | null): CallerView {
+  const caller = { name, role, scope: [...scope], by };
+  if (current === null) return { ...caller, session: null };
+  const { session, user } = current;
+  return {
+    ...caller,
+    session: {
+      beganAtMs: session.beganAtMs,
+      endsAtMs: endsAtMs(session),
+      idleEndsAtMs: idleEndsAtMs(session),
+      signIn: user.passwordHash === null ? "provider" : "password",
+    },
+  };
+}

@@ -12,8 +12,14 @@ import type { deviceListSchema, deviceTasksSchema } from "../../../api/schema/de
 import type { siteListSchema, targetCountSchema } from "../../../api/schema/labels.ts";
 import type { settingListSchema, settingVersionListSchema } from "../../../api/schema/settings.ts";
 import type { tokenListSchema } from "../../../api/schema/tokens.ts";
-import type { signInWaysSchema, singleSignOnStateSchema, userListSchema } from "../../../api/schema/users.ts";
+import type {
+  setUpStateSchema,
+  signInWaysSchema,
+  singleSignOnStateSchema,
+  userListSchema,
+} from "../../../api/schema/users.ts";
 
+export type SetUpState = v.InferOutput<typeof setUpStateSchema>;
 export type SignInWays = v.InferOutput<typeof signInWaysSchema>;
 export type Overview = v.InferOutput<typeof overviewSchema>;
 export type TargetCount = v.InferOutput<typeof targetCountSchema>;

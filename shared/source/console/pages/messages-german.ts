@@ -86,7 +86,58 @@ export const german: Messages = {
     provider: (host) => `Mit ${host} anmelden`,
     ended: "Ihre Sitzung ist beendet. Melden Sie sich an, um fortzufahren.",
     signedOut: "Sie sind abgemeldet.",
-    first: "Noch kein Benutzer? Legen Sie auf der Maschine der Quelle einen an:",
+    first: "Noch kein Benutzer?",
+    firstHint:
+      "Öffnen Sie den Link zur Einrichtung aus dem Protokoll der Quelle, oder legen Sie auf ihrer Maschine einen Benutzer an:",
+  },
+  link: { title: "Mit einem Link anmelden" },
+  setUp: {
+    title: "Diese Quelle einrichten",
+    intro: "Legen Sie den ersten Administrator an. Danach sind Sie angemeldet.",
+    done: "Diese Quelle hat schon einen Benutzer: Der Link zur Einrichtung gilt nicht mehr.",
+    rules: (count) => [
+      `mindestens ${count} Zeichen, davon fünf verschiedene`,
+      "nicht aus dem Namen des Benutzers gebildet",
+    ],
+    again: "Passwort wiederholen",
+    differs: "Die beiden Passwörter sind verschieden.",
+    submit: "Administrator anlegen",
+    keysTitle: "Schlüssel zum Unterschreiben",
+    keysQuestion: "Wo liegen die Schlüssel, die Aufträge und Einstellungen für die Geräte unterschreiben?",
+    places: { source: "Auf dieser Quelle", files: "In Schlüsseldateien der Kommandozeile" },
+    sourceBroken:
+      "Die Quelle unterschreibt selbst, sonst ist nichts zu tun. Wer in die Quelle einbricht, kann auf jedem Gerät jeden Befehl ausführen.",
+    sourceLost:
+      "Die Schlüssel sind in der Sicherung der Quelle. Ohne Quelle und ohne Sicherung gehorcht kein Gerät mehr: Jedes muss neu angemeldet werden.",
+    filesBroken:
+      "Wer in die Quelle einbricht, kann Aufträge zurückhalten und Markierungen ändern, aber den Geräten keinen neuen Auftrag geben.",
+    filesLost:
+      "Ist der letzte Operator-Schlüssel verloren, kann ein Wurzelschlüssel einen anderen eintragen. Sind weniger Wurzelschlüssel übrig als nötig, lässt sich kein Schlüssel mehr ändern, und die Geräte müssen neu angemeldet werden. Bewahren Sie Kopien an zwei Orten auf.",
+    filesWork:
+      "Aufträge und Einstellungen brauchen dann die Kommandozeile mit einem Operator-Schlüssel: --operator-key DATEI.",
+    exportHint:
+      "Verschieben Sie die Schlüssel dieser Quelle in einen Ordner, auf der Maschine der Quelle, während sie läuft:",
+    initHint:
+      "Oder erzeugen Sie neue Schlüssel auf einer anderen Maschine; das ist besser, wenn andere die Quelle schon lesen konnten:",
+    waits:
+      "Diese Seite zeigt, wenn die Schlüssel die Quelle verlassen haben. Vernichten Sie ältere Sicherungen: Sie enthalten die alten Schlüssel.",
+    moved: "Die Schlüssel zum Unterschreiben sind nicht auf dieser Quelle.",
+    finish: "Zum Überblick",
+  },
+  certificate: {
+    readable: "Andere können diese Verbindung lesen, darum kann sich hier niemand anmelden.",
+    readableHint:
+      "Öffnen Sie die Konsole auf der Maschine der Quelle selbst, oder geben Sie der Quelle ein Zertifikat, dem Browser vertrauen:",
+    unknown: "Warnt der Browser vor dem Zertifikat?",
+    unknownHint:
+      "Die Quelle hat ihr Zertifikat selbst ausgestellt, und kein Browser kennt es. Geben Sie der Quelle eines, dem Browser vertrauen:",
+    obtain:
+      "Beschaffen Sie ein Zertifikat für den Namen der Quelle: von der Zertifizierungsstelle Ihrer Organisation, oder für einen öffentlichen Namen von einer öffentlichen.",
+    install:
+      "Starten Sie die Quelle mit Zertifikat und Schlüssel. Erneuerte Dateien werden ohne Neustart gelesen.",
+    proxy: "Oder lassen Sie einen Proxy auf derselben Maschine TLS mit einem solchen Zertifikat beenden:",
+    devices:
+      "Geräte kennen die Quelle an ihrer Identität; an ihnen ändert sich nichts. Hinter einem Proxy müssen sie dessen Zertifikat vertrauen.",
   },
   overview: {
     title: "Überblick",

@@ -104,7 +104,55 @@ export const english = {
     provider: (host: string) => `Sign in with ${host}`,
     ended: "Your session ended. Sign in again to continue.",
     signedOut: "You are signed out.",
-    first: "No user yet? Add one on the machine of the source:",
+    first: "No user yet?",
+    firstHint:
+      "Open the link for the set-up, which is in the log of the source, or add a user on its machine:",
+  },
+  link: { title: "Sign in by a link" },
+  setUp: {
+    title: "Set up this source",
+    intro: "Add the first administrator. You are signed in afterwards.",
+    done: "This source has a user already: the link for the set-up counts no more.",
+    rules: (count: string) => [
+      `at least ${count} characters, of which five are different`,
+      "not made from the name of the user",
+    ],
+    again: "Password again",
+    differs: "The two passwords differ.",
+    submit: "Add the administrator",
+    keysTitle: "Signing keys",
+    keysQuestion: "Where do the keys live that sign tasks and settings for the devices?",
+    places: { source: "On this source", files: "In key files of the command line" },
+    sourceBroken:
+      "The source signs on its own, and nothing else has to be done. Whoever breaks into the source can run any command on every device.",
+    sourceLost:
+      "The keys are in the backup of the source. Without the source and without a backup, no device can be commanded any more: each one has to be enrolled again.",
+    filesBroken:
+      "Whoever breaks into the source can hold tasks back and change tags, but cannot give the devices a new task.",
+    filesLost:
+      "When the last operator key is lost, a root key can list another one. When too few root keys are left for the threshold, no key can be changed any more, and the devices have to be enrolled again. Keep copies in two places.",
+    filesWork: "Tasks and settings then need the command line with an operator key: --operator-key FILE.",
+    exportHint: "Move the keys of this source to a folder, on the machine of the source while it runs:",
+    initHint:
+      "Or make new keys on another machine, which is better where others may have read the source before:",
+    waits:
+      "This page shows when the keys have left the source. Destroy older backups: they have the old keys.",
+    moved: "The signing keys are not on this source.",
+    finish: "Go to the overview",
+  },
+  certificate: {
+    readable: "Others can read this connection, so nobody can sign in here.",
+    readableHint:
+      "Open the console on the machine of the source itself, or give the source a certificate that browsers trust:",
+    unknown: "Does the browser warn of the certificate?",
+    unknownHint:
+      "The source issued its certificate itself, and no browser knows it. Give the source one that browsers trust:",
+    obtain:
+      "Obtain a certificate for the name of the source: from the authority of your organization, or from a public one for a public name.",
+    install: "Start the source with the certificate and its key. Renewed files are read without a restart.",
+    proxy: "Or let a proxy on the same machine end TLS with such a certificate:",
+    devices:
+      "Devices know the source by its identity, and need no change. Behind a proxy they have to trust its certificate.",
   },
   overview: {
     title: "Overview",

@@ -29,6 +29,12 @@ export function goTo(page: string, id?: string | number): void {
   location.hash = addressOf(page, id);
 }
 
+/** Shows another page in place of the current one, whose address leaves the history. */
+export function replaceAddress(page: string): void {
+  history.replaceState(null, "", addressOf(page));
+  route.value = routeOf(location.hash);
+}
+
 /** Follows the address. The skip link's target is an element of the page, and no address. */
 export function followAddress(): void {
   addEventListener("hashchange", () => {

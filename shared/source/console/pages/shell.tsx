@@ -17,11 +17,13 @@ import {
   type Theme,
 } from "./language.ts";
 import { later } from "./later.tsx";
+import { LinkPage } from "./link.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { PackagePage, PackagesPage } from "./packages.tsx";
 import { ask } from "./request.ts";
-import { addressOf, route } from "./router.ts";
+import { addressOf, route, type Route } from "./router.ts";
 import { caller, endSession, may } from "./session.ts";
+import { SetUpPage } from "./set-up.tsx";
 import { SignInPage } from "./sign-in.tsx";
 import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
@@ -74,9 +76,18 @@ export function Shell() {
         <Choices />
         {person !== null && <Person name={person.name} role={words.roles[person.role]} />}
       </header>
-      {person === null ? <SignInPage /> : <CurrentPage />}
+      <Content isSignedIn={person !== null} />
     </>
   );
+}
+
+/** Pages of links come first: they are for people who are not signed in yet. */
+function Content({ isSignedIn }: { isSignedIn: boolean }) {
+  const { page, id } = route.value;
+  if (page === "set-up") return <SetUpPage secret={id} />;
+  if (isSignedIn) return <CurrentPage />;
+  if (page === "sign-in" && id !== null) return <LinkPage key={id} secret={id} />;
+  return <SignInPage />;
 }
 
 /** Moves the focus: the address names the page, and cannot name a part of it. */
@@ -159,8 +170,12 @@ function Person({ name, role }: { name: string; role: string }) {
   );
 }
 
+/** A link to sign in is not used while somebody is signed in. */
+const nameOfPage = (found: Route): Route =>
+  found.page === "sign-in" ? { page: "overview", id: null } : found;
+
 function CurrentPage() {
-  const { page: name, id } = route.value;
+  const { page: name, id } = nameOfPage(route.value);
   const words = messages.value;
   const page: Page | undefined = pages.find((one) => one.name === name);
   const isKnown = page !== undefined && (id === null || page.one !== undefined);

@@ -1,7 +1,8 @@
 /** Sign-in: password, and the provider of single sign-on where one is configured. */
 import { useState } from "preact/hooks";
 import type { CallerView } from "../../../api/schema/users.ts";
-import type { SignInWays } from "./answers.ts";
+import type { SetUpState, SignInWays } from "./answers.ts";
+import { CertificateNotice } from "./certificate.tsx";
 import { addUserLine } from "./command-lines.ts";
 import { Command, Heading, Problem } from "./elements.tsx";
 import { messages } from "./language.ts";
@@ -11,9 +12,38 @@ import { beginSession, farewell } from "./session.ts";
 export function SignInPage() {
   const words = messages.value.signIn;
   const ways = useLoaded<SignInWays>("/v1/sign-in");
+  const state = useLoaded<SetUpState>("/v1/set-up").data;
+  const provider = ways.data?.provider ?? null;
+  return (
+    <main id="content" class="sign-in">
+      <Heading text={words.title} />
+      {farewell.value !== null && (
+        <p class="notice" role="status">
+          {farewell.value === "ended" ? words.ended : words.signedOut}
+        </p>
+      )}
+      <PasswordForm />
+      {provider !== null && (
+        <a role="button" class="secondary wide" href={provider.path}>
+          {words.provider(new URL(provider.issuer).host)}
+        </a>
+      )}
+      {state?.state === "open" && (
+        <details>
+          <summary>{words.first}</summary>
+          <p>{words.firstHint}</p>
+          <Command line={addUserLine} />
+        </details>
+      )}
+      {state !== null && <CertificateNotice {...state} />}
+    </main>
+  );
+}
+
+function PasswordForm() {
+  const words = messages.value.signIn;
   const [error, setError] = useState<RequestError | null>(null);
   const [isSending, setSending] = useState(false);
-  const provider = ways.data?.provider ?? null;
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
@@ -32,13 +62,7 @@ export function SignInPage() {
     }
   };
   return (
-    <main id="content" class="sign-in">
-      <Heading text={words.title} />
-      {farewell.value !== null && (
-        <p class="notice" role="status">
-          {farewell.value === "ended" ? words.ended : words.signedOut}
-        </p>
-      )}
+    <>
       {error && <Problem error={error} />}
       <form onSubmit={(event) => void submit(event)}>
         <label>
@@ -53,15 +77,6 @@ export function SignInPage() {
           {words.submit}
         </button>
       </form>
-      {provider !== null && (
-        <a role="button" class="secondary wide" href={provider.path}>
-          {words.provider(new URL(provider.issuer).host)}
-        </a>
-      )}
-      <details>
-        <summary>{words.first}</summary>
-        <Command line={addUserLine} />
-      </details>
-    </main>
+    </>
   );
 }
