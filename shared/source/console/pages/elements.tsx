@@ -199,7 +199,7 @@ function Paging({ first, total, show }: { first: number; total: number; show: (f
 }
 
 /** State of a request that a person sends. `run` returns whether the source accepted it. */
-function useSending(send: () => Promise<unknown>) {
+export function useSending(send: () => Promise<unknown>) {
   const [error, setError] = useState<RequestError | null>(null);
   const [isSending, setSending] = useState(false);
   const run = async (): Promise<boolean> => {

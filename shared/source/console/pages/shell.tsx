@@ -16,6 +16,7 @@ import {
   type Language,
   type Theme,
 } from "./language.ts";
+import { NewTaskPage } from "./new-task.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { PackagePage, PackagesPage } from "./packages.tsx";
 import { ask } from "./request.ts";
@@ -32,12 +33,20 @@ type Page = {
   readonly needs: string;
   readonly list: ComponentType;
   readonly one?: ComponentType<{ id: string }>;
+  /** Form at the id `new`, with the row of permissions.ts that it needs. */
+  readonly form?: { readonly needs: string; readonly content: ComponentType };
 };
 
 /** In the order of the navigation. A page is added here, and gets its title from the messages. */
 const pages = [
   { name: "overview", needs: "GET /v1/tasks", list: OverviewPage },
-  { name: "tasks", needs: "GET /v1/tasks", list: TasksPage, one: TaskPage },
+  {
+    name: "tasks",
+    needs: "GET /v1/tasks",
+    list: TasksPage,
+    one: TaskPage,
+    form: { needs: "POST /v1/tasks", content: NewTaskPage },
+  },
   { name: "devices", needs: "GET /v1/devices", list: DevicesPage, one: DevicePage },
   { name: "packages", needs: "GET /v1/packages", list: PackagesPage, one: PackagePage },
   { name: "settings", needs: "GET /v1/settings", list: SettingsPage, one: SettingPage },
@@ -161,7 +170,8 @@ function CurrentPage() {
         <Empty text={words.unknownPageHint} />
       </Main>
     );
-  if (!may(page.needs))
+  const form = id === "new" ? page.form : undefined;
+  if (!may(page.needs) || (form !== undefined && !may(form.needs)))
     return (
       <Main heading={words.notAllowed}>
         <Empty text={words.notAllowedHint} />
@@ -170,9 +180,10 @@ function CurrentPage() {
   // Another page, or another thing, begins with its own state and gets the focus.
   const One = page.one;
   const List = page.list;
+  const Form = form?.content;
   return (
     <main id="content" key={`${name} ${id ?? ""}`}>
-      {id !== null && One !== undefined ? <One id={id} /> : <List />}
+      {Form !== undefined ? <Form /> : id !== null && One !== undefined ? <One id={id} /> : <List />}
     </main>
   );
 }
