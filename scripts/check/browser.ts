@@ -6,7 +6,10 @@ import { dirname, join, normalize } from "node:path";
 
 const pagesFolder = "shared/source/console/pages/";
 /** Pure modules outside the model that run in browsers too. */
-const sharedModules: ReadonlySet<string> = new Set(["shared/source/permissions.ts"]);
+const sharedModules: ReadonlySet<string> = new Set([
+  "shared/hidden-characters.ts",
+  "shared/source/permissions.ts",
+]);
 const packages: ReadonlySet<string> = new Set([
   "@preact/signals",
   "ipaddr.js",

@@ -1,7 +1,9 @@
 /** Texts of the console in German. */
+import { germanForms } from "./messages-forms-german.ts";
 import type { Messages } from "./messages.ts";
 
 export const german: Messages = {
+  ...germanForms,
   product: "flockcast",
   skip: "Zum Inhalt springen",
   navigation: "Seiten",
@@ -161,65 +163,6 @@ export const german: Messages = {
       "Diesen Auftrag abbrechen? Die Geräte hören auf, und er kann nicht fortgesetzt werden. Laufende Befehle werden nicht beendet.",
     live: "Alle 2 Sekunden aktualisiert",
   },
-  wizard: {
-    title: "Neuer Auftrag",
-    choose: "Wählen …",
-    searchPackage: "Pakete suchen",
-    found: (count) => (count === 1 ? "1 Paket" : `${count} Pakete`),
-    whatToDo: "Was die Geräte damit tun",
-    actions: {
-      "pre-cache": "im Cache ablegen",
-      named: "einen Befehl des Pakets ausführen",
-      line: "eine Befehlszeile ausführen",
-    },
-    lineHint: "Für die Shell des Systems, im Ordner des Pakets.",
-    packageFirst: "Wählen Sie ein Paket, um die Geräte und die Kosten zu sehen.",
-    matches: (text, count, subnets) =>
-      count === 0
-        ? "Noch kein Gerät gehört zum Ziel."
-        : `${count === 1 ? "1 Gerät" : `${text} Geräte`} in ${subnets === "1" ? "1 Subnetz" : `${subnets} Subnetzen`}`,
-    showDevices: "Geräte zeigen",
-    moreDevices: (count) => `und ${count} weitere Geräte`,
-    holds: "Hat es",
-    schedule: "Zeitplan",
-    starts: {
-      now: "sofort",
-      at: "zu einer Zeit",
-      local: "zu einer Zeit nach der Uhr jedes Geräts",
-    },
-    startTime: "Zeit des Beginns",
-    zoneHint: "In der Zeitzone dieses Browsers.",
-    localHint: "In der Zeitzone jedes Geräts.",
-    expiresHint: "Von da an beginnt kein Gerät mehr. Leer: 90 Tage nach dem Beginn.",
-    deadline: "Frist",
-    deadlineHint: "Von da an wartet der Befehl auf kein Fenster, Programm oder Benutzer. Leer: keine.",
-    notWhile: "Nicht während diese Programme laufen",
-    notWhileHint: "Namen ohne Ordner, mit Kommas getrennt, zum Beispiel EXCEL.EXE, code",
-    setting: "Einstellung für diesen Auftrag",
-    settingHint: "Ersetzt die eigene Einstellung jedes Geräts, solange es am Auftrag arbeitet.",
-    toSummary: "Weiter zur Zusammenfassung",
-    summary: "Zusammenfassung des neuen Auftrags",
-    cost: "Kosten",
-    create: "Auftrag erstellen",
-    back: "Zurück zu den Feldern",
-    localStart: (time) => `${time} nach der Uhr jedes Geräts`,
-    usualExpiry: "90 Tage nach dem Beginn",
-    created: (id) => `Auftrag ${id} wartet auf eine Unterschrift`,
-    unsigned:
-      "Diese Quelle hat keine Schlüssel: Geräte beachten den Auftrag erst, wenn ein Operator ihn unterschreibt, mit:",
-    toTask: "Auftrag zeigen",
-    problems: {
-      noPackage: "Wählen Sie ein Paket und eine Version.",
-      noCommand: "Wählen Sie einen Befehl des Pakets.",
-      noLine: "Schreiben Sie die Befehlszeile.",
-      noTarget: "Schreiben Sie, welche Geräte den Auftrag bekommen, zum Beispiel: all",
-      noStart: "Geben Sie die Zeit des Beginns an.",
-      deadlineBeforeStart: "Die Frist muss nach dem Beginn liegen: wählen Sie eine spätere Zeit.",
-      expiryBeforeStart: "Der Ablauf muss nach dem Beginn liegen: wählen Sie eine spätere Zeit.",
-      expiryPassed: "Diese Zeit ist vorbei: wählen Sie eine spätere.",
-      programPath: "Geben Sie Namen von Programmen ohne Ordner an.",
-    },
-  },
   devices: {
     title: "Geräte",
     filter: "Zielausdruck",
@@ -278,6 +221,9 @@ export const german: Messages = {
     atSource: "Nur diese Quelle liefert die Bytes.",
     id: "Kennung",
     chunks: "Blockgröße",
+    remove: "Version entfernen",
+    askRemove: (name) =>
+      `${name} von der Quelle entfernen? Geräte behalten ihre Kopien. Danach muss es neu veröffentlicht werden.`,
   },
   settings: {
     title: "Einstellungen",

@@ -5,7 +5,7 @@
  */
 import type { DeviceTaskState } from "../../../api/schema/common.ts";
 import type { ShownTaskState } from "../../../model/task-life.ts";
-import type { DraftAction, DraftProblem, DraftStart } from "./task-draft.ts";
+import { englishForms } from "./messages-forms.ts";
 import type { Role } from "../../../model/role.ts";
 
 const taskStates: Record<ShownTaskState, string> = {
@@ -58,6 +58,7 @@ const actions: Record<"pre-cache" | "run" | "upgrade", string> = {
 };
 
 export const english = {
+  ...englishForms,
   product: "flockcast",
   skip: "Skip to the content",
   navigation: "Pages",
@@ -179,64 +180,6 @@ export const english = {
     askCancel: "Cancel this task? Devices stop, and it cannot be resumed. Commands that run are not ended.",
     live: "Updated every 2 seconds",
   },
-  wizard: {
-    title: "New task",
-    choose: "Choose …",
-    searchPackage: "Search packages",
-    found: (count: number) => (count === 1 ? "1 package" : `${count} packages`),
-    whatToDo: "What devices do with it",
-    actions: {
-      "pre-cache": "store it in the cache",
-      named: "run a command of the package",
-      line: "run a command line",
-    } satisfies Record<DraftAction, string>,
-    lineHint: "For the shell of the system, in the folder of the package.",
-    packageFirst: "Choose a package to see the devices and the cost.",
-    matches: (text: string, count: number, subnets: string) =>
-      count === 0
-        ? "The target matches no device yet."
-        : `${count === 1 ? "1 device" : `${text} devices`} in ${subnets === "1" ? "1 subnet" : `${subnets} subnets`}`,
-    showDevices: "Show the devices",
-    moreDevices: (count: string) => `and ${count} more devices`,
-    holds: "Has it",
-    schedule: "Schedule",
-    starts: {
-      now: "at once",
-      at: "at a time",
-      local: "at a time of each device's clock",
-    } satisfies Record<DraftStart, string>,
-    startTime: "Time of the start",
-    zoneHint: "In the time zone of this browser.",
-    localHint: "In the time zone of each device.",
-    expiresHint: "No device begins from this time on. Empty: 90 days after the start.",
-    deadline: "Deadline",
-    deadlineHint: "From this time on the command waits for no window, program or user. Empty: none.",
-    notWhile: "Not while these programs run",
-    notWhileHint: "Names without folders, separated by commas, such as EXCEL.EXE, code",
-    setting: "Setting for this task",
-    settingHint: "Replaces the own setting of each device while it works on the task.",
-    toSummary: "Continue to the summary",
-    summary: "Summary of the new task",
-    cost: "Cost",
-    create: "Create the task",
-    back: "Back to the fields",
-    localStart: (time: string) => `${time} by each device's clock`,
-    usualExpiry: "90 days after the start",
-    created: (id: string) => `Task ${id} waits for a signature`,
-    unsigned: "This source has no signing keys: devices ignore the task until an operator signs it, with:",
-    toTask: "Show the task",
-    problems: {
-      noPackage: "Choose a package and a version.",
-      noCommand: "Choose a command of the package.",
-      noLine: "Write the command line.",
-      noTarget: "Write which devices get the task, for example: all",
-      noStart: "Give the time of the start.",
-      deadlineBeforeStart: "The deadline has to be after the start: choose a later time.",
-      expiryBeforeStart: "The expiry has to be after the start: choose a later time.",
-      expiryPassed: "This time has passed: choose a later one.",
-      programPath: "Give names of programs without their folders.",
-    } satisfies Record<DraftProblem, string>,
-  },
   devices: {
     title: "Devices",
     filter: "Target expression",
@@ -295,6 +238,9 @@ export const english = {
     atSource: "This source alone serves the bytes.",
     id: "Id",
     chunks: "Chunk size",
+    remove: "Remove the version",
+    askRemove: (name: string) =>
+      `Remove ${name} from the source? Devices keep their copies. To get it back, it has to be published again.`,
   },
   settings: {
     title: "Settings",

@@ -1,10 +1,11 @@
 /** Frame of the console: navigation, language and colours, and the page of the address. */
 import type { ComponentChildren, ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { AboutPage } from "./about.tsx";
 import { AuditPage } from "./audit.tsx";
 import { DevicePage } from "./device.tsx";
 import { DevicesPage } from "./devices.tsx";
-import { Empty, Heading } from "./elements.tsx";
+import { Empty, Heading, Problem } from "./elements.tsx";
 import {
   chooseLanguage,
   chooseTheme,
@@ -16,10 +17,9 @@ import {
   type Language,
   type Theme,
 } from "./language.ts";
-import { NewTaskPage } from "./new-task.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { PackagePage, PackagesPage } from "./packages.tsx";
-import { ask } from "./request.ts";
+import { ask, RequestError } from "./request.ts";
 import { addressOf, route } from "./router.ts";
 import { caller, endSession, may } from "./session.ts";
 import { SettingPage, SettingsPage } from "./settings.tsx";
@@ -34,7 +34,7 @@ type Page = {
   readonly list: ComponentType;
   readonly one?: ComponentType<{ id: string }>;
   /** Form at the id `new`, with the row of permissions.ts that it needs. */
-  readonly form?: { readonly needs: string; readonly content: ComponentType };
+  readonly form?: { readonly needs: string; readonly load: () => Promise<ComponentType> };
 };
 
 /** In the order of the navigation. A page is added here, and gets its title from the messages. */
@@ -45,10 +45,16 @@ const pages = [
     needs: "GET /v1/tasks",
     list: TasksPage,
     one: TaskPage,
-    form: { needs: "POST /v1/tasks", content: NewTaskPage },
+    form: { needs: "POST /v1/tasks", load: async () => (await import("./new-task.tsx")).NewTaskPage },
   },
   { name: "devices", needs: "GET /v1/devices", list: DevicesPage, one: DevicePage },
-  { name: "packages", needs: "GET /v1/packages", list: PackagesPage, one: PackagePage },
+  {
+    name: "packages",
+    needs: "GET /v1/packages",
+    list: PackagesPage,
+    one: PackagePage,
+    form: { needs: "POST /v1/packages/sign", load: async () => (await import("./publish.tsx")).PublishPage },
+  },
   { name: "settings", needs: "GET /v1/settings", list: SettingsPage, one: SettingPage },
   { name: "audit", needs: "GET /v1/audit", list: AuditPage },
   { name: "about", needs: "GET /v1/trust", list: AboutPage },
@@ -180,12 +186,34 @@ function CurrentPage() {
   // Another page, or another thing, begins with its own state and gets the focus.
   const One = page.one;
   const List = page.list;
-  const Form = form?.content;
   return (
     <main id="content" key={`${name} ${id ?? ""}`}>
-      {Form !== undefined ? <Form /> : id !== null && One !== undefined ? <One id={id} /> : <List />}
+      {form !== undefined ? (
+        <Form load={form.load} />
+      ) : id !== null && One !== undefined ? (
+        <One id={id} />
+      ) : (
+        <List />
+      )}
     </main>
   );
+}
+
+/** A form is loaded when it is opened: the first page stays small. */
+function Form({ load }: { load: () => Promise<ComponentType> }) {
+  const [found, setFound] = useState<{ Content: ComponentType } | null>(null);
+  const [error, setError] = useState<RequestError | null>(null);
+  const open = async (): Promise<void> => {
+    setError(null);
+    try {
+      setFound({ Content: await load() });
+    } catch {
+      setError(new RequestError(0, "", null));
+    }
+  };
+  useEffect(() => void open(), []);
+  if (error !== null) return <Problem error={error} onRetry={open} />;
+  return found === null ? <p aria-busy="true">{messages.value.loading}</p> : <found.Content />;
 }
 
 const Main = ({ heading, children }: { heading: string; children: ComponentChildren }) => (
