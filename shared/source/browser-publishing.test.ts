@@ -84,6 +84,15 @@ test("an upload in parts continues at the last whole chunk, also after a damaged
   expect((await sign(request)).body).toEqual({ packageId: id, contentNeeded: false });
 });
 
+test("an upload is ended by an empty part when the source stopped before it noted the end", async () => {
+  const { id, manifest, request } = await digested();
+  await sign(request);
+  await fixture.content.receive(id, manifest, new Blob([content]).stream());
+  expect(await stateOf(id)).toMatchObject({ receivedBytes: content.length, isComplete: false });
+  expect((await part(id, content.length, new Uint8Array())).body).toMatchObject({ isComplete: true });
+  expect((await fixture.catalog.packages.byId(id))?.state).toBe("ready");
+});
+
 test("a manifest that breaks a rule, and commands that cannot be read, are refused in words", async () => {
   const { request } = await digested();
   const wrongPath = { ...request, files: [{ path: "../a", sizeBytes: content.length }] };

@@ -77,7 +77,7 @@ function addParts(routes: Hono<SourceEnv>, context: SourceContext): void {
     }),
     allow(context),
     pathParameters(packagePathSchema),
-    async (c) => c.json(await uploadState(context, await packageById(context, c.req.valid("param").id))),
+    async (c) => c.json(await uploadState(context, c.req.valid("param").id)),
   );
   routes.patch(
     "/:id/content",
@@ -92,7 +92,7 @@ function addParts(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(partBytesMax),
     async (c) => {
       const published = await packageById(context, c.req.valid("param").id);
-      const state = await uploadState(context, published);
+      const state = await uploadState(context, published.id);
       const offset = Number(c.req.valid("query").offset);
       if (state.isComplete) return c.json(state);
       if (offset !== state.receivedBytes)
@@ -104,18 +104,22 @@ function addParts(routes: Hono<SourceEnv>, context: SourceContext): void {
       c.env.allowIdle(contentIdleSeconds);
       const manifest = await manifestOf(context, published);
       try {
+        // The source may have ended between the last byte and the note that the package is ready.
+        const isStored = await content.has(published.id, published.sizeBytes);
         const body = c.req.raw.body ?? noBytes();
-        if (await content.receivePart(published.id, manifest, body)) await markReady(context, published);
+        if (isStored || (await content.receivePart(published.id, manifest, body)))
+          await markReady(context, published);
       } finally {
         if ((await catalog.packages.byId(published.id)) === null) await content.remove(published.id);
       }
-      return c.json(await uploadState(context, published));
+      return c.json(await uploadState(context, published.id));
     },
   );
 }
 
-async function uploadState({ content }: SourceContext, published: PackageRecord): Promise<UploadState> {
-  const { id, sizeBytes } = published;
-  const isComplete = await content.has(id, sizeBytes);
-  return { sizeBytes, receivedBytes: isComplete ? sizeBytes : await content.receivedBytes(id), isComplete };
+async function uploadState(context: SourceContext, id: string): Promise<UploadState> {
+  const { sizeBytes, state } = await packageById(context, id);
+  const isStored = await context.content.has(id, sizeBytes);
+  const receivedBytes = isStored ? sizeBytes : await context.content.receivedBytes(id);
+  return { sizeBytes, receivedBytes, isComplete: isStored && state === "ready" };
 }
