@@ -51,7 +51,7 @@ export function NewTaskPage() {
         {({ packages: all }) => {
           const ready = all.filter(({ state }) => state === "ready");
           return ready.length === 0 ? (
-            <Empty text={words.overview.noPackages} command={publishLine} />
+            <NoPackages />
           ) : (
             <TaskForm
               packages={ready}
@@ -66,6 +66,17 @@ export function NewTaskPage() {
     </>
   );
 }
+
+const NoPackages = () => (
+  <>
+    <Empty text={messages.value.overview.noPackages} command={publishLine} />
+    {may("POST /v1/packages/sign") && (
+      <p>
+        <a href={addressOf("packages", "new")}>{messages.value.publish.title}</a>
+      </p>
+    )}
+  </>
+);
 
 type TaskFormOptions = PackageList &
   SettingList & {
