@@ -279,3 +279,26 @@ test(
   },
   limitMs,
 );
+
+test(
+  "names the commands that publish and that sign, once the source has no keys",
+  async () => {
+    const keys = join(harness.folder, "keys");
+    await harness.source.admin("trust", "export", "--data", harness.source.data, "--out", keys);
+    await signIn();
+    const seen = await browser.run(async ({ page, show }) => {
+      await show("packages/new");
+      const publishing = await page.locator("main").innerText();
+      await show("tasks/new");
+      await page.locator("#package").selectOption("tool");
+      await page.locator(".target-count").filter({ hasText: "2 devices" }).waitFor();
+      await page.locator("form.wizard [type=submit]").click();
+      await page.getByRole("button", { name: "Create the task" }).click();
+      await page.getByRole("heading", { level: 1, name: /waits for a signature$/ }).waitFor();
+      return { publishing, task: await page.locator("main").innerText() };
+    }, null);
+    expect(seen.publishing).toContain("flockcast-source publish PATH");
+    expect(seen.task).toContain("flockcast-source trust sign --all --operator-key FILE");
+  },
+  limitMs,
+);
