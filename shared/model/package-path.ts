@@ -33,6 +33,9 @@ const reservedName = /^(con|prn|aux|nul|clock\$|conin\$|conout\$|com[0-9¹²³]|
 /** Second name that Windows gives a file: "PROGRA~1" opens "Program Files". */
 const shortName = /^(?=[^.]{2,8}(\.|$))[^.]+~\d+(\.[^.]{0,3})?$/;
 
+const encoder = new TextEncoder();
+const utf8Bytes = (text: string): number => encoder.encode(text).length;
+
 /** Returns why `segment` cannot be a file or folder name on every system, or null when it can. */
 function segmentProblem(segment: string): string | null {
   if (segment === "") return "it has an empty part";
@@ -41,7 +44,7 @@ function segmentProblem(segment: string): string | null {
   if (/[. ]$/.test(segment)) return `"${segment}" ends with a dot or a space`;
   if (reservedName.test(segment)) return `"${segment}" is a reserved name on Windows`;
   if (shortName.test(segment)) return `"${segment}" is a short name that Windows may give to another file`;
-  if (Buffer.byteLength(segment) > segmentBytesMax) return `a part is longer than ${segmentBytesMax} bytes`;
+  if (utf8Bytes(segment) > segmentBytesMax) return `a part is longer than ${segmentBytesMax} bytes`;
   return plainName.test(segment) ? null : unicodeProblem(segment);
 }
 
@@ -62,7 +65,7 @@ function unicodeProblem(segment: string): string | null {
 export function pathProblem(path: string): string | null {
   if (path === "") return "it is empty";
   if (!path.isWellFormed()) return "it is not valid Unicode";
-  if (Buffer.byteLength(path) > pathBytesMax) return `it is longer than ${pathBytesMax} bytes`;
+  if (utf8Bytes(path) > pathBytesMax) return `it is longer than ${pathBytesMax} bytes`;
   if (path.startsWith("/")) return "it is absolute";
   const segments = path.split("/");
   if (segments.length > depthMax) return `it is deeper than ${depthMax} folders`;
@@ -91,7 +94,21 @@ export const versionProblem = (version: string): string | null =>
 /**
  * Compares by the bytes of the UTF-8 form: the order is equal on every system and in every locale.
  */
-export const comparePaths = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+export function comparePaths(a: string, b: string): number {
+  if (a === b) return 0;
+  // Without surrogates the code units have the order of the bytes.
+  if (!surrogate.test(a) && !surrogate.test(b)) return a < b ? -1 : 1;
+  const end = Math.min(a.length, b.length);
+  for (let at = 0; at < end; at++) {
+    const [x, y] = [a.charCodeAt(at), b.charCodeAt(at)];
+    if (x !== y) return utf8Rank(x) < utf8Rank(y) ? -1 : 1;
+  }
+  return Math.sign(a.length - b.length);
+}
+
+const surrogate = /[\ud800-\udfff]/;
+/** Rank of a code unit in UTF-8: surrogates stand for characters above all others. */
+const utf8Rank = (unit: number): number => (unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit);
 
 /**
  * Paths with equal results may be one file on Windows or macOS. Upper case of lower case is one

@@ -137,6 +137,9 @@ describe("every route that changes something", () => {
   const elsewhere = new Set([
     "POST /v1/tasks/dry-run",
     "POST /v1/tasks/:id/dry-run",
+    // Need digests of files: browser-publishing.test.ts has them.
+    "POST /v1/packages/sign",
+    "PATCH /v1/packages/:id/content",
     // Needs subnets that two devices have merged: subnet-merging.test.ts has them.
     "POST /v1/subnets/:id/split",
     // Needs a receiver: webhooks/webhooks.test.ts has one.

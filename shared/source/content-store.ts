@@ -4,14 +4,18 @@
  *
  * A file of that name is complete. An upload is written under another name, verified against the
  * manifest chunk by chunk, and renamed at the end. The next start removes interrupted uploads.
+ * An upload in parts is a file whose name has the number of bytes that are verified and synced, so
+ * it continues there after a restart.
  */
+import { constants } from "node:fs";
 import { open, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { chunkCount, chunkDigest, chunkLength, type Manifest } from "../model/manifest.ts";
+import { chunkAt, chunkCount, chunkDigest, chunkLength, type Manifest } from "../model/manifest.ts";
 import { retryLocked } from "../platform/locked-files.ts";
 import { ApiError } from "./api-error.ts";
 
 const unfinishedPrefix = "uploading-";
+const partialPrefix = "received-";
 const readBytes = 256 * 1_024;
 
 export type ContentStore = {
@@ -26,6 +30,16 @@ export type ContentStore = {
    * @throws ApiError 422 when the bytes do not match the manifest
    */
   receive(packageId: string, manifest: Manifest, body: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Returns where an upload in parts continues; 0 before the first part. */
+  receivedBytes(packageId: string): Promise<number>;
+  /**
+   * Stores the part of an upload that begins at `receivedBytes`. Whole chunks count, also when the
+   * rest of the part does not arrive.
+   *
+   * @returns whether the package is complete
+   * @throws ApiError 409 while another part arrives, 422 for bytes that do not match the manifest
+   */
+  receivePart(packageId: string, manifest: Manifest, body: AsyncIterable<Uint8Array>): Promise<boolean>;
   /**
    * Returns the bytes from `start` up to, not including, `end`. Calls `onSent` for every piece it
    * sends.
@@ -63,9 +77,28 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
       try {
         await writeVerified(unfinished, manifest, body);
         await retryLocked(() => rename(unfinished, pathOf(packageId)));
+        const partial = await partialIn(join(folder, packageId));
+        if (partial !== null) await rm(partial.path, { force: true }).catch(() => {});
       } finally {
         receiving.splice(receiving.indexOf(packageId), 1);
         await rm(unfinished, { force: true });
+      }
+    },
+    receivedBytes: async (packageId) => (await partialIn(join(folder, packageId)))?.bytes ?? 0,
+    async receivePart(packageId, manifest, body) {
+      if (receiving.includes(packageId)) {
+        const hint = "wait for its end, or cancel it there";
+        throw new ApiError(409, `Another upload of ${manifest.name} ${manifest.version} is under way`, hint);
+      }
+      await mkdir(join(folder, packageId), { recursive: true, mode: 0o700 });
+      receiving.push(packageId);
+      try {
+        const partial = await appendVerified(join(folder, packageId), manifest, body);
+        if (partial.bytes < manifest.sizeBytes) return false;
+        await retryLocked(() => rename(partial.path, pathOf(packageId)));
+        return true;
+      } finally {
+        receiving.splice(receiving.indexOf(packageId), 1);
       }
     },
     read: (packageId, start, end, onSent) => readStream(pathOf(packageId), start, end, onSent),
@@ -91,12 +124,53 @@ async function writeVerified(
   }
 }
 
-/** Verifies a stream against the manifest, one chunk at a time. */
-function chunkChecker(manifest: Manifest) {
-  let chunk = 0;
-  let missing = chunkLength(manifest, 0);
+type Partial = { readonly path: string; readonly bytes: number };
+
+/** Returns the upload in parts of a package's folder; null: there is none. */
+async function partialIn(folder: string): Promise<Partial | null> {
+  const names = await readdir(folder).catch(() => []);
+  const name = names.find((each) => each.startsWith(partialPrefix));
+  if (name === undefined) return null;
+  return { path: join(folder, name), bytes: Number(name.slice(partialPrefix.length)) };
+}
+
+/** Appends the whole chunks of a part. Bytes after the last one are cut off. */
+async function appendVerified(
+  folder: string,
+  manifest: Manifest,
+  body: AsyncIterable<Uint8Array>,
+): Promise<Partial> {
+  const before = (await partialIn(folder)) ?? { path: join(folder, `${partialPrefix}0`), bytes: 0 };
+  const handle = await open(before.path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  const check = chunkChecker(manifest, before.bytes);
+  let at = before.bytes;
+  try {
+    for await (const bytes of body) {
+      for (let done = 0; done < bytes.length;) {
+        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, at);
+        done += bytesWritten;
+        at += bytesWritten;
+      }
+      // After the write: what counts as verified is in the file.
+      check.update(bytes);
+    }
+  } finally {
+    await handle.truncate(check.verifiedBytes());
+    await handle.sync();
+    await handle.close();
+    await retryLocked(() => rename(before.path, join(folder, partialPrefix + check.verifiedBytes())));
+  }
+  return { path: join(folder, partialPrefix + check.verifiedBytes()), bytes: check.verifiedBytes() };
+}
+
+/** Verifies a stream against the manifest, one chunk at a time. @param offset begin of a chunk */
+function chunkChecker(manifest: Manifest, offset = 0) {
+  let chunk =
+    offset === 0 ? 0 : offset === manifest.sizeBytes ? chunkCount(manifest) : chunkAt(manifest, offset);
+  let missing = chunkLength(manifest, chunk);
   let hasher = new Bun.CryptoHasher("sha256");
-  let received = 0;
+  let received = offset;
+  let verified = offset;
   const what = `package ${manifest.name} ${manifest.version}`;
   return {
     update(bytes: Uint8Array): void {
@@ -119,11 +193,14 @@ function chunkChecker(manifest: Manifest) {
             "the files changed while they were published, or the upload was damaged: publish again";
           throw new ApiError(422, `Chunk ${chunk} of ${what} does not match its manifest`, hint);
         }
+        verified += chunkLength(manifest, chunk);
         chunk++;
         missing = chunkLength(manifest, chunk);
         hasher = new Bun.CryptoHasher("sha256");
       }
     },
+    /** Bytes up to the end of the last chunk that was verified. */
+    verifiedBytes: (): number => verified,
     finish(): void {
       if (received === manifest.sizeBytes && chunk === chunkCount(manifest)) return;
       const hint = "the upload was interrupted: publish again";

@@ -43,7 +43,10 @@ const table = {
 
   "GET /v1/packages": reads("none"),
   "POST /v1/packages": publishes,
+  "POST /v1/packages/sign": publishes,
   "PUT /v1/packages/:id/content": publishes,
+  "PATCH /v1/packages/:id/content": publishes,
+  "GET /v1/packages/:id/upload": publishes,
   "GET /v1/packages/:id/content": by("none", "device", "publisher", "administrator"),
   "GET /v1/packages/:id/manifest": reads("none"),
   "GET /v1/packages/:id/urls": reads("none"),

@@ -15,14 +15,13 @@ import {
   type DigestedUrl,
   type DigestOptions,
 } from "../publishing/digest-files.ts";
+import { chunkSizeBefore } from "../../model/chunk-size-before.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { NamedCommand } from "../../model/package-command.ts";
 import { packageUrlProblem, type PackageUrl } from "../../model/package-url.ts";
 import { signed } from "../../model/signing.ts";
 import { loadOrCreatePublisherKey } from "../publishing/publisher-key.ts";
 import { formatSize } from "../../model/quantity.ts";
-import { compareVersions } from "../../model/version-order.ts";
-import type { PublishedPackage } from "../../api/schema/admin.ts";
 import { CommandError } from "./command-error.ts";
 import { connect, type JsonOptions } from "./connect.ts";
 import { print, printJson } from "./print.ts";
@@ -85,21 +84,6 @@ async function commandsOf(what: string, file: string | undefined): Promise<Named
   if (isUrl(what)) return [];
   const inRoot = join(what, commandFileName);
   return (await stat(inRoot).catch(() => null)) ? readCommandFile(inRoot) : [];
-}
-
-/**
- * Returns the chunk size of this version if it is published, because the same content has one id;
- * else that of the highest version below it, or null.
- */
-export function chunkSizeBefore(
-  packages: readonly Pick<PublishedPackage, "name" | "version" | "chunkSizeBytes">[],
-  { name, version }: Pick<PublishOptions, "name" | "version">,
-): number | null {
-  const before = packages
-    .filter((each) => each.name.toLowerCase() === name.toLowerCase())
-    .filter((each) => compareVersions(each.version, version) <= 0)
-    .toSorted((a, b) => compareVersions(b.version, a.version));
-  return before[0]?.chunkSizeBytes ?? null;
 }
 
 /** Prints what the web site sent, because it may be another page than the one that was meant. */

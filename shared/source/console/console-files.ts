@@ -55,6 +55,7 @@ async function bundled(): Promise<Bun.BuildArtifact[]> {
     entrypoints: [join(import.meta.dir, "pages", "index.html")],
     target: "browser",
     minify: true,
+    // Forms are loaded when they are opened. A compiled executable has them in the first page.
     splitting: true,
     publicPath: "/",
   });

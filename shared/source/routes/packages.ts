@@ -5,149 +5,50 @@
 import { Hono, type Context } from "hono";
 import * as v from "valibot";
 import type { DeviceRecord, PackageRecord } from "../catalog/index.ts";
-import { type Manifest } from "../../model/manifest.ts";
-import { decodeManifestInTurns } from "../../model/manifest-codec.ts";
-import { ManifestError } from "../../model/manifest-error.ts";
-import { redactUrl, type PackageUrl } from "../../model/package-url.ts";
-import { verifySigned, type SignedManifest } from "../../model/signing.ts";
-import { publisherKeysFor, type TrustFile } from "../../model/trust/index.ts";
 import {
-  doneSchema,
   packageListQuerySchema,
   packageListSchema,
   packageRemovedSchema,
   publishRequestSchema,
   publishResponseSchema,
   type PublishedPackage,
-  type PublishResponse,
 } from "../../api/schema/admin.ts";
 import { unpackManifest } from "../../api/packed-manifest.ts";
 import { manifestResponseSchema } from "../../api/schema/agent.ts";
-import { packageIdSchema } from "../../api/schema/common.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
 import { keyIn, readPage } from "../page.ts";
 import { wantedBytes } from "../range.ts";
-import { keepNewest, removePackage } from "../package-removal.ts";
+import { removePackage } from "../package-removal.ts";
+import { publishPackage } from "../publish-package.ts";
 import { mayDownload } from "./leases.ts";
 import { packageNamed } from "./named-package.ts";
 import { packageDeviceRoutes } from "./package-devices.ts";
 import { needsPackage } from "./participation.ts";
-import { checkUrls, namePathSchema, packageUrlRoutes, redacted } from "./package-urls.ts";
+import { packageById, packagePathSchema } from "./package-by-id.ts";
+import { packageSigningRoutes } from "./package-signing.ts";
+import { packageUploadRoutes } from "./package-upload.ts";
+import { namePathSchema, packageUrlRoutes, redacted } from "./package-urls.ts";
 
 /** Upper bound on a publish request: a packed manifest of 16 MiB in base64, and URLs. */
 const publishBytesMax = 24 * 1_048_576;
 /** Idle timeout of a transfer. A slow or rate-limited device reads a piece in less time. */
 const contentIdleSeconds = 240;
 
-const packagePathSchema = v.object({ id: packageIdSchema });
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 export function packageRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   addPublishing(routes, context);
-  addUpload(routes, context);
   addReading(routes, context);
   addRemoval(routes, context);
+  routes.route("/", packageUploadRoutes(context));
+  routes.route("/", packageSigningRoutes(context));
   routes.route("/", packageUrlRoutes(context));
   routes.route("/", packageDeviceRoutes(context));
   return routes;
-}
-
-async function packageById({ catalog }: SourceContext, id: string): Promise<PackageRecord> {
-  const found = await catalog.packages.byId(id);
-  if (found === null) throw new ApiError(404, `No package ${id}`, "package list shows all");
-  return found;
-}
-
-/**
- * Verifies the signature of a manifest and its publisher.
- *
- * @throws ApiError for a second publisher, a wrong signature or an invalid manifest
- */
-async function verified(
-  context: SourceContext,
-  signed: SignedManifest,
-): Promise<{ manifest: Manifest; id: string }> {
-  let read: { manifest: Manifest; id: string };
-  try {
-    read = await verifySigned(signed, [signed.publisherKey]);
-  } catch (error) {
-    if (error instanceof ManifestError) throw new ApiError(400, error.message);
-    throw error;
-  }
-  const { name } = read.manifest;
-  const isKnown = (): boolean =>
-    publisherKeysFor(context.trust.file, name).some((key) => Buffer.from(key).equals(signed.publisherKey));
-  if (!isKnown()) await registerFirstKey(context, signed.publisherKey);
-  if (isKnown()) return read;
-  throw new ApiError(
-    409,
-    `The manifest is signed with a publisher's key that the trust file does not list for "${name}"`,
-    "publish with --key and a listed key, or list this one: trust add-key --role publisher",
-  );
-}
-
-async function publish(
-  context: SourceContext,
-  signed: SignedManifest,
-  urls: readonly PackageUrl[],
-): Promise<PublishResponse> {
-  const { catalog, content, log } = context;
-  const { manifest, id } = await verified(context, signed);
-  const known = await catalog.packages.byId(id);
-  checkUrls(urls, known?.urls ?? [], manifest.files.length);
-  if (known === null) {
-    const taken = await catalog.packages.byNameVersion(manifest.name, manifest.version);
-    if (taken?.state === "ready") {
-      const what = `${taken.name} ${taken.version} is published with other content (${taken.id})`;
-      throw new ApiError(
-        409,
-        what,
-        "a version never changes once published, and names that differ only by case are one: choose another version",
-      );
-    }
-    const record: PackageRecord = {
-      id,
-      name: manifest.name,
-      version: manifest.version,
-      sizeBytes: manifest.sizeBytes,
-      fileCount: manifest.files.length,
-      chunkSizeBytes: manifest.chunkSizeBytes,
-      commands: manifest.commands.map(({ name, lines }) => ({ name, lines: [...lines] })),
-      urls: [],
-      state: "uploading",
-      publishedAtMs: context.nowMs(),
-      packageKey: context.randomBytes(16),
-    };
-    await catalog.packages.add(record, signed);
-    // `add` has replaced an upload of the same name and version.
-    if (taken) await content.remove(taken.id);
-    log.info({ packageId: id, name: record.name, version: record.version }, "package published");
-  } else await catalog.packages.replaceSignature(id, signed);
-  for (const each of urls) {
-    await catalog.packages.addUrl(id, each);
-    log.info({ packageId: id, url: redactUrl(each.url) }, "URL added");
-  }
-  const contentNeeded =
-    urls.length === 0 && !(known?.state === "ready" && (await content.has(id, manifest.sizeBytes)));
-  return { packageId: id, contentNeeded };
-}
-
-/**
- * Lists the key of the first publisher, while nothing is published and the source can sign. Devices
- * learn it at a check-in, so the connected ones are notified.
- */
-async function registerFirstKey(context: SourceContext, publisherKey: Uint8Array): Promise<void> {
-  const { catalog, trust, changeHub } = context;
-  if ((await catalog.packages.list()).length > 0) return;
-  const key = Buffer.from(publisherKey).toString("hex");
-  const add = ({ publishers }: TrustFile) => ({ publishers: [...publishers, { key, packages: [] }] });
-  if (!(await trust.change(add))) return;
-  await context.orders.renewFreshness();
-  changeHub.notifyAll();
 }
 
 function withoutKey(record: PackageRecord): PublishedPackage {
@@ -170,7 +71,7 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
       const { packed, urls } = c.req.valid("json");
       const signed = await unpackManifest(Buffer.from(packed, "base64"));
       if (signed === null) throw new ApiError(400, "The body has no packed manifest");
-      return c.json(await publish(context, signed, urls));
+      return c.json(await publishPackage(context, signed, urls));
     },
   );
   routes.get(
@@ -191,38 +92,6 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
         keyOf: ({ key }) => key,
       });
       return c.json({ packages: rows.map(({ record }) => withoutKey(record)), next });
-    },
-  );
-}
-
-async function* noBytes(): AsyncGenerator<Uint8Array> {}
-
-function addUpload(routes: Hono<SourceEnv>, context: SourceContext): void {
-  routes.put(
-    "/:id/content",
-    documented({
-      summary: "Upload the package's virtual stream: its files in manifest order, one after the other",
-      audience: ["admin"],
-      answer: doneSchema,
-    }),
-    allow(context),
-    pathParameters(packagePathSchema),
-    async (c) => {
-      const published = await packageById(context, c.req.valid("param").id);
-      c.env.allowIdle(contentIdleSeconds);
-      const signed = await context.catalog.packages.signedManifest(published.id);
-      const manifest = await decodeManifestInTurns(signed!.manifest);
-      const { catalog, content } = context;
-      try {
-        await content.receive(published.id, manifest, c.req.raw.body ?? noBytes());
-      } finally {
-        if ((await catalog.packages.byId(published.id)) === null) await content.remove(published.id);
-      }
-      await catalog.packages.markReady(published.id);
-      if (context.keepVersions !== null) await keepNewest(context, context.keepVersions);
-      await catalog.leases.forgetFailures(published.id);
-      context.log.info({ packageId: published.id, sizeBytes: published.sizeBytes }, "package ready");
-      return c.json({ ok: true } as const);
     },
   );
 }

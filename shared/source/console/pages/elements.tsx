@@ -233,7 +233,7 @@ export function PageSteps({
 }
 
 /** State of a request that a person sends. `run` returns whether the source accepted it. */
-function useSending(send: () => Promise<unknown>) {
+export function useSending(send: () => Promise<unknown>) {
   const [error, setError] = useState<RequestError | null>(null);
   const [isSending, setSending] = useState(false);
   const run = async (): Promise<boolean> => {

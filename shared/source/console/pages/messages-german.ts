@@ -1,9 +1,11 @@
 /** Texts of the console in German. */
 import { germanAdministration } from "./messages-administration-german.ts";
+import { germanForms } from "./messages-forms-german.ts";
 import type { Messages } from "./messages.ts";
 
 export const german: Messages = {
   ...germanAdministration,
+  ...germanForms,
   product: "flockcast",
   skip: "Zum Inhalt springen",
   navigation: "Seiten",
@@ -271,6 +273,9 @@ export const german: Messages = {
     atSource: "Nur diese Quelle liefert die Bytes.",
     id: "Kennung",
     chunks: "Blockgröße",
+    remove: "Version entfernen",
+    askRemove: (name) =>
+      `${name} von der Quelle entfernen? Geräte behalten ihre Kopien. Danach muss es neu veröffentlicht werden.`,
   },
   settings: {
     title: "Einstellungen",

@@ -5,6 +5,7 @@
  */
 import type { DeviceTaskState } from "../../../api/schema/common.ts";
 import type { ShownTaskState } from "../../../model/task-life.ts";
+import { englishForms } from "./messages-forms.ts";
 import type { Role } from "../../../model/role.ts";
 import { administration } from "./messages-administration.ts";
 
@@ -59,6 +60,7 @@ const actions: Record<"pre-cache" | "run" | "upgrade", string> = {
 
 export const english = {
   ...administration,
+  ...englishForms,
   product: "flockcast",
   skip: "Skip to the content",
   navigation: "Pages",
@@ -285,6 +287,9 @@ export const english = {
     atSource: "This source alone serves the bytes.",
     id: "Id",
     chunks: "Chunk size",
+    remove: "Remove the version",
+    askRemove: (name: string) =>
+      `Remove ${name} from the source? Devices keep their copies. To get it back, it has to be published again.`,
   },
   settings: {
     title: "Settings",

@@ -2,10 +2,11 @@
 import type { PublishedPackage } from "../../../api/schema/admin.ts";
 import type { PackageList } from "./answers.ts";
 import { publishLine } from "./command-lines.ts";
-import { Badge, Empty, Facts, Heading, Shown, Table, Time } from "./elements.tsx";
+import { Badge, ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { useLoaded } from "./request.ts";
-import { addressOf } from "./router.ts";
+import { ask, useLoaded } from "./request.ts";
+import { addressOf, goTo } from "./router.ts";
+import { may } from "./session.ts";
 import { count, size } from "./texts.ts";
 
 const everyMs = 30_000;
@@ -19,7 +20,13 @@ export function PackagesPage() {
   const packages = useLoaded<PackageList>("/v1/packages?limit=1000", everyMs);
   return (
     <>
-      <Heading text={words.title} />
+      <Heading text={words.title}>
+        {may("POST /v1/packages/sign") && (
+          <a role="button" href={addressOf("packages", "new")}>
+            {messages.value.publish.title}
+          </a>
+        )}
+      </Heading>
       <Shown loaded={packages}>
         {({ packages: all }) =>
           all.length === 0 ? (
@@ -77,6 +84,7 @@ export function PackagePage({ id }: { id: string }) {
                   [words.id, <code>{found.id}</code>],
                 ]}
               />
+              <Removal found={found} />
               <Commands commands={found.commands} />
               <h2>{words.urls}</h2>
               {found.urls.length === 0 ? (
@@ -95,6 +103,25 @@ export function PackagePage({ id }: { id: string }) {
         }
       </Shown>
     </>
+  );
+}
+
+function Removal({ found: { id, name, version } }: { found: PublishedPackage }) {
+  const words = messages.value.packages;
+  if (!may("DELETE /v1/packages/:id")) return null;
+  const remove = async (): Promise<void> => {
+    await ask("DELETE", `/v1/packages/${id}`);
+    goTo("packages");
+  };
+  return (
+    <div class="buttons">
+      <ConfirmedButton
+        name={words.remove}
+        question={words.askRemove(`${name} ${version}`)}
+        send={remove}
+        isDangerous
+      />
+    </div>
   );
 }
 

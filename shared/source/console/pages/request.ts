@@ -16,6 +16,8 @@ const isWatched = (): boolean => !document.hidden && Date.now() - lastInputMs < 
 
 /** Time limit of one request. */
 const timeoutMs = 30_000;
+/** Time limit of a part of an upload: 8 MiB at 0.3 Mbit/s. */
+const bytesTimeoutMs = 240_000;
 
 export class RequestError extends Error {
   /** 0: the source did not answer. */
@@ -34,16 +36,31 @@ type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 type Refusal = { readonly error?: string; readonly hint?: string };
 
 /** @throws RequestError when the source does not answer, or refuses */
-export async function ask<T>(method: Method, path: string, json?: unknown): Promise<T> {
+export const ask = <T>(method: Method, path: string, json?: unknown): Promise<T> =>
+  answered(path, {
+    method,
+    signal: AbortSignal.timeout(timeoutMs),
+    ...(json === undefined
+      ? {}
+      : { headers: { "content-type": "application/json" }, body: JSON.stringify(json) }),
+  });
+
+/**
+ * Sends bytes.
+ * @throws RequestError as `ask`, and after the signal, with the status 0
+ */
+export const sendBytes = <T>(method: Method, path: string, body: Blob, signal: AbortSignal): Promise<T> =>
+  answered(path, {
+    method,
+    body,
+    headers: { "content-type": "application/octet-stream" },
+    signal: AbortSignal.any([signal, AbortSignal.timeout(bytesTimeoutMs)]),
+  });
+
+async function answered<T>(path: string, init: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(path, {
-      method,
-      signal: AbortSignal.timeout(timeoutMs),
-      ...(json === undefined
-        ? {}
-        : { headers: { "content-type": "application/json" }, body: JSON.stringify(json) }),
-    });
+    response = await fetch(path, init);
   } catch {
     throw new RequestError(0, "", null);
   }

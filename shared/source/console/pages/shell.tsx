@@ -1,10 +1,8 @@
 /** Frame of the console: navigation, language and colours, and the page of the address. */
 import type { ComponentChildren, ComponentType } from "preact";
-import { AboutPage } from "./about.tsx";
-import { AuditPage } from "./audit.tsx";
-import { DevicePage } from "./device.tsx";
+import { useEffect, useState } from "preact/hooks";
 import { DevicesPage } from "./devices.tsx";
-import { Empty, Heading } from "./elements.tsx";
+import { Empty, Heading, Problem } from "./elements.tsx";
 import {
   chooseLanguage,
   chooseTheme,
@@ -19,15 +17,19 @@ import {
 import { later } from "./later.tsx";
 import { LinkPage } from "./link.tsx";
 import { OverviewPage } from "./overview.tsx";
-import { PackagePage, PackagesPage } from "./packages.tsx";
-import { ask } from "./request.ts";
+import { ask, RequestError } from "./request.ts";
 import { addressOf, route, type Route } from "./router.ts";
 import { caller, endSession, may } from "./session.ts";
-import { SetUpPage } from "./set-up.tsx";
 import { SignInPage } from "./sign-in.tsx";
 import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
 
+const AboutPage = later(async () => (await import("./about.tsx")).AboutPage);
+const AuditPage = later(async () => (await import("./audit.tsx")).AuditPage);
+const DevicePage = later(async () => (await import("./device.tsx")).DevicePage);
+const PackagePage = later(async () => (await import("./packages.tsx")).PackagePage);
+const PackagesPage = later(async () => (await import("./packages.tsx")).PackagesPage);
+const SetUpPage = later(async () => (await import("./set-up.tsx")).SetUpPage);
 const PeoplePage = later(async () => (await import("./people.tsx")).PeoplePage);
 const SettingPage = later(async () => (await import("./settings.tsx")).SettingPage);
 const SettingsPage = later(async () => (await import("./settings.tsx")).SettingsPage);
@@ -40,15 +42,29 @@ type Page = {
   readonly needs: string;
   readonly list: ComponentType;
   readonly one?: ComponentType<{ id: string }>;
+  /** Form at the id `new`, with the row of permissions.ts that it needs. */
+  readonly form?: { readonly needs: string; readonly load: () => Promise<ComponentType> };
 };
 
 /** In the order of the navigation. A page is added here, and gets its title from the messages. */
 const pages = [
   { name: "overview", needs: "GET /v1/tasks", list: OverviewPage },
-  { name: "tasks", needs: "GET /v1/tasks", list: TasksPage, one: TaskPage },
+  {
+    name: "tasks",
+    needs: "GET /v1/tasks",
+    list: TasksPage,
+    one: TaskPage,
+    form: { needs: "POST /v1/tasks", load: async () => (await import("./new-task.tsx")).NewTaskPage },
+  },
   { name: "devices", needs: "GET /v1/devices", list: DevicesPage, one: DevicePage },
   { name: "subnets", needs: "GET /v1/subnets", list: SubnetsPage },
-  { name: "packages", needs: "GET /v1/packages", list: PackagesPage, one: PackagePage },
+  {
+    name: "packages",
+    needs: "GET /v1/packages",
+    list: PackagesPage,
+    one: PackagePage,
+    form: { needs: "POST /v1/packages/sign", load: async () => (await import("./publish.tsx")).PublishPage },
+  },
   { name: "settings", needs: "GET /v1/settings", list: SettingsPage, one: SettingPage },
   { name: "people", needs: "GET /v1/session", list: PeoplePage },
   { name: "trust", needs: "GET /v1/trust", list: TrustPage },
@@ -185,7 +201,8 @@ function CurrentPage() {
         <Empty text={words.unknownPageHint} />
       </Main>
     );
-  if (!may(page.needs))
+  const form = id === "new" ? page.form : undefined;
+  if (!may(page.needs) || (form !== undefined && !may(form.needs)))
     return (
       <Main heading={words.notAllowed}>
         <Empty text={words.notAllowedHint} />
@@ -196,9 +213,32 @@ function CurrentPage() {
   const List = page.list;
   return (
     <main id="content" key={`${name} ${id ?? ""}`}>
-      {id !== null && One !== undefined ? <One id={id} /> : <List />}
+      {form !== undefined ? (
+        <Form load={form.load} />
+      ) : id !== null && One !== undefined ? (
+        <One id={id} />
+      ) : (
+        <List />
+      )}
     </main>
   );
+}
+
+/** A form is loaded when it is opened: the first page stays small. */
+function Form({ load }: { load: () => Promise<ComponentType> }) {
+  const [found, setFound] = useState<{ Content: ComponentType } | null>(null);
+  const [error, setError] = useState<RequestError | null>(null);
+  const open = async (): Promise<void> => {
+    setError(null);
+    try {
+      setFound({ Content: await load() });
+    } catch {
+      setError(new RequestError(0, "", null));
+    }
+  };
+  useEffect(() => void open(), []);
+  if (error !== null) return <Problem error={error} onRetry={open} />;
+  return found === null ? <p aria-busy="true">{messages.value.loading}</p> : <found.Content />;
 }
 
 const Main = ({ heading, children }: { heading: string; children: ComponentChildren }) => (

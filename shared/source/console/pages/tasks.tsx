@@ -5,6 +5,8 @@ import { createTaskLine } from "./command-lines.ts";
 import { Empty, Heading, PageSteps, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { usePages } from "./request.ts";
+import { addressOf } from "./router.ts";
+import { may } from "./session.ts";
 import { TaskTable } from "./task-table.tsx";
 
 const everyMs = 5_000;
@@ -26,6 +28,11 @@ export function TasksPage() {
             <option value="all">{words.every}</option>
           </select>
         </label>
+        {may("POST /v1/tasks") && (
+          <a role="button" href={addressOf("tasks", "new")}>
+            {messages.value.wizard.title}
+          </a>
+        )}
       </Heading>
       <Shown loaded={tasks}>
         {({ tasks: shown }) =>

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chunkSizeBefore } from "./publish.ts";
+import { chunkSizeBefore } from "./chunk-size-before.ts";
 
 const published = (version: string, chunkSizeBytes: number, name = "tool") => ({
   name,

@@ -1,0 +1,93 @@
+/** Texts of the forms in German: the new task, and publishing. */
+import type { FormMessages } from "./messages-forms.ts";
+
+export const germanForms: FormMessages = {
+  wizard: {
+    title: "Neuer Auftrag",
+    choose: "Wählen …",
+    searchPackage: "Pakete suchen",
+    found: (count) => (count === 1 ? "1 Paket" : `${count} Pakete`),
+    whatToDo: "Was die Geräte damit tun",
+    actions: {
+      "pre-cache": "im Cache ablegen",
+      named: "einen Befehl des Pakets ausführen",
+      line: "eine Befehlszeile ausführen",
+    },
+    lineHint: "Für die Shell des Systems, im Ordner des Pakets.",
+    packageFirst: "Wählen Sie ein Paket, um die Geräte und die Kosten zu sehen.",
+    matches: (text, count, subnets) =>
+      count === 0
+        ? "Noch kein Gerät gehört zum Ziel."
+        : `${count === 1 ? "1 Gerät" : `${text} Geräte`} in ${subnets === "1" ? "1 Subnetz" : `${subnets} Subnetzen`}`,
+    showDevices: "Geräte zeigen",
+    moreDevices: (count) => `und ${count} weitere Geräte`,
+    holds: "Hat es",
+    schedule: "Zeitplan",
+    starts: {
+      now: "sofort",
+      at: "zu einer Zeit",
+      local: "zu einer Zeit nach der Uhr jedes Geräts",
+    },
+    startTime: "Zeit des Beginns",
+    zoneHint: "In der Zeitzone dieses Browsers.",
+    localHint: "In der Zeitzone jedes Geräts.",
+    expiresHint: "Von da an beginnt kein Gerät mehr. Leer: 90 Tage nach dem Beginn.",
+    deadline: "Frist",
+    deadlineHint: "Von da an wartet der Befehl auf kein Fenster, Programm oder Benutzer. Leer: keine.",
+    notWhile: "Nicht während diese Programme laufen",
+    notWhileHint: "Namen ohne Ordner, mit Kommas getrennt, zum Beispiel EXCEL.EXE, code",
+    setting: "Einstellung für diesen Auftrag",
+    settingHint: "Ersetzt die eigene Einstellung jedes Geräts, solange es am Auftrag arbeitet.",
+    toSummary: "Weiter zur Zusammenfassung",
+    summary: "Zusammenfassung des neuen Auftrags",
+    cost: "Kosten",
+    create: "Auftrag erstellen",
+    back: "Zurück zu den Feldern",
+    localStart: (time) => `${time} nach der Uhr jedes Geräts`,
+    usualExpiry: "90 Tage nach dem Beginn",
+    created: (id) => `Auftrag ${id} wartet auf eine Unterschrift`,
+    unsigned:
+      "Diese Quelle hat keine Schlüssel: Geräte beachten den Auftrag erst, wenn ein Operator ihn unterschreibt, mit:",
+    toTask: "Auftrag zeigen",
+    problems: {
+      noPackage: "Wählen Sie ein Paket und eine Version.",
+      noCommand: "Wählen Sie einen Befehl des Pakets.",
+      noLine: "Schreiben Sie die Befehlszeile.",
+      noTarget: "Schreiben Sie, welche Geräte den Auftrag bekommen, zum Beispiel: all",
+      noStart: "Geben Sie die Zeit des Beginns an.",
+      deadlineBeforeStart: "Die Frist muss nach dem Beginn liegen: wählen Sie eine spätere Zeit.",
+      expiryBeforeStart: "Der Ablauf muss nach dem Beginn liegen: wählen Sie eine spätere Zeit.",
+      expiryPassed: "Diese Zeit ist vorbei: wählen Sie eine spätere.",
+      programPath: "Geben Sie Namen von Programmen ohne Ordner an.",
+    },
+  },
+  publish: {
+    title: "Paket veröffentlichen",
+    content: "Datei oder Ordner",
+    drop: "Legen Sie eine Datei oder einen Ordner hier ab, oder wählen Sie:",
+    file: "Datei",
+    folder: "Ordner",
+    folderHint: "Mit allem darin; leere Ordner nur, wenn er abgelegt wird.",
+    chosen: (name, files, size) => `${name}: ${files === "1" ? "1 Datei" : `${files} Dateien`}, ${size}.`,
+    hasCommands: "Die Befehle aus flockcast.toml werden die des Pakets.",
+    versionHint: "Eine Version ändert sich nach dem Veröffentlichen nie.",
+    submit: "Veröffentlichen",
+    nothingChosen: "Wählen Sie eine Datei oder einen Ordner.",
+    noName: "Schreiben Sie den Namen des Pakets.",
+    noVersion: "Schreiben Sie die Version, zum Beispiel 1.0",
+    stages: {
+      digesting: "Prüfsummen werden gebildet …",
+      signing: "Die Quelle unterschreibt …",
+      uploading: "Wird hochgeladen …",
+      waiting: "Die Verbindung ist weg. Es geht weiter, sobald die Quelle antwortet …",
+    },
+    keepOpen:
+      "Lassen Sie diese Seite offen. Nach einem Neuladen wählen Sie dieselben Dateien, Namen und Version: es geht weiter.",
+    unfinished: "Bytes dieser Pakete fehlen. Mit denselben Dateien, Namen und Version geht es weiter:",
+    unreadable: "Eine Datei ist nicht lesbar: sie wurde nach der Wahl geändert oder entfernt.",
+    unreadableHint: "Wählen Sie die Dateien noch einmal.",
+    noKeys: "Diese Quelle hat keine Schlüssel. Veröffentlichen Sie dort, wo der des Herausgebers ist:",
+    insecure:
+      "Ein Browser bildet Prüfsummen nur über https oder auf der Maschine der Quelle. Veröffentlichen Sie mit:",
+  },
+};

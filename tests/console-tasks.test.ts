@@ -1,0 +1,304 @@
+/**
+ * Work of an administrator in a real browser: publishing a file and a folder, and a new task by the
+ * keyboard alone that brings the file to two real agents.
+ */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
+import { packageId } from "../shared/model/manifest-codec.ts";
+import { readCommandFile } from "../shared/source/publishing/command-file.ts";
+import { digestPath, type DigestOptions } from "../shared/source/publishing/digest-files.ts";
+import { browserPrograms, openBrowser, type Browser } from "../scripts/rig/browser.ts";
+import { openHarness, type Harness, type Peer } from "./harness.ts";
+import { programTest } from "./network-test.ts";
+
+setDefaultTimeout(90_000);
+const test = await programTest(browserPrograms);
+const limitMs = 90_000;
+
+const password = "correct horse battery";
+let harness: Harness;
+let browser: Browser;
+let peers: Peer[] = [];
+/** Published in the first test. */
+let file = "";
+let folder = "";
+
+beforeAll(async () => {
+  harness = await openHarness();
+  browser = openBrowser();
+  const secret = join(harness.folder, "password");
+  await writeFile(secret, `${password}\n`);
+  await harness.source.admin("user", "add", "anna", "--role", "administrator", "--password-file", secret);
+  peers = await harness.startPeers(2);
+  file = await harness.makeFile("tool.bin", 11_000_000);
+});
+afterAll(async () => {
+  await browser?.[Symbol.asyncDispose]();
+  await harness?.[Symbol.asyncDispose]();
+});
+
+/** Opens a new browser window and signs in. */
+const signIn = (width = 1_280, locale = "en-GB") =>
+  browser.run(
+    async ({ open }, given) => {
+      const page = await open({ locale: given.locale, viewport: { width: given.width, height: 900 } });
+      await page.goto(given.url);
+      await page.locator("[name=user]").fill("anna");
+      await page.locator("[name=password]").fill(given.password);
+      await page.locator("[type=submit]").click();
+      await page.locator("nav.pages").waitFor();
+    },
+    { width, locale, password, url: harness.source.url },
+  );
+
+/** Publishes a file or a folder through the page. @returns the problems that the browser reports */
+const publishInPage = (input: "file" | "folder", path: string, name: string, version: string) =>
+  browser.run(
+    async ({ page, problems, show }, given) => {
+      await show("packages/new");
+      await page.locator(`[name=${given.input}]`).setInputFiles(given.path);
+      await page.locator("[name=package-name]").fill(given.name);
+      await page.locator("[name=package-version]").fill(given.version);
+      await page.locator("form.wizard [type=submit]").click();
+      await page
+        .getByRole("heading", { level: 1, name: `${given.name} ${given.version}` })
+        .waitFor({ timeout: 40_000 });
+      await page.locator(".page-head .badge.good").waitFor();
+      return problems;
+    },
+    { input, path, name, version },
+  );
+
+/** Returns the package id that the command line gives to a file or folder. */
+const idOf = async (path: string, options: DigestOptions): Promise<string> =>
+  packageId((await digestPath(path, options)).bytes);
+
+test(
+  "publishes a file and a folder with the ids that the command line gives them",
+  async () => {
+    folder = join(harness.folder, "suite");
+    await mkdir(join(folder, "data"), { recursive: true });
+    await writeFile(join(folder, "data", "ä.txt"), "text");
+    await writeFile(join(folder, "zeros.bin"), new Uint8Array(1_000_000));
+    await writeFile(join(folder, "flockcast.toml"), '[check]\nlinux = "test -f data/ä.txt"\n');
+    await signIn();
+    expect(await publishInPage("file", file, "tool", "1.2")).toEqual([]);
+    expect(await publishInPage("folder", folder, "suite", "3")).toEqual([]);
+    const packages = await harness.client.packages();
+    expect(packages.map(({ state }) => state)).toEqual(["ready", "ready"]);
+    const [suite, tool] = packages.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+    expect(tool!.id).toBe(await idOf(file, { name: "tool", version: "1.2" }));
+    const commands = await readCommandFile(join(folder, "flockcast.toml"));
+    expect(commands.map(({ name }) => name)).toEqual(["check"]);
+    expect(suite!.id).toBe(await idOf(folder, { name: "suite", version: "3", commands }));
+  },
+  limitMs,
+);
+
+test(
+  "creates a task by the keyboard alone, which brings the bytes to two agents",
+  async () => {
+    await signIn();
+    const seen = await browser.run(async ({ page, problems, show }) => {
+      await show("tasks/new");
+      const focused = () => page.evaluate<string>("document.activeElement.id");
+      const tabTo = async (id: string) => {
+        for (let step = 0; step < 40; step++) {
+          if ((await focused()) === id) return;
+          await page.keyboard.press("Tab");
+        }
+        throw new Error(`Tab does not reach "${id}"`);
+      };
+      await page.locator("#package").waitFor();
+      await tabTo("target");
+      await page.keyboard.press("Enter");
+      // The form names what is missing, and the focus is there.
+      await page.locator("#package-problem").waitFor();
+      const missing = await page.locator("#package-problem").innerText();
+      await page.waitForTimeout(200);
+      const atProblem = await focused();
+      await page.keyboard.type("tool");
+      await tabTo("target");
+      await page.locator(".target-count").filter({ hasText: "2 devices" }).waitFor();
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type("tag=(");
+      const refusal = page.locator("#target-problem");
+      await refusal.waitFor();
+      const wrong = await refusal.innerText();
+      const described = await page.locator("#target").getAttribute("aria-describedby");
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type("all");
+      await page.locator(".target-count").filter({ hasText: "2 devices" }).waitFor();
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { level: 1, name: "Summary of the new task" }).waitFor();
+      await page.locator("main table").waitFor();
+      const summary = await page.locator("main").innerText();
+      for (let step = 0; step < 40; step++) {
+        if ((await page.evaluate("document.activeElement.textContent")) === "Create the task") break;
+        await page.keyboard.press("Tab");
+      }
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { level: 1, name: /^Task \d+/ }).waitFor();
+      return { missing, atProblem, wrong, described, summary, where: page.url(), problems };
+    }, null);
+    expect(seen.missing).toBe("Choose a package and a version.");
+    expect(seen.atProblem).toBe("package");
+    expect(seen.wrong).toContain("column");
+    expect(seen.described).toContain("target-problem");
+    expect(seen.summary).toContain("tool 1.2");
+    expect(seen.summary).toContain("11 MB");
+    // The browser itself reports the refused target.
+    expect(seen.problems.filter((one) => !one.includes("400"))).toEqual([]);
+    const taskId = Number(/#\/tasks\/(\d+)$/.exec(seen.where)?.[1]);
+    await harness.waitUntilComplete(taskId, peers);
+    for (const peer of peers) expect(await harness.copyError(peer, file, "tool", "1.2")).toBeNull();
+    const suite = (await harness.client.packages()).find(({ name }) => name === "suite")!;
+    await harness.waitUntilComplete(await harness.createTask(suite.id), peers);
+    for (const peer of peers) expect(await harness.copyError(peer, folder, "suite", "3")).toBeNull();
+  },
+  limitMs,
+);
+
+test(
+  "continues an upload after a lost connection, and after a reload with the bytes that are missing",
+  async () => {
+    const large = await harness.makeFile("large.bin", 20_000_000);
+    await signIn();
+    const first = await browser.run(
+      async ({ page, show }, given) => {
+        await show("packages/new");
+        // One part is lost; the third one never arrives.
+        let lost = 0;
+        await page.route(/offset=[1-9]/, (route) => (lost++ === 0 ? route.abort() : route.continue()));
+        await page.route(/offset=1[6-9]\d{6}/, (route) => route.abort());
+        await page.locator("[name=file]").setInputFiles(given.file);
+        await page.locator("[name=package-version]").fill("1");
+        await page.locator("form.wizard [type=submit]").click();
+        await page.getByText("The connection is lost").waitFor();
+        await page.getByText(/^16(\.\d)? MB of 20 MB|^16\.\d MB of/).waitFor();
+        await page.getByRole("button", { name: "Cancel" }).click();
+        await page.locator("form.wizard").waitFor();
+        return lost;
+      },
+      { file: large },
+    );
+    expect(first).toBeGreaterThan(0);
+    const sent = await browser.run(
+      async ({ page, show }, given) => {
+        await page.unrouteAll();
+        await page.reload();
+        await show("packages/new");
+        const offsets: string[] = [];
+        page.on("request", (request) => {
+          if (request.method() === "PATCH") offsets.push(request.url().split("offset=")[1]!);
+        });
+        await page.getByText("large 1").waitFor();
+        await page.locator("[name=file]").setInputFiles(given.file);
+        await page.locator("[name=package-version]").fill("1");
+        await page.locator("form.wizard [type=submit]").click();
+        await page.getByRole("heading", { level: 1, name: "large 1" }).waitFor();
+        return offsets.map(Number);
+      },
+      { file: large },
+    );
+    expect(sent.length).toBe(1);
+    expect(sent[0]).toBeGreaterThan(16_000_000);
+    const found = (await harness.client.packages()).find(({ name }) => name === "large");
+    expect(found).toMatchObject({ state: "ready", id: await idOf(large, { name: "large", version: "1" }) });
+    await harness.client.removePackage("large@1");
+  },
+  limitMs,
+);
+
+for (const [width, locale] of [
+  [375, "de-DE"],
+  [1_280, "en-GB"],
+] as const)
+  test(
+    `has no problem in the forms and the summary, by axe: ${width} ${locale}`,
+    async () => {
+      await signIn(width, locale);
+      // The source takes starts in the next ten years.
+      const start = `${new Date().getFullYear() + 2}-01-01T10:00`;
+      const problems = await browser.run(
+        async ({ page, problems: reported, show, violations }, given) => {
+          const found: string[] = [];
+          const look = async (where: string) => {
+            const overflow = await page.evaluate<number>(
+              "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+            );
+            if (overflow > 0) found.push(`${where}: ${overflow} pixels too wide`);
+            found.push(...(await violations()).map((one) => `${where}: ${one}`));
+          };
+          await show("packages/new");
+          await page.locator("form.wizard").waitFor();
+          await page.locator("form.wizard [type=submit]").click();
+          await page.locator(".field-problem").first().waitFor();
+          await look("publish");
+          await show("tasks/new");
+          await page.locator("#package").waitFor();
+          await page.locator("form.wizard [type=submit]").click();
+          await page.locator("#package-problem").waitFor();
+          await look("problems");
+          await page.locator("#package").selectOption("suite");
+          await page.locator("#action").selectOption("named");
+          await page.locator("#run").selectOption("check");
+          await page.locator("#start-kind").selectOption("local");
+          await page.locator("#start").fill(given.start);
+          await page.locator("details summary").first().click();
+          await look("task");
+          await page.locator("form.wizard [type=submit]").click();
+          await page.locator("main table").waitFor();
+          await look("summary");
+          return [...found, ...reported];
+        },
+        { start },
+      );
+      expect(problems).toEqual([]);
+    },
+    limitMs,
+  );
+
+test(
+  "removes a version after a confirmation only",
+  async () => {
+    await signIn();
+    const { id } = (await harness.client.packages()).find(({ name }) => name === "suite")!;
+    const question = await browser.run(async ({ page, show }, suite) => {
+      await show(`packages/${suite}`);
+      await page.getByRole("button", { name: "Remove the version" }).click();
+      const dialog = page.getByRole("dialog");
+      const text = await dialog.innerText();
+      await dialog.getByRole("button", { name: "Remove the version" }).click();
+      await page.getByRole("heading", { level: 1, name: "Packages" }).waitFor();
+      return text;
+    }, id);
+    expect(question).toContain("Devices keep their copies");
+    expect((await harness.client.packages()).map(({ name }) => name)).toEqual(["tool"]);
+  },
+  limitMs,
+);
+
+test(
+  "names the commands that publish and that sign, once the source has no keys",
+  async () => {
+    const keys = join(harness.folder, "keys");
+    await harness.source.admin("trust", "export", "--data", harness.source.data, "--out", keys);
+    await signIn();
+    const seen = await browser.run(async ({ page, show }) => {
+      await show("packages/new");
+      const publishing = await page.locator("main").innerText();
+      await show("tasks/new");
+      await page.locator("#package").selectOption("tool");
+      await page.locator(".target-count").filter({ hasText: "2 devices" }).waitFor();
+      await page.locator("form.wizard [type=submit]").click();
+      await page.getByRole("button", { name: "Create the task" }).click();
+      await page.getByRole("heading", { level: 1, name: /waits for a signature$/ }).waitFor();
+      return { publishing, task: await page.locator("main").innerText() };
+    }, null);
+    expect(seen.publishing).toContain("flockcast-source publish PATH");
+    expect(seen.task).toContain("flockcast-source trust sign --all --operator-key FILE");
+  },
+  limitMs,
+);
