@@ -211,6 +211,42 @@ test(
   limitMs,
 );
 
+test(
+  "takes a file that is dropped, and refuses a path that no system could store",
+  async () => {
+    await signIn();
+    const seen = await browser.run(async ({ page, show }) => {
+      await show("packages/new");
+      const drop = async (name: string) => {
+        const dataTransfer = await page.evaluateHandle((path) => {
+          const transfer = Reflect.construct(Reflect.get(globalThis, "DataTransfer"), []) as {
+            items: { add: (file: File) => void };
+          };
+          transfer.items.add(new File(["dropped"], path));
+          return transfer;
+        }, name);
+        await page.locator("fieldset.drop").dispatchEvent("drop", { dataTransfer });
+      };
+      await drop("con.txt");
+      await page.getByText("con.txt: 1 file, 7 byte").waitFor();
+      await page.locator("[name=package-version]").fill("1");
+      await page.locator("form.wizard [type=submit]").click();
+      const refusal = await page.locator("#file-problem").innerText();
+      await drop("dropped.txt");
+      await page.getByText("dropped.txt: 1 file, 7 byte").waitFor();
+      await page.locator("[name=package-name]").fill("dropped");
+      await page.locator("form.wizard [type=submit]").click();
+      await page.getByRole("heading", { level: 1, name: "dropped 1" }).waitFor();
+      return refusal;
+    }, null);
+    expect(seen).toContain("reserved name on Windows");
+    const dropped = (await harness.client.packages()).find(({ name }) => name === "dropped");
+    expect(dropped).toMatchObject({ state: "ready", sizeBytes: 7 });
+    await harness.client.removePackage("dropped@1");
+  },
+  limitMs,
+);
+
 for (const [width, locale] of [
   [375, "de-DE"],
   [1_280, "en-GB"],

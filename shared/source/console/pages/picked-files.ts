@@ -38,11 +38,17 @@ export function pickedInInput({ files }: HTMLInputElement): Picked | null {
 export async function pickedInDrop({ items }: DataTransfer): Promise<Picked | null> {
   // The list is empty after the event, so it is read before the first wait.
   const roots = [...items].flatMap((item) => item.webkitGetAsEntry() ?? []);
-  const [first] = roots;
+  // Files that are not of a file system, such as the attachment of a mail.
+  const others = roots.length > 0 ? [] : [...items].flatMap((item) => item.getAsFile() ?? []);
+  const [first] = [...roots, ...others];
   if (first === undefined) return null;
-  const found: { files: PickedFile[]; folders: string[] } = { files: [], folders: [] };
-  if (roots.length === 1 && first.isDirectory)
-    for (const entry of await entriesIn(first as FileSystemDirectoryEntry)) await collect(entry, "", found);
+  const found: { files: PickedFile[]; folders: string[] } = {
+    files: others.map((file) => ({ path: file.name, file })),
+    folders: [],
+  };
+  const [root] = roots;
+  if (roots.length === 1 && root?.isDirectory === true)
+    for (const entry of await entriesIn(root as FileSystemDirectoryEntry)) await collect(entry, "", found);
   else for (const entry of roots) await collect(entry, "", found);
   return pickedOf(first.name, found.files, found.folders);
 }
