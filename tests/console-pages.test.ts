@@ -162,6 +162,18 @@ test(
     await fill("settings", "Assign a setting", { setting: "kiosk", target: "tag=b7" });
     await dialogCloses();
     await untilFollows({ name: "kiosk" });
+    await fill("settings", "Assign a setting", { setting: "default", target: "name=desk-*" });
+    await dialogCloses();
+    const order = async (): Promise<string[]> =>
+      (await harness.client.settingAssignments()).assignments.map(({ target }) => target);
+    expect(await order()).toEqual(["tag=b7", "name=desk-*"]);
+    expect(await confirm("settings", "Move name=desk-* up")).toContain("before the assignment above it");
+    await dialogCloses();
+    expect(await order()).toEqual(["name=desk-*", "tag=b7"]);
+    await untilFollows({ name: "default" });
+    await confirm("settings", "Remove the assignment of name=desk-*");
+    await dialogCloses();
+    await untilFollows({ name: "kiosk" });
     expect(await confirm("settings", "Remove the assignment of tag=b7")).toContain("a later assignment");
     await dialogCloses();
     await untilFollows({ name: "default" });
