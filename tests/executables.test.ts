@@ -121,11 +121,17 @@ test("serve the console from the executable of the source, as a script does", as
     expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
     const addresses = [...(await page.text()).matchAll(/(?:src|href)="([^"]+)"/g)].map(([, one]) => one!);
     const parts = await Promise.all(addresses.map((address) => get(address)));
+    const pages: number[] = [];
     for (const file of parts) {
       expect(file.status).toBe(200);
       expect(file.headers.get("cache-control")).toContain("immutable");
-      expect((await file.text()).length).toBeGreaterThan(100);
+      const text = await file.text();
+      expect(text.length).toBeGreaterThan(100);
+      for (const [, later] of text.matchAll(/import\("([^"]+\.js)"\)/g))
+        pages.push((await get(new URL(later!, harness.source.url).pathname)).status);
     }
+    expect(pages.length).toBeGreaterThan(3);
+    expect(new Set(pages)).toEqual(new Set([200]));
     kinds.push(parts.map((file) => file.headers.get("content-type") ?? ""));
   }
   expect(kinds[0]).toHaveLength(3);
