@@ -24,17 +24,50 @@ import { SignInPage } from "./sign-in.tsx";
 import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
 
-const AboutPage = later(async () => (await import("./about.tsx")).AboutPage);
-const AuditPage = later(async () => (await import("./audit.tsx")).AuditPage);
-const DevicePage = later(async () => (await import("./device.tsx")).DevicePage);
-const PackagePage = later(async () => (await import("./packages.tsx")).PackagePage);
-const PackagesPage = later(async () => (await import("./packages.tsx")).PackagesPage);
-const SetUpPage = later(async () => (await import("./set-up.tsx")).SetUpPage);
-const PeoplePage = later(async () => (await import("./people.tsx")).PeoplePage);
-const SettingPage = later(async () => (await import("./settings.tsx")).SettingPage);
-const SettingsPage = later(async () => (await import("./settings.tsx")).SettingsPage);
-const SubnetsPage = later(async () => (await import("./subnets.tsx")).SubnetsPage);
-const TrustPage = later(async () => (await import("./trust.tsx")).TrustPage);
+const AboutPage = later(
+  async () => (await import("./about.tsx")).AboutPage,
+  () => messages.value.about.title,
+);
+const AuditPage = later(
+  async () => (await import("./audit.tsx")).AuditPage,
+  () => messages.value.audit.title,
+);
+const DevicePage = later(
+  async () => (await import("./device.tsx")).DevicePage,
+  () => messages.value.devices.title,
+);
+const PackagePage = later(
+  async () => (await import("./packages.tsx")).PackagePage,
+  () => messages.value.packages.title,
+);
+const PackagesPage = later(
+  async () => (await import("./packages.tsx")).PackagesPage,
+  () => messages.value.packages.title,
+);
+const SetUpPage = later(
+  async () => (await import("./set-up.tsx")).SetUpPage,
+  () => messages.value.product,
+);
+const PeoplePage = later(
+  async () => (await import("./people.tsx")).PeoplePage,
+  () => messages.value.people.title,
+);
+const SettingPage = later(
+  async () => (await import("./settings.tsx")).SettingPage,
+  () => messages.value.settings.title,
+);
+const SettingsPage = later(
+  async () => (await import("./settings.tsx")).SettingsPage,
+  () => messages.value.settings.title,
+);
+const SubnetsPage = later(
+  async () => (await import("./subnets.tsx")).SubnetsPage,
+  () => messages.value.subnets.title,
+);
+const TrustPage = later(
+  async () => (await import("./trust.tsx")).TrustPage,
+  () => messages.value.trust.title,
+);
 
 type Page = {
   readonly name: string;
