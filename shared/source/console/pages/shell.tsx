@@ -21,7 +21,6 @@ import { ask, RequestError } from "./request.ts";
 import { addressOf, route, type Route } from "./router.ts";
 import { caller, endSession, may } from "./session.ts";
 import { SignInPage } from "./sign-in.tsx";
-import { TaskPage } from "./task.tsx";
 import { TasksPage } from "./tasks.tsx";
 
 const AboutPage = later(
@@ -63,6 +62,10 @@ const SettingsPage = later(
 const SubnetsPage = later(
   async () => (await import("./subnets.tsx")).SubnetsPage,
   () => messages.value.subnets.title,
+);
+const TaskPage = later(
+  async () => (await import("./task.tsx")).TaskPage,
+  () => messages.value.tasks.title,
 );
 const TrustPage = later(
   async () => (await import("./trust.tsx")).TrustPage,
