@@ -44,9 +44,10 @@ test("ends the task on a subnet whose web site has no ranges and breaks off each
     expect(reason).toMatch(/MB were fetched from the web site, .* MB of it in vain/);
     expect(reason).toContain("the web site ignores range requests");
   }
-  // Half of the package was useful, twice the package may be useless, and a part was on its way.
+  // One device alone ends no subnet, so both have tried: a half is useful to each, twice the
+  // package may be useless, and a part was on its way.
   expect(wanBytesFetched(task)).toBeGreaterThan(2 * sizeBytes);
-  expect(wanBytesFetched(task)).toBeLessThan(3 * sizeBytes);
+  expect(wanBytesFetched(task)).toBeLessThan(3.5 * sizeBytes);
   for (const peer of peers)
     expect(await harness.copyError(peer, original, "tool", "1")).toStartWith("nothing at");
 }, 120_000);

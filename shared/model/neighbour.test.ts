@@ -11,7 +11,6 @@ test.each(["10.0.0.1", "10.0.0.254", "::ffff:10.0.0.9"])(
 );
 
 test.each([
-  "10.0.0.5", // itself
   "10.0.0.0",
   "10.0.0.255",
   "10.0.1.6",
@@ -52,4 +51,8 @@ test("devices on one loopback interface may share its address", () => {
 
 test("a device without an interface has no neighbours", () => {
   expect(mayBeNeighbour(null, "10.0.0.1")).toBe(false);
+});
+
+test("another agent of the same machine is a neighbour", () => {
+  expect(mayBeNeighbour(wired, "10.0.0.5")).toBe(true);
 });

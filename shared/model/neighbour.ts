@@ -1,12 +1,11 @@
 /**
- * Whether an address can be that of a neighbour: another host in the network of the interface in
- * use. Statements of other devices name addresses, and a device must not be made to connect
- * elsewhere, for example to itself, a metadata service or a host of another network.
+ * Whether an address can be that of a neighbour: a host in the network of the interface in use, or
+ * this one, where another agent may run. Statements of other devices name addresses, and a device
+ * must not be made to connect elsewhere, for example to a metadata service or another network.
  *
  * Pure.
  */
 import ipaddr from "ipaddr.js";
-import { canonicalAddress } from "./subnet.ts";
 
 /** Interface in use: its address, and its network as "ADDRESS/BITS". */
 export type OwnInterface = { readonly address: string; readonly cidr: string };
@@ -28,7 +27,6 @@ export function mayBeNeighbour(own: OwnInterface | null, address: string): boole
   if (other.kind() !== network.kind() || !other.match(network, bits)) return false;
   // Devices on one loopback interface may share its address.
   if (network.range() === "loopback") return true;
-  if (canonicalAddress(own.address) === other.toString()) return false;
   // A device without another address works on a link-local one.
   const isOnLinkLocal = network.range() === "linkLocal" && other.range() === "linkLocal";
   return (isOnLinkLocal || !noHostRanges.has(other.range())) && isHost(other, own.cidr, bits);
