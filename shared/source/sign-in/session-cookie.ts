@@ -22,8 +22,7 @@ const cookieName = "flockcast";
 function channelOf(c: Request): Channel | null {
   if (c.env.isSecure ?? c.env.tlsSpki !== null) return "tls";
   const { hostname } = new URL(c.req.url);
-  const host = hostname.replace(/^\[(.*)\]$/, "$1");
-  return isLoopback(host) && isLoopback(c.env.remoteAddress) ? "loopback" : null;
+  return isLoopback(hostname) && isLoopback(c.env.remoteAddress) ? "loopback" : null;
 }
 
 /** @throws ApiError 403 for a connection that others can read */
