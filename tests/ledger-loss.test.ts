@@ -124,7 +124,11 @@ test("a device whose ledger was removed keeps its id, and repeats no command", a
   const [held] = await until(
     () => `the package is not complete: ${JSON.stringify(again.ledger())}`,
     30_000,
-    () => (again.ledger().every(({ state }) => state === "complete") ? again.ledger() : null),
+    () => {
+      const packages = again.ledger();
+      // Before the take-over no package is listed.
+      return packages.length === 1 && packages[0]!.state === "complete" ? packages : null;
+    },
   );
   expect(held!.originBytes.cache).toBe(1_000);
   await harness.client.retryTask(taskId);

@@ -11,6 +11,7 @@ import type { Logger } from "../log.ts";
 import { dropPooledConnections } from "../net/web/connection-pool.ts";
 import { nameOf } from "../net/interfaces/choice.ts";
 import { type NetInterface } from "../model/interface.ts";
+import { unbracketed } from "../model/unbracketed.ts";
 import { InterfaceWatch, type InterfaceChange } from "../net/interfaces/watch.ts";
 import { GatewayMacs } from "../net/interfaces/gateway.ts";
 import { addressTowards, listInterfaces } from "../net/interfaces/list.ts";
@@ -230,7 +231,7 @@ class Route {
   ask(): Promise<void> {
     this.#askedAtMs = performance.now();
     const { hostname, port, protocol } = new URL(this.#sourceUrl());
-    const host = hostname.replace(/^\[(.*)\]$/, "$1");
+    const host = unbracketed(hostname);
     this.#asking ??= addressTowards(host, Number(port || (protocol === "https:" ? 443 : 80)))
       .then((address) => void (this.address = address))
       .finally(() => {

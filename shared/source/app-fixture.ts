@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { formatToken } from "../api/token.ts";
 import type { TokenCreated } from "../api/schema/tokens.ts";
 import type { Role } from "../model/role.ts";
-import { sha256Hex } from "./auth.ts";
+import { sha256Hex } from "./sha256-hex.ts";
 import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import { createLogger } from "../log.ts";
 import { digestPath, type DigestOptions } from "./publishing/digest-files.ts";

@@ -4,7 +4,6 @@
  *
  * Secrets of tokens and credentials of devices are stored as SHA-256 only.
  */
-import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
@@ -19,6 +18,7 @@ import type { SourceContext, SourceEnv } from "./context.ts";
 import { permissions, routeName, type Permission } from "./permissions.ts";
 import type { Refusal } from "./refused-requests.ts";
 import { namedOutsideScope } from "./scope.ts";
+import { sha256Hex } from "./sha256-hex.ts";
 import { isOwnRequest } from "./sign-in/session-cookie.ts";
 import { currentSession, personOf } from "./sign-in/sessions.ts";
 
@@ -27,9 +27,6 @@ import { currentSession, personOf } from "./sign-in/sessions.ts";
  * device or token.
  */
 const lastSeenStepMs = 30_000;
-
-/** Returns the form in which the catalog stores a credential. */
-export const sha256Hex = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /**
  * Returns the token of a text; null for an unknown one and for one of another kind.

@@ -9,6 +9,7 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import { canonicalAddress } from "../model/subnet.ts";
+import { unbracketed } from "../model/unbracketed.ts";
 
 /** Addresses of proxies, as CIDRs. */
 export type TrustedProxies = readonly [ipaddr.IPv4 | ipaddr.IPv6, number][];
@@ -21,7 +22,7 @@ export type TrustedProxies = readonly [ipaddr.IPv4 | ipaddr.IPv6, number][];
 export function parseTrustedProxies(texts: readonly string[]): TrustedProxies {
   return texts.map((text) => {
     const [address = "", bits, ...rest] = text.trim().split("/");
-    const plain = address.replace(/^\[(.*)\]$/, "$1");
+    const plain = unbracketed(address);
     const version = isIP(plain);
     const bitsMax = version === 4 ? 32 : 128;
     const prefix = bits === undefined ? bitsMax : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;

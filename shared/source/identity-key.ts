@@ -3,11 +3,12 @@
  * at the first start, and restored from a backup with the folder. Devices pin it, so a folder that
  * has tokens but no key is refused instead of given a new identity.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { IdentityKey } from "../model/source-statement.ts";
 import { writePrivateFile } from "../platform/private-files.ts";
+import { newKeyText } from "./new-key-text.ts";
 import { hasTokens } from "./token-files.ts";
 
 /** @throws Error that names the file, and what to do */
@@ -24,7 +25,7 @@ export async function loadOrCreateIdentityKey(folder: string): Promise<IdentityK
         "To begin a new deployment instead, remove admin.token and enroll.token too; every device must then be enrolled with another --data folder",
     );
   }
-  const made = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const made = newKeyText();
   await writePrivateFile(file, made);
   return readIdentityKey(made, file);
 }

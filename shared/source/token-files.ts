@@ -10,7 +10,7 @@ import { chmod, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatToken, readToken, type SourceToken, type TokenKind } from "../api/token.ts";
 import type { Logger } from "../log.ts";
-import { sha256Hex } from "./auth.ts";
+import { sha256Hex } from "./sha256-hex.ts";
 import type { TokenStore } from "./catalog/index.ts";
 import { dataFiles } from "./data-files.ts";
 import { writePrivateFile } from "../platform/private-files.ts";

@@ -5,6 +5,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from "node:tls";
+import { unbracketed } from "../../model/unbracketed.ts";
 import { proxyFor, proxyUrlFor } from "./proxy.ts";
 
 const handshakeMsMax = 15_000;
@@ -32,7 +33,7 @@ export function spkiSha256(certificate: Uint8Array | string): string {
  */
 export async function connectPeer(url: string, withinMs = handshakeMsMax): Promise<TlsPeer> {
   const { hostname, port } = new URL(url);
-  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  const host = unbracketed(hostname);
   const tcp = await openTcp(url, host, Number(port || 443), withinMs);
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
   const socket = connectTls({
@@ -105,7 +106,7 @@ function decoded(text: string): string {
 /** Asks a proxy for a connection to `target` (RFC 9110, CONNECT). */
 function openTunnel(proxy: URL, withinMs: number, target: string): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const address = { host: proxy.hostname.replace(/^\[(.*)\]$/, "$1") };
+  const address = { host: unbracketed(proxy.hostname) };
   const socket: Socket =
     proxy.protocol === "https:"
       ? connectTls(

@@ -2,7 +2,6 @@
  * Commands `trust`: the keys that may sign for this deployment. Private keys stay in files of the
  * administrator; the source gets signatures only.
  */
-import { generateKeyPairSync } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import {
@@ -26,6 +25,7 @@ import {
 import { parseDurationMs } from "../../model/quantity.ts";
 import * as v from "valibot";
 import type { AdminClient } from "../../api/agent-client.ts";
+import { newKeyText } from "../new-key-text.ts";
 import { keyTextsIn } from "../trust/signing-keys.ts";
 import { printNote } from "../../standard-output.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -53,14 +53,11 @@ type RootOptions = JsonOptions & {
   readonly orderThreshold?: string | undefined;
 };
 
-const newKey = (): string =>
-  generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-
 type MakeKeyOptions = { readonly out: string; readonly json?: true | undefined };
 
 /** Makes a key of an operator, a publisher or a root, without the source. */
 export async function makeKey({ out, json }: MakeKeyOptions): Promise<void> {
-  await writeKeyFiles(dirname(out), { [basename(out)]: newKey() });
+  await writeKeyFiles(dirname(out), { [basename(out)]: newKeyText() });
   const { key } = await readKeyFile(out, "key");
   if (json) printJson({ key, file: out });
   else print(key);
@@ -85,9 +82,9 @@ export async function initTrust(options: InitOptions): Promise<void> {
   const before = await embeddedFile(client);
   const roots = Array.from({ length: count }, (_, at) => [
     count === 1 ? "root.key" : `root-${at + 1}.key`,
-    newKey(),
+    newKeyText(),
   ]);
-  const texts = { ...Object.fromEntries(roots), "publisher.key": newKey(), "operator.key": newKey() };
+  const texts = { ...Object.fromEntries(roots), "publisher.key": newKeyText(), "operator.key": newKeyText() };
   await writeKeyFiles(options.out, texts);
   const keyOf = (name: string): Promise<SigningKey> => readKeyFile(join(options.out, name), "key");
   const rootKeys = await Promise.all(roots.map(([name]) => keyOf(name!)));

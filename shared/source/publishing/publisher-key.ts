@@ -2,10 +2,11 @@
  * Private key of the publisher, in a file of its owner (PEM, mode 0600). The key never leaves the
  * file and this process.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { PublisherKey } from "../../model/signing.ts";
+import { newKeyText } from "../new-key-text.ts";
 import { AccessError, createPrivateFile, readPrivateFile } from "../../platform/private-files.ts";
 
 /**
@@ -18,8 +19,7 @@ export async function loadOrCreatePublisherKey(file: string): Promise<PublisherK
   const found = await readKeyFile(file);
   if (found) return found;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
-  await createPrivateFile(file, pem.toString());
+  await createPrivateFile(file, newKeyText());
   const made = await readKeyFile(file);
   if (!made) throw new Error(`Cannot create the publisher's key: "${file}" was removed while it was created`);
   return made;

@@ -13,11 +13,12 @@ import { decideEnrolment, type EnrolmentDecision, type KnownMachine } from "../.
 import { canonicalAddress } from "../../model/subnet.ts";
 import { runFor, type Act } from "../acting.ts";
 import { ApiError } from "../api-error.ts";
-import { countRefusal, credentialIn, sha256Hex, tokenBy } from "../auth.ts";
+import { countRefusal, credentialIn, tokenBy } from "../auth.ts";
 import { barCodeOf, barredError } from "../barred-credential.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
 import { addressKey } from "../rate-limit.ts";
+import { sha256Hex } from "../sha256-hex.ts";
 
 /** Identities that one credential gives: an image may be on many machines. */
 const clonesMax = 1_000;

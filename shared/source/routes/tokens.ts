@@ -17,11 +17,12 @@ import { pageQuerySchema } from "../../api/schema/page.ts";
 import { formatToken } from "../../api/token.ts";
 import { identityFingerprint } from "../../model/source-statement.ts";
 import { ApiError } from "../api-error.ts";
-import { allow, sha256Hex } from "../auth.ts";
+import { allow } from "../auth.ts";
 import type { NewToken, TokenRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
 import { keyIn, readPage } from "../page.ts";
+import { sha256Hex } from "../sha256-hex.ts";
 import { fileTokenNames, newSecret } from "../token-files.ts";
 
 const viewOf = ({ scope, tags, ...token }: TokenRecord): Token => ({

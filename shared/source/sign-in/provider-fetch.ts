@@ -11,7 +11,7 @@ const answerBytesMax = 1_048_576;
 /** Returns whether the source may send secrets to this URL. */
 export function isProtected(url: URL): boolean {
   if (url.protocol === "https:") return true;
-  return url.protocol === "http:" && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1"));
+  return url.protocol === "http:" && isLoopback(url.hostname);
 }
 
 type Init = { readonly method: string; readonly headers: unknown; readonly body?: unknown };

@@ -22,8 +22,7 @@ const cookieName = "flockcast";
 function channelOf(c: Request): Channel | null {
   if (c.env.isSecure ?? c.env.tlsSpki !== null) return "tls";
   const { hostname } = new URL(c.req.url);
-  const host = hostname.replace(/^\[(.*)\]$/, "$1");
-  return isLoopback(host) && isLoopback(c.env.remoteAddress) ? "loopback" : null;
+  return isLoopback(hostname) && isLoopback(c.env.remoteAddress) ? "loopback" : null;
 }
 
 /** Returns whether people may sign in over this connection. */
@@ -40,18 +39,17 @@ export function requireSafeChannel(c: Request): Channel {
   );
 }
 
-/** Returns the secret of the session; null without a cookie. */
-export function sessionSecretIn(c: Request): string | null {
-  const channel = channelOf(c);
-  if (channel === null) return null;
-  return (channel === "tls" ? getCookie(c, cookieName, "host") : getCookie(c, cookieName)) ?? null;
-}
-
 /** `lax`: the browser also sends it when another site leads to this one. */
 type CookieUse = { readonly name: string; readonly sameSite: "Strict" | "Lax"; readonly seconds: number };
 const sessionCookie: CookieUse = { name: cookieName, sameSite: "Strict", seconds: sessionMsMax / 1_000 };
 /** Cookie of a sign-in at the provider, which leads back from another site. */
 const pendingCookie: CookieUse = { name: `${cookieName}-sign-in`, sameSite: "Lax", seconds: 600 };
+
+function read(c: Request, { name }: CookieUse): string | null {
+  const channel = channelOf(c);
+  if (channel === null) return null;
+  return (channel === "tls" ? getCookie(c, name, "host") : getCookie(c, name)) ?? null;
+}
 
 function write(c: Request, { name, sameSite, seconds }: CookieUse, value: string): void {
   const common = { httpOnly: true, path: "/", sameSite, maxAge: seconds } as const;
@@ -64,14 +62,15 @@ function remove(c: Request, { name }: CookieUse): void {
   else deleteCookie(c, name, { path: "/" });
 }
 
+/** Returns the secret of the session; null without a cookie. */
+export const sessionSecretIn = (c: Request): string | null => read(c, sessionCookie);
 export const setSessionCookie = (c: Request, secret: string): void => write(c, sessionCookie, secret);
 export const removeSessionCookie = (c: Request): void => remove(c, sessionCookie);
 export const setPendingCookie = (c: Request, sealed: string): void => write(c, pendingCookie, sealed);
 export function takePendingCookie(c: Request): string | null {
-  const { name } = pendingCookie;
-  const value = channelOf(c) === "tls" ? getCookie(c, name, "host") : getCookie(c, name);
+  const value = read(c, pendingCookie);
   remove(c, pendingCookie);
-  return value ?? null;
+  return value;
 }
 
 /**

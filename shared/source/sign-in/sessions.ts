@@ -1,16 +1,14 @@
 /** Begin of a session, and the person behind a request with a session's cookie. */
-import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import type { CallerView } from "../../api/schema/users.ts";
 import type { CurrentSession, Person } from "../caller.ts";
 import type { UserRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
+import { sha256Hex } from "../sha256-hex.ts";
 import { requireSafeChannel, sessionSecretIn, setSessionCookie } from "./session-cookie.ts";
 import { endsAtMs, hasEnded, idleEndsAtMs, noteUseMs } from "./session-life.ts";
 
 const secretBytes = 32;
-
-const digestOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
 /**
  * Begins a session of a user who has proved to be that user, and sets the cookie. A session that
@@ -24,9 +22,9 @@ export async function beginSession(
 ): Promise<CurrentSession> {
   requireSafeChannel(c);
   const secret = Buffer.from(context.randomBytes(secretBytes)).toString("base64url");
-  const session = { secretSha256: digestOf(secret), beganAtMs: context.nowMs() };
+  const session = { secretSha256: sha256Hex(secret), beganAtMs: context.nowMs() };
   const before = sessionSecretIn(c);
-  if (before !== null) await context.catalog.sessions.end(digestOf(before));
+  if (before !== null) await context.catalog.sessions.end(sha256Hex(before));
   await context.catalog.sessions.begin(user.id, session);
   setSessionCookie(c, secret);
   const { name, role } = user;
@@ -44,7 +42,7 @@ export async function currentSession(
 ): Promise<CurrentSession | "ended" | null> {
   const secret = sessionSecretIn(c);
   if (secret === null) return null;
-  const found = await catalog.sessions.bySecret(digestOf(secret));
+  const found = await catalog.sessions.bySecret(sha256Hex(secret));
   if (found === null || found.user.disabledAtMs !== null) return "ended";
   const { session } = found;
   // The row is removed once a day.

@@ -3,11 +3,11 @@
  * the embedded mode only; `trust export` moves them away. The file is read for each signature, so
  * that an export counts at once.
  */
-import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import * as v from "valibot";
 import { parseSigningKey, type SigningKey } from "../../model/trust/index.ts";
 import { dataFiles } from "../data-files.ts";
+import { newKeyText } from "../new-key-text.ts";
 import { readPrivateFile, writePrivateFile } from "../../platform/private-files.ts";
 
 export const keyRoles = ["root", "publisher", "operator"] as const;
@@ -18,10 +18,6 @@ const pem = v.pipe(v.string(), v.minLength(1), v.maxLength(4_096));
 /** An exported file stays, without keys: a backup and a start then know that none is missing. */
 const fileSchema = v.object({ keys: v.nullable(v.object({ root: pem, publisher: pem, operator: pem })) });
 export type KeyTexts = NonNullable<v.InferOutput<typeof fileSchema>["keys"]>;
-
-/** Returns a new Ed25519 private key in PEM. */
-export const newKeyText = (): string =>
-  generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
 const fileIn = (folder: string): string => join(folder, dataFiles.signingKeys.name);
 
