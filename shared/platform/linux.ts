@@ -187,4 +187,5 @@ export async function processStart(pid: number): Promise<string | null> {
 export { runningPrograms, userIdleMs } from "./linux-activity.ts";
 export const ignoresCase = false;
 
+export { claimDisk, endMachine, listDisks } from "./linux-disks.ts";
 export const browserCommand = (address: string): readonly string[] => ["xdg-open", address];
