@@ -26,16 +26,19 @@ import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { CheckIns } from "./check-ins.ts";
+import { disksOf } from "./disks.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { Home } from "./home.ts";
 import { readInventory, statedPackages } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
+import { MachineEndWatch } from "./machine-end.ts";
 import { OwnSetting, versionOf } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
+import { exchangeStatusOf, lanStatusOf } from "./status/lan-status.ts";
 import { AgentMetrics } from "./status/metrics.ts";
 import { serveMetrics } from "./status/metrics-server.ts";
 import { StatusServer, withoutOutput, type AgentStatus } from "./status/status-server.ts";
@@ -66,8 +69,12 @@ export class Agent {
   readonly #roaming: Roaming;
   readonly #own: OwnSetting;
   readonly #trust: TrustedAnswers;
-  /** Servers for this machine. */
-  readonly #local: { status?: StatusServer; metrics?: Bun.Server<undefined> | null } = {};
+  /** Servers for this machine, and its end. */
+  readonly #local: {
+    status?: StatusServer;
+    machineEnd?: MachineEndWatch;
+    metrics?: Bun.Server<undefined> | null;
+  } = {};
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -169,6 +176,7 @@ export class Agent {
       activity: platform,
       timeZone: deviceZone,
       upgrades: this.#options.upgrades,
+      disks: disksOf(this.#options.isImaging),
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),
@@ -227,6 +235,7 @@ export class Agent {
     if (this.#trust.keeper.file !== null)
       await this.#options.cache.adoptFound(this.#trust.keeper.allPublisherKeys);
     await this.#device.resume();
+    if (this.#options.isImaging) this.#local.machineEnd = new MachineEndWatch(this.#device.tasks, log);
     this.#checkIns.start();
   }
 
@@ -235,6 +244,7 @@ export class Agent {
    * report.
    */
   async stop(): Promise<void> {
+    this.#local.machineEnd?.close();
     this.#roaming.close();
     this.#checkIns.stop();
     this.#home.close();
@@ -268,20 +278,8 @@ export class Agent {
       group: formatGroup(this.#options.group),
       multicastProblem,
       receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes ?? 0,
-      lan: {
-        framesHeard: lan.counters.framesReceived,
-        framesSent: lan.counters.framesSent,
-        receiveCalls: lan.counters.receiveCalls,
-        messagesReceived: lan.counters.messagesReceived,
-        kernelDrops: lan.kernelDrops,
-        dropped: Object.fromEntries(lan.dropped),
-      },
-      exchange: {
-        port: exchange.lanPort,
-        portProblem: exchange.portProblem,
-        chunksSent: exchange.counters.chunksSent,
-        bytesSent: exchange.counters.bytesSent,
-      },
+      lan: lanStatusOf(lan),
+      exchange: exchangeStatusOf(exchange),
       tasks: [...this.#device.tasks.values()].map((task) =>
         Object.assign(withoutOutput(task.progress()), {
           package: `${task.row.task.packageName} ${task.row.task.packageVersion}`,

@@ -130,6 +130,10 @@ function addRun(command: Command, program: AgentProgram): void {
       "--metrics <host:port>",
       "serve metrics for Prometheus to every user of this machine, for example on 127.0.0.1:9767 (default: off)",
     )
+    .option(
+      "--imaging",
+      "obey tasks that write an image to a disk; only for a machine that was started for that",
+    )
     .option("--device-group <name...>", "groups that this device wishes for; an administrator tags it")
     .action((options) => runAgent(program, options));
 }
@@ -188,6 +192,7 @@ type RunOptions = {
   lanPort?: string | undefined;
   receiveBuffer?: string | undefined;
   metrics?: string | undefined;
+  imaging?: true | undefined;
   deviceGroup?: string[] | undefined;
 };
 
@@ -215,6 +220,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
     interfaceNamed: options.interface ?? null,
     ...parsed,
     volunteer: program.volunteer,
+    isImaging: options.imaging === true,
     upgrades: upgradesOf({ dataFolder, program: program.name, isTrial: as === "trial", onBegin }),
     onCheckIn: () => {
       if (as === "trial" && isConfirmed(dataFolder, log)) stopping.ask("the end of the trial");

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { deliveryCauses, shareText } from "./delivery-causes.ts";
-import { formatDuration, formatRate } from "./quantity.ts";
+import { formatDuration, formatRate, formatSize } from "./quantity.ts";
 import { row, words } from "./reason-row.ts";
 
 const text = v.string();
@@ -230,6 +230,39 @@ export const reasonTable = {
     { name: text, os: text },
     ({ name, os }) =>
       `the package has no command "${name}" for ${os}: publish a version that has one, or target other devices`,
+  ),
+  // ---- images
+  "looks-at-disk": row({ disk: text }, ({ disk }) => `looks at the disk ${disk}`),
+  "compares-disk": row({ disk: text }, ({ disk }) => `compares the disk ${disk} with the image`),
+  "image-written": row({ disk: text }, ({ disk }) => `the image is on the disk ${disk}, and was read back`),
+  "not-imaging": words(
+    "this agent runs on an installed system, and not in an imaging environment: it writes no disk; start the machine from the boot image, or the agent with --imaging",
+  ),
+  "not-one-file": row(
+    { fileCount: count },
+    ({ fileCount }) => `the package has ${fileCount} files or links: an image is a package of one file`,
+  ),
+  "no-disk": row(
+    { wanted: text, found: text },
+    ({ wanted, found }) => `no disk of this machine is ${wanted}: it has ${found === "" ? "none" : found}`,
+  ),
+  "several-disks": row(
+    { wanted: text, found: text },
+    ({ wanted, found }) => `several disks are ${wanted}: ${found}; name one by model, serial, size or path`,
+  ),
+  "disk-too-small": row(
+    { disk: text, neededBytes: bytes },
+    ({ disk, neededBytes }) => `the disk ${disk} is too small: the image has ${formatSize(neededBytes)}`,
+  ),
+  "disk-in-use": row(
+    { disk: text, uses: text },
+    ({ disk, uses }) =>
+      `the disk ${disk} is in use${uses === "" ? "" : ` (${uses})`}: unmount it, or name another disk`,
+  ),
+  "disk-holds-data": row(
+    { disk: text, found: text },
+    ({ disk, found }) =>
+      `the disk ${disk} holds ${found}, and the order does not say that it may be overwritten: task create --overwrite signs one that does`,
   ),
   // ---- upgrades of the agent
   "not-executable": words(

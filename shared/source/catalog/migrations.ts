@@ -229,6 +229,8 @@ const steps: readonly string[] = [
   `,
   listsStep,
   webhooksStep,
+  // Disk of a task that writes an image.
+  "ALTER TABLE tasks ADD COLUMN image_json TEXT",
 ];
 
 export const catalogVersion = steps.length;
