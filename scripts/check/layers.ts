@@ -22,6 +22,7 @@ const layers = [
   "roles",
   "scripts/build",
   "scripts/rig",
+  "scripts/image",
   "scripts/lab",
   "scripts/demo",
   "scripts/chaos",
