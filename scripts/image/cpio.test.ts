@@ -28,9 +28,11 @@ test.skipIf(missing !== null)(
   },
 );
 
+/** Returns the text of a module that states these dependencies. */
+const moduleThat = (depends: string) => Buffer.from(`\u007fELF\0license=GPL\0depends=${depends}\0name=x\0`);
+
 test("a module names those that have to be loaded before it", () => {
-  const module = (depends: string) => Buffer.from(`\u007fELF\0license=GPL\0depends=${depends}\0name=x\0`);
-  expect(dependenciesIn(module("net_failover,virtio-ring"))).toEqual(["net_failover", "virtio_ring"]);
-  expect(dependenciesIn(module(""))).toEqual([]);
+  expect(dependenciesIn(moduleThat("net_failover,virtio-ring"))).toEqual(["net_failover", "virtio_ring"]);
+  expect(dependenciesIn(moduleThat(""))).toEqual([]);
   expect(dependenciesIn(Buffer.from("none"))).toEqual([]);
 });
