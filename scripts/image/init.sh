@@ -54,7 +54,7 @@ source=$(argument source)
 token=$(argument token)
 [ -n "$token" ] || { [ -f /token ] && token=$(cat /token); }
 while [ -z "$token" ]; do
-  say "type the enrolment token (flockcast-source token create --enrolment):"
+  say "type the enrolment token (flockcast-source token create --kind enrolment):"
   read -r token
 done
 (umask 077 && echo "$token" >/data/token)
