@@ -128,6 +128,28 @@ describe.skipIf(skip !== "")(`an image${skip}`, () => {
   );
 
   test(
+    "is written to two disks of one machine by two tasks, one after the other",
+    async () => {
+      await using disks = new Disks();
+      await using harness = await openHarness();
+      const image = await publishImage(harness, "desktop", 12 * mib);
+      const peer = await harness.startPeer({ args: ["--imaging"] });
+      const paths = [
+        await disks.make(harness, "a.bin", 16 * mib),
+        await disks.make(harness, "b.bin", 16 * mib),
+      ];
+      const tasks: number[] = [];
+      for (const path of paths) tasks.push(await createImage(harness, image.id, "--disk", `path=${path}`));
+      for (const [index, taskId] of tasks.entries()) {
+        const done = await harness.waitUntilComplete(taskId, [peer], 3 * waitMs);
+        expect(reasonOf(done, peer)).toContain(`the image is on the disk ${paths[index]}`);
+        expect(await digestOf(paths[index]!, image.sizeBytes)).toBe(image.digest);
+      }
+    },
+    5 * waitMs,
+  );
+
+  test(
     "is refused by an installed system, and for a disk that is missing, too small, in use or not empty",
     async () => {
       await using disks = new Disks();

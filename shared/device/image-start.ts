@@ -60,15 +60,15 @@ async function beginImage(start: ImageStart): Promise<PackageStore> {
   const { cache, disks, publisherKeys } = ports;
   const { image } = task;
   if (!disks.isImaging || image === null) return refuse(reason("not-imaging"));
-  const present = cache.diskOf(task.packageId);
-  // A further attempt of this process: the disk is still claimed for it.
-  if (found !== null && present?.isClaimed === true) return found;
   const signed = found?.signed ?? (await fetchManifest(ports, task, signal));
   const { manifest } = await verifySigned(signed, publisherKeys(task.packageName));
   const entryCount = manifest.files.length + manifest.links.length;
   if (entryCount !== 1 || manifest.files.length !== 1)
     return refuse(reason("not-one-file", { fileCount: entryCount }));
   const disk = selectDisk(image, await disks.list(), manifest.sizeBytes);
+  const present = cache.diskOf(task.packageId);
+  // A further attempt of this process: the disk is still claimed for the package.
+  if (found !== null && present?.isClaimed === true && present.path === disk.path) return found;
   await cache.clearFor(task.packageId, disk.path, task.id);
   const claimed = await claim(ports, disk, manifest.sizeBytes);
   try {
