@@ -184,16 +184,18 @@ async function editUser(
   name: string,
   edit: v.InferOutput<typeof userEditSchema>,
 ): Promise<User> {
-  const user = await userNamed(context, name);
   const { role, scope, disabled } = edit;
-  if (user.passwordHash === null && (role !== undefined || scope !== undefined))
-    throw new ApiError(
-      409,
-      `"${user.name}" has the role of a group of the provider`,
-      "change the groups there, or the roles with oidc set",
-    );
-  checkScope(role ?? user.role, scope ?? user.scope);
   const disabledAtMs = disabled === undefined ? undefined : disabled ? context.nowMs() : null;
-  await context.catalog.users.change(user.name, { role, scope, disabledAtMs });
+  // Another administrator may change the same user at the same time.
+  const user = await context.catalog.users.change(name, { role, scope, disabledAtMs }, (before) => {
+    if (before.passwordHash === null && (role !== undefined || scope !== undefined))
+      throw new ApiError(
+        409,
+        `"${before.name}" has the role of a group of the provider`,
+        "change the groups there, or the roles with oidc set",
+      );
+    checkScope(role ?? before.role, scope ?? before.scope);
+  });
+  if (user === null) throw unknownUser(name);
   return viewOf(context, user.name);
 }
