@@ -171,6 +171,7 @@ export const german: Messages = {
     progress: "Vollständig",
     failed: "Fehlgeschlagen",
     start: "Beginn",
+    unsigned: "nicht signiert",
     none: "Hier ist kein Auftrag. Geräten ein Paket geben:",
     ofTotal: (count, total) => `${count} von ${total}`,
   },

@@ -186,6 +186,7 @@ export const english = {
     progress: "Complete",
     failed: "Failed",
     start: "Start",
+    unsigned: "not signed",
     none: "There is no task here. Give devices a package:",
     ofTotal: (count: string, total: string) => `${count} of ${total}`,
   },
