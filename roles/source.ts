@@ -67,6 +67,10 @@ function addServing(program: Command): void {
     .option("--tls-key <file>", "private key of that certificate in PEM")
     .option("--no-tls", "listen without TLS: for labs, and for a proxy that ends TLS")
     .option(
+      "--console-port <port>",
+      "port of the console for browsers of this machine, over http on loopback, or off (default: 7444 where there is TLS)",
+    )
+    .option(
       "--trusted-proxy <cidr>",
       "proxy whose Forwarded or X-Forwarded-For header names the client; may be repeated",
       (cidr: string, all?: string[]) => [...(all ?? []), cidr],

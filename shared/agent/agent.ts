@@ -260,6 +260,7 @@ export class Agent {
       source: this.#home.client.sourceUrl,
       connected: this.#checkIns.isConnected,
       lostContact: this.#checkIns.contact.lost,
+      approval: this.#checkIns.approval,
       subnetId: this.#place.subnetId,
       setting: this.#own.version,
       trust: this.#trust.keeper.status,

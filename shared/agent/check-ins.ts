@@ -5,6 +5,7 @@
  * without delay, because the connections themselves are spread.
  */
 import { isRenewed, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
+import type { Approval } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
@@ -43,6 +44,8 @@ type CheckInOptions = {
 export class CheckIns {
   /** Whether the change stream is open. */
   isConnected = false;
+  /** State of an approval in the last answer; null until the source answered. */
+  approval: Approval | null = null;
   readonly contact: Contact;
   readonly #options: CheckInOptions;
   readonly #abort = new AbortController();
@@ -134,6 +137,7 @@ export class CheckIns {
       const answer = await client.checkIn(request, this.#abort.signal);
       if (this.#abort.signal.aborted) return;
       this.contact.onAnswer();
+      this.approval = answer.approval;
       this.#failures = 0;
       onAnswer(answer, request.serving);
       this.#askWithin(

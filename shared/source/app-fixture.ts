@@ -146,6 +146,7 @@ async function openParts(
     refused: new RefusedRequests(metrics.registry, log),
     signIn,
     certificate: "none",
+    addresses: { source: "http://127.0.0.1", console: null },
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     dataFolder: folder,
     fallback: new FallbackTokens(),

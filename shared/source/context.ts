@@ -28,6 +28,13 @@ import type { TaskCounter } from "./task-count.ts";
 import type { AllowedNetworks } from "./webhooks/egress.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
+export type SourceAddresses = {
+  /** For devices and other machines. */
+  source: string;
+  /** Console over plain HTTP on this machine; null: there is none. */
+  console: string | null;
+};
+
 export type SourceContext = {
   readonly dataFolder: string;
   readonly catalog: Catalog;
@@ -46,6 +53,8 @@ export type SourceContext = {
   readonly refused: RefusedRequests;
   readonly refusalAudit: RefusalAudit;
   readonly signIn: SignIn;
+  /** Addresses of the running source; they are known once it listens. */
+  readonly addresses: SourceAddresses;
   /** Kind of the certificate with which the source listens. */
   readonly certificate: TlsChoice["kind"];
   readonly enrolmentWatch: EnrolmentWatch;
@@ -77,6 +86,8 @@ export type SourceEnv = {
     readonly tlsSpki: string | null;
     /** Whether the client's connection has TLS, here or at a trusted proxy; default: here. */
     readonly isSecure?: boolean;
+    /** Whether the connection came to the port of the console on loopback; default: no. */
+    readonly isConsole?: boolean;
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;
   };

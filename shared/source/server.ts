@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { Hono } from "hono";
 import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import { removeSnapshots } from "./backup/backup.ts";
 import { dataFiles } from "./data-files.ts";
@@ -21,7 +22,8 @@ import { version } from "../version.ts";
 import { createSourceApp } from "./app.ts";
 import type { TrustedProxies } from "./client-address.ts";
 import { openContentStore } from "./content-store.ts";
-import type { SourceContext } from "./context.ts";
+import { openConsole, type ConsoleListener, type ConsolePort } from "./console/console-listener.ts";
+import type { SourceContext, SourceEnv } from "./context.ts";
 import { ManifestGrants } from "./manifest-grants.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
 import { loadOrCreateIdentityKey } from "./identity-key.ts";
@@ -35,7 +37,7 @@ import { openEventFeed } from "./event-feed.ts";
 import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
-import { offerSetUp } from "./sign-in/set-up.ts";
+import { browserUrl, offerSetUp } from "./sign-in/set-up.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
 import { openTokenFiles, renewTokenFiles } from "./token-files.ts";
 import { Orders } from "./trust/orders.ts";
@@ -63,6 +65,8 @@ type SourceOptions = {
   /** Default: a certificate that the source issues itself. */
   readonly tls?: TlsChoice | undefined;
   readonly trustedProxies?: TrustedProxies | undefined;
+  /** Port of the console on loopback, if there is TLS; default: none. */
+  readonly consolePort?: ConsolePort;
   /** Newest versions of a package that stay; null: all. */
   readonly keepVersions?: number | null;
   /** Whether a device that is installed again with enroll.token needs no approval. */
@@ -81,6 +85,8 @@ const ownTls: TlsChoice = { kind: "own", names: [] };
 
 export type RunningSource = {
   readonly url: string;
+  /** Console on loopback; null: there is none. */
+  readonly consoleUrl: string | null;
   /**
    * Does at once the work that timers do in a day: ends tasks, removes old records, and renews the
    * certificate.
@@ -105,12 +111,15 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name), undefined, options.nowMs);
   let context: SourceContext;
   let listener: Listener;
+  let loopback: ConsoleListener | null;
   let certificate: ServingCertificate;
   try {
     context = await openContext(dataDir, catalog, options);
     certificate = given ?? (await openServingCertificate(choice, place));
     const { tls } = certificate;
-    listener = new Listener({ app: createSourceApp(context), listen, tls, trustedProxies, log });
+    const app = createSourceApp(context);
+    listener = new Listener({ app, listen, tls, trustedProxies, log });
+    loopback = openLoopbackConsole(app, listener, options);
   } catch (error) {
     catalog.close();
     throw error;
@@ -119,10 +128,12 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   const url = localUrl(listen.host, listener.port, hasTls);
   const urlFile = join(dataDir, dataFiles.url.name);
   await writePrivateFile(urlFile, `${url}\n`);
+  const names = choice.kind === "own" ? choice.names : [];
+  const reached = { host: listen.host, port: listener.port, hasTls, names };
+  Object.assign(context.addresses, { source: browserUrl(reached), console: loopback?.url ?? null });
   logStart(context, url, listen.host, hasTls);
   await catalog.audit.note({ method: "source.start", object: `source ${version}`, after: { url } });
-  const names = choice.kind === "own" ? choice.names : [];
-  await offerSetUp(context, { host: listen.host, port: listener.port, hasTls, names });
+  await offerSetUp(context);
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
@@ -133,6 +144,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   certificate.watch(replace);
   return {
     url,
+    consoleUrl: context.addresses.console,
     async doPeriodicWork() {
       await endAllTasks(context);
       await removeExpired(context);
@@ -144,16 +156,36 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
       stopEnds();
       clearInterval(refusals);
       certificate.close();
-      return stop(context, listener, urlFile);
+      return stop(context, [listener, ...(loopback === null ? [] : [loopback])], urlFile);
     },
   };
+}
+
+/**
+ * Opens the console on loopback, in addition to TLS; without TLS the source itself is that port.
+ * @throws Error for a port that a person named; the listener is closed then
+ */
+function openLoopbackConsole(
+  app: Hono<SourceEnv>,
+  listener: Listener,
+  { tls = ownTls, consolePort = null, log }: SourceOptions,
+): ConsoleListener | null {
+  if (tls.kind === "none") return null;
+  try {
+    return openConsole({ app, choice: consolePort, log });
+  } catch (error) {
+    void listener.stop(0);
+    throw error;
+  }
 }
 
 function logStart(context: SourceContext, url: string, host: string, tls: boolean): void {
   const { catalog, log, dataFolder: dataDir, trust } = context;
   const identity = identityFingerprint(context.identityKey.publicKey);
   const roots = { roots: trust.root, holdsKeys: trust.file.embedded };
-  log.info({ url, dataDir, version, deployment: catalog.deployment, identity, ...roots, tls }, "listening");
+  const { console: consoleUrl } = context.addresses;
+  const places = { url, ...(consoleUrl === null ? {} : { console: consoleUrl }), dataDir };
+  log.info({ ...places, version, deployment: catalog.deployment, identity, ...roots, tls }, "listening");
   if (tls || isLoopback(host)) return;
   log.warn(
     { url },
@@ -216,6 +248,7 @@ async function openContext(
     refused: new RefusedRequests(metrics.registry, log),
     refusalAudit: new RefusalAudit(catalog.audit, log),
     signIn: createSignIn(random),
+    addresses: { source: "", console: null },
     certificate: (options.tls ?? ownTls).kind,
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     wan: new WanMeter(catalog.wan, log, nowMs),
@@ -247,13 +280,15 @@ async function warnOfMissingContent({ catalog, content, log }: SourceContext): P
   }
 }
 
-async function stop(context: SourceContext, listener: Listener, urlFile: string): Promise<void> {
+type Listening = Pick<Listener, "stop">;
+
+async function stop(context: SourceContext, listeners: readonly Listening[], urlFile: string): Promise<void> {
   // Connected devices were seen until now.
   await context.catalog.devices.touch(context.changeHub.connectedIds, context.nowMs());
   context.changeHub.close();
   context.events.close();
   context.counts.close();
-  await listener.stop(drainMs);
+  await Promise.all(listeners.map((one) => one.stop(drainMs)));
   await context.wan.close();
   context.refusalAudit.flush(context.nowMs(), true);
   context.catalog.close();

@@ -169,6 +169,9 @@ const probeSchema = v.object({
   address: lanAddress,
   lanPort: port,
 });
+/** `suspended`: tags do not count until an approval; `waiting`: no task comes until one. */
+export const approvalStates = ["active", "suspended", "waiting"] as const;
+export type Approval = (typeof approvalStates)[number];
 export const checkInResponseSchema = v.object({
   sourceTimeMs: timeMs,
   /** Identity of the active interface's subnet; null if the inventory has no active interface. */
@@ -200,6 +203,8 @@ export const checkInResponseSchema = v.object({
   packageKeys: v.optional(v.pipe(v.array(packageKeysSchema), v.maxLength(statedPackagesMax)), []),
   /** Address to which the source moves; null: no move is announced. */
   announcedUrl: v.optional(v.nullable(sourceUrlSchema), null),
+  /** Whether the device waits for an administrator's approval, and what it gets until then. */
+  approval: v.optional(v.picklist(approvalStates), "active"),
 });
 export const neighbourSchema = v.object({ probe: probeIdSchema });
 export const manifestResponseSchema = v.object({

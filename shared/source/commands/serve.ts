@@ -9,6 +9,7 @@ import { parseTrustedProxies } from "../client-address.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
 import { parseListen } from "../listen.ts";
 import { parseNetworks } from "../webhooks/egress.ts";
+import { consolePortDefault, type ConsolePort } from "../console/console-listener.ts";
 import { startSource } from "../server.ts";
 import type { TlsChoice } from "../serving-certificate.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -24,6 +25,7 @@ type ServeOptions = {
   /** False for `--no-tls`. */
   readonly tls: boolean;
   readonly name?: readonly string[] | undefined;
+  readonly consolePort?: string | undefined;
   readonly trustedProxy?: readonly string[] | undefined;
   readonly keepVersions?: string | undefined;
   readonly approveTakeovers?: true | undefined;
@@ -55,6 +57,23 @@ function tlsChoice({ tls, tlsCert, tlsKey, name = [] }: ServeOptions): TlsChoice
     : { kind: "files", certFile: tlsCert, keyFile: tlsKey };
 }
 
+/**
+ * Returns the port of the console on loopback. A source on a free port takes a free one for it too.
+ * @throws CommandError for another text, and without TLS
+ */
+function consolePortOf({ consolePort: text, tls }: ServeOptions, listenPort: number): ConsolePort {
+  if (text === undefined)
+    return tls ? { port: listenPort === 0 ? 0 : consolePortDefault, isChosen: false } : null;
+  if (text === "off") return null;
+  if (!tls)
+    throw new CommandError(
+      "--console-port is in addition to TLS: with --no-tls the console is at --listen",
+      2,
+    );
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return { port: Number(text), isChosen: true };
+  throw new CommandError(`--console-port "${text}" is not a port: write for example 7444, or off`, 2);
+}
+
 function parseAuditAge(text: string): number {
   const ageMs = parseDurationMs(text);
   if (ageMs >= 86_400_000) return ageMs;
@@ -66,6 +85,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy ?? []));
   const webhookNetworks = usage(() => parseNetworks(options.webhookNetwork ?? []));
   const tls = tlsChoice(options);
+  const consolePort = consolePortOf(options, listen.port);
   const keepVersions =
     options.keepVersions === undefined ? null : usage(() => parseCount(options.keepVersions!));
   const auditAgeMs = usage(() => parseAuditAge(options.auditAge));
@@ -80,7 +100,14 @@ export async function serve(options: ServeOptions): Promise<void> {
   const names = { dataDir: options.data, listen, tls };
   const approvesTakeovers = options.approveTakeovers === true;
   const switches = { keepVersions, approvesTakeovers, acceptsWishes, auditAgeMs };
-  const source = await startSource({ ...names, trustedProxies, webhookNetworks, ...switches, log });
+  const source = await startSource({
+    ...names,
+    consolePort,
+    trustedProxies,
+    webhookNetworks,
+    ...switches,
+    log,
+  });
   const signal = await ended.promise;
   log.info({ signal }, "stopping");
   setTimeout(() => {

@@ -152,6 +152,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
           .of(id, atMs)
           .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
         announcedUrl: await catalog.address.announced(),
+        approval: device.life.state === "removed" ? "active" : device.life.state,
       };
       return c.json(answer);
     },

@@ -28,10 +28,14 @@ export function sessionRoutes(context: SourceContext): Hono<SourceEnv> {
     documented({ summary: "Ways to sign in", audience: ["anyone"], answer: signInWaysSchema }),
     async (c) => {
       const provider = await catalog.singleSignOn.read();
-      const way = provider && { issuer: provider.issuer, path: providerPath };
+      const isConsole = c.env.isConsole === true;
+      const way = provider && !isConsole ? { issuer: provider.issuer, path: providerPath } : null;
+      const sourceUrl = isConsole ? context.addresses.source : null;
       const current = await currentSession(context, c);
       const signedIn = current !== null && current !== "ended";
-      return c.json({ password: true, provider: way, signedIn }, 200, { "cache-control": "no-store" });
+      return c.json({ password: true, provider: way, signedIn, sourceUrl }, 200, {
+        "cache-control": "no-store",
+      });
     },
   );
   routes.post(

@@ -43,8 +43,9 @@ export function setUpRoutes(context: SourceContext): Hono<SourceEnv> {
     }),
     async (c) => {
       const state = (await catalog.users.hasAny()) ? "done" : "open";
-      const { certificate } = context;
-      const answer = { state, certificate, isSafe: isSafeChannel(c) } as const;
+      const { console: consoleUrl } = context.addresses;
+      const certificate = c.env.isConsole === true ? "none" : context.certificate;
+      const answer = { state, certificate, isSafe: isSafeChannel(c), consoleUrl } as const;
       return c.json(answer, 200, { "cache-control": "no-store" });
     },
   );

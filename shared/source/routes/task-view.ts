@@ -31,7 +31,7 @@ function summaryOf(
   task: TaskRecord,
   { devices, absentSinceMs, countedAtMs }: TaskCount,
   nowMs: number,
-): TaskSummary {
+): Omit<TaskSummary, "isSigned"> {
   return {
     id: task.id,
     packageId: task.packageId,
@@ -65,7 +65,7 @@ function summaryOf(
 export async function taskSummaries(
   context: ViewContext,
   tasks: readonly TaskRecord[],
-): Promise<TaskSummary[]> {
+): Promise<Omit<TaskSummary, "isSigned">[]> {
   const counts = await context.counts.of(tasks);
   return tasks.map((task, index) => summaryOf(task, counts[index]!, context.nowMs()));
 }

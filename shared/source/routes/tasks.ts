@@ -12,6 +12,7 @@ import {
   taskListQuerySchema,
   taskListSchema,
   taskSubnetListSchema,
+  type TaskSummary,
 } from "../../api/schema/admin.ts";
 import { taskPreviewSchema } from "../../api/schema/labels.ts";
 import { pageQuerySchema } from "../../api/schema/page.ts";
@@ -67,7 +68,10 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
         keyOf: ({ id }) => id,
         accepts: scope.length === 0 ? null : ({ target }) => isWithinScope(target, scope),
       });
-      return c.json({ tasks: await taskSummaries(context, rows), next });
+      const tasks = [];
+      for (const task of await taskSummaries(context, rows))
+        tasks.push({ ...task, isSigned: await isSigned(context, task) });
+      return c.json({ tasks, next });
     },
   );
   routes.get(
@@ -85,16 +89,22 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
       await context.wan.flush();
       // A device that did the task before it was narrowed may be outside of the scope.
       const detail = await taskDetail(context, task, c.req.valid("query").devices, scopeOf(c));
-      const subject = { kind: "task", subject: String(task.id) } as const;
-      const isOver = detail.state === "done" || detail.state === "ended" || detail.state === "cancelled";
-      const isSigned = isOver || (await context.orders.needed(subject)) === null;
-      return c.json({ ...detail, isSigned });
+      return c.json({ ...detail, isSigned: await isSigned(context, detail) });
     },
   );
   addPages(routes, context);
   addTaskChanges(routes, context);
   return routes;
 }
+
+const overStates: ReadonlySet<TaskSummary["state"]> = new Set(["done", "ended", "cancelled"]);
+
+/** Returns whether no signature is missing: a task that is over needs none. */
+const isSigned = async (
+  { orders }: SourceContext,
+  { id, state }: Pick<TaskSummary, "id" | "state">,
+): Promise<boolean> =>
+  overStates.has(state) || (await orders.needed({ kind: "task", subject: String(id) })) === null;
 
 function addPages(routes: Hono<SourceEnv>, context: SourceContext): void {
   const { catalog } = context;

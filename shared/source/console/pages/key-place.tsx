@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import type { TrustView } from "../../../api/schema/trust.ts";
+import { sourceAddress } from "./command-lines.ts";
 import { Command, Heading, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { useLoaded } from "./request.ts";
@@ -20,10 +21,11 @@ function quoted(path: string): string {
   return path.includes("\\") ? `"${path}"` : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-const initLines = [
-  `export FLOCKCAST_SOURCE=${location.origin}`,
-  "flockcast-source trust init --out keys --roots 3 --threshold 2 --token-file admin.token",
-].join("\n");
+const initLines = (): string =>
+  [
+    `export FLOCKCAST_SOURCE=${sourceAddress()}`,
+    "flockcast-source trust init --out keys --roots 3 --threshold 2 --token-file admin.token",
+  ].join("\n");
 const places = ["source", "files"] as const;
 
 export function KeyPlace() {
@@ -64,7 +66,7 @@ function Choice() {
               line={`flockcast-source trust export --data ${quoted(dataFolder.value)} --out /media/keys`}
             />
             <p>{words.initHint}</p>
-            <Command line={initLines} />
+            <Command line={initLines()} />
             <p>{words.waits}</p>
           </Consequences>
         )}

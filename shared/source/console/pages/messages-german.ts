@@ -131,6 +131,8 @@ export const german: Messages = {
     readableHint:
       "Öffnen Sie die Konsole auf der Maschine der Quelle selbst, oder geben Sie der Quelle ein Zertifikat, dem Browser vertrauen:",
     unknown: "Warnt der Browser vor dem Zertifikat?",
+    onThisMachine:
+      "Ein Browser auf der Maschine der Quelle selbst braucht kein Zertifikat. Die Konsole ist dort unter:",
     unknownHint:
       "Die Quelle hat ihr Zertifikat selbst ausgestellt, und kein Browser kennt es. Geben Sie der Quelle eines, dem Browser vertrauen:",
     obtain:
@@ -171,6 +173,7 @@ export const german: Messages = {
     progress: "Vollständig",
     failed: "Fehlgeschlagen",
     start: "Beginn",
+    unsigned: "nicht signiert",
     none: "Hier ist kein Auftrag. Geräten ein Paket geben:",
     ofTotal: (count, total) => `${count} von ${total}`,
   },

@@ -147,6 +147,7 @@ export const english = {
     readableHint:
       "Open the console on the machine of the source itself, or give the source a certificate that browsers trust:",
     unknown: "Does the browser warn of the certificate?",
+    onThisMachine: "In a browser on the machine of the source, no certificate is needed at:",
     unknownHint:
       "The source issued its certificate itself, and no browser knows it. Give the source one that browsers trust:",
     obtain:
@@ -186,6 +187,7 @@ export const english = {
     progress: "Complete",
     failed: "Failed",
     start: "Start",
+    unsigned: "not signed",
     none: "There is no task here. Give devices a package:",
     ofTotal: (count: string, total: string) => `${count} of ${total}`,
   },

@@ -69,7 +69,7 @@ export function NewTaskPage() {
 
 const NoPackages = () => (
   <>
-    <Empty text={messages.value.overview.noPackages} command={publishLine} />
+    <Empty text={messages.value.overview.noPackages} command={publishLine()} />
     {may("POST /v1/packages/sign") && (
       <p>
         <a href={addressOf("packages", "new")}>{messages.value.publish.title}</a>

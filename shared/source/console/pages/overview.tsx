@@ -46,10 +46,10 @@ export function OverviewPage() {
           {({ tasks: all }) => {
             if (all.length > 0) return <TaskTable tasks={all} />;
             if (numbers.data?.devices === 0)
-              return <Empty text={words.overview.noDevices} command={enrolLine} />;
+              return <Empty text={words.overview.noDevices} command={enrolLine()} />;
             if (numbers.data?.packages === 0)
-              return <Empty text={words.overview.noPackages} command={publishLine} />;
-            return <Empty text={words.overview.noTasks} command={createTaskLine} />;
+              return <Empty text={words.overview.noPackages} command={publishLine()} />;
+            return <Empty text={words.overview.noTasks} command={createTaskLine()} />;
           }}
         </Shown>
       </section>
@@ -128,7 +128,7 @@ function Attention({ tasks, trust }: { tasks: TaskList | null; trust: TrustView 
         {trust.unsigned > 0 && (
           <li>
             {words.unsigned(count(trust.unsigned))}
-            <Command line={signLine} />
+            <Command line={signLine()} />
           </li>
         )}
       </ul>

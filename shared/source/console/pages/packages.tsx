@@ -30,7 +30,7 @@ export function PackagesPage() {
       <Shown loaded={packages}>
         {({ packages: all }) =>
           all.length === 0 ? (
-            <Empty text={words.none} command={publishLine} />
+            <Empty text={words.none} command={publishLine()} />
           ) : (
             <Table
               label={words.title}

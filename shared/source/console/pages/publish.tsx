@@ -31,7 +31,7 @@ export function PublishPage() {
           ) : (
             <Empty
               text={file.embedded ? words.insecure : words.noKeys}
-              command={file.embedded ? publishLine : `${publishLine} --key FILE`}
+              command={file.embedded ? publishLine() : `${publishLine()} --key FILE`}
             />
           )
         }

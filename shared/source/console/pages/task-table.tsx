@@ -17,8 +17,11 @@ const badgeKinds = {
   cancelled: "quiet",
 } as const;
 
-export const TaskState = ({ state }: Pick<TaskSummary, "state">) => (
-  <Badge kind={badgeKinds[state]} text={messages.value.taskStates[state]} />
+export const TaskState = ({ state, isSigned }: Pick<TaskSummary, "state" | "isSigned">) => (
+  <>
+    <Badge kind={badgeKinds[state]} text={messages.value.taskStates[state]} />
+    {!isSigned && <Badge kind="bad" text={messages.value.tasks.unsigned} />}
+  </>
 );
 
 export function TaskTable({ tasks }: { tasks: readonly TaskSummary[] }) {
@@ -37,7 +40,7 @@ export function TaskTable({ tasks }: { tasks: readonly TaskSummary[] }) {
             </a>
           ),
         },
-        { name: words.state, cell: ({ state }) => <TaskState state={state} /> },
+        { name: words.state, cell: ({ state, isSigned }) => <TaskState state={state} isSigned={isSigned} /> },
         { name: words.action, cell: ({ action }) => messages.value.actions[action] },
         { name: words.target, cell: ({ target }) => <code>{target}</code> },
         {

@@ -40,7 +40,7 @@ export function TaskPage({ id }: { id: string }) {
   return (
     <>
       <Heading text={words.tasks.one(id)}>
-        {task && <TaskState state={task.state} />}
+        {task && <TaskState state={task.state} isSigned={task.isSigned} />}
         {task && isOpen(task) && <small>{words.task.live}</small>}
       </Heading>
       <Shown loaded={loaded}>

@@ -37,7 +37,7 @@ export function TasksPage() {
       <Shown loaded={tasks}>
         {({ tasks: shown }) =>
           shown.length === 0 ? (
-            <Empty text={words.none} command={createTaskLine} />
+            <Empty text={words.none} command={createTaskLine()} />
           ) : (
             <>
               <TaskTable tasks={shown} />
