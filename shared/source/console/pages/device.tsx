@@ -3,6 +3,7 @@ import type { Device } from "../../../api/schema/device.ts";
 import type { Inventory } from "../../../api/schema/common.ts";
 import { reasonsText } from "../../../model/reason.ts";
 import type { DeviceTasks } from "./answers.ts";
+import { DeviceState } from "./device-state.tsx";
 import { ConnectedBadge, DeviceSearch, isTarget } from "./devices.tsx";
 import { ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time, type Fact } from "./elements.tsx";
 import { messages } from "./language.ts";
@@ -10,7 +11,6 @@ import { nameOf } from "./overview.tsx";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
-import { DeviceState } from "./task.tsx";
 import { RenameButton, TagButton } from "./tagging.tsx";
 import { size } from "./texts.ts";
 

@@ -16,6 +16,10 @@ function scaled(value: number, units: readonly string[], language: string): stri
 /** Returns "3.2 MB". */
 export const sizeText = (bytes: number, language: string): string => scaled(bytes, sizeUnits, language);
 
+/** Returns "3.2 MB/s". */
+export const byteRateText = (bytesPerSecond: number, language: string): string =>
+  `${sizeText(bytesPerSecond, language)}/s`;
+
 /** Returns "12.5 Mbit/s". */
 export const rateText = (bps: number, language: string): string => scaled(bps, rateUnits, language);
 
@@ -28,6 +32,10 @@ export const percentText = (share: number, language: string): string =>
 
 export const timeText = (atMs: number, language: string): string =>
   new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(atMs);
+
+/** Returns a time with its seconds. */
+export const secondText = (atMs: number, language: string): string =>
+  new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }).format(atMs);
 
 const agoSteps = [
   ["day", 86_400_000],

@@ -6,6 +6,7 @@
 import type { DeviceTaskState } from "../../../api/schema/common.ts";
 import type { ShownTaskState } from "../../../model/task-life.ts";
 import { englishForms } from "./messages-forms.ts";
+import { englishLive } from "./messages-live.ts";
 import type { Role } from "../../../model/role.ts";
 import { administration } from "./messages-administration.ts";
 
@@ -61,6 +62,7 @@ const actions: Record<"pre-cache" | "run" | "upgrade", string> = {
 export const english = {
   ...administration,
   ...englishForms,
+  ...englishLive,
   product: "flockcast",
   skip: "Skip to the content",
   navigation: "Pages",

@@ -4,6 +4,7 @@
  */
 import type { TaskDetail, TaskDevice, TaskSubnet } from "../../../api/schema/admin.ts";
 import { reasonsText } from "../../../model/reason.ts";
+import { DeviceState } from "./device-state.tsx";
 import {
   Badge,
   Bar,
@@ -23,6 +24,7 @@ import { nameOf } from "./overview.tsx";
 import { ask, useLoaded, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
+import { TaskCourse } from "./task-course.tsx";
 import { isOpen, TaskState } from "./task-table.tsx";
 import { count, size, rate, percent } from "./texts.ts";
 
@@ -48,6 +50,7 @@ export function TaskPage({ id }: { id: string }) {
           <>
             <Actions task={shown} loaded={loaded} />
             <TaskFacts task={shown} />
+            <TaskCourse id={shown.id} isLive={isOpen(shown)} />
             <h2>{words.task.lanes}</h2>
             {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
             <Lanes subnets={shown.subnets} devices={shown.deviceList} />
@@ -226,20 +229,6 @@ function Why({ device: { way, reasons }, among }: { device: TaskDevice; among: r
       <span lang="en">{withNames(reasonsText(reasons), among)}</span>
     </>
   );
-}
-
-const busyStates: ReadonlySet<TaskDevice["state"]> = new Set([
-  "downloading",
-  "receiving",
-  "repairing",
-  "verifying",
-  "running",
-]);
-
-export function DeviceState({ state }: { state: TaskDevice["state"] }) {
-  const kind =
-    state === "complete" ? "good" : state === "failed" ? "bad" : busyStates.has(state) ? "busy" : "quiet";
-  return <Badge kind={kind} text={messages.value.deviceStates[state]} />;
 }
 
 const origins = ["wan", "multicast", "peers", "cache"] as const;
