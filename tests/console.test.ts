@@ -263,15 +263,20 @@ test(
   "speaks the language of the browser, and the one that the viewer chooses",
   async () => {
     await signIn("anna", { language: "de-DE" });
-    const seen = await browser.run(async ({ page }) => {
+    const seen = await browser.run(async ({ page, show }, id) => {
+      await show(`tasks/${id}`);
+      await page.locator(".reasons").first().waitFor();
+      const reasons = await page.locator(".reasons").first().innerText();
       const german = await page.locator("nav.pages").innerText();
       await page.getByLabel("Sprache").selectOption("en");
       const english = await page.locator("nav.pages").innerText();
       await page.reload();
       await page.locator("nav.pages").waitFor();
       const kept = await page.locator("nav.pages").innerText();
-      return { german, english, kept, lang: await page.evaluate("document.documentElement.lang") };
-    }, null);
+      const lang = await page.evaluate("document.documentElement.lang");
+      return { reasons, german, english, kept, lang };
+    }, endedTaskId);
+    expect(seen.reasons).toMatch(/fertig: \d+\s% (über|von)/);
     expect(seen.german).toContain("Geräte");
     expect(seen.english).toContain("Devices");
     expect(seen).toMatchObject({ kept: seen.english, lang: "en" });

@@ -1,7 +1,6 @@
 /**
  * Texts of the console in English. The type of this table is that of every other language, so that
- * a missing text is an error of the compiler. Texts of the source itself (refusals, reasons) are
- * English.
+ * a missing text is an error of the compiler. Refusals of the source are English.
  */
 import type { DeviceTaskState } from "../../../api/schema/common.ts";
 import type { ShownTaskState } from "../../../model/task-life.ts";

@@ -3,7 +3,6 @@
  * 2 seconds, and lists the devices of a large task only if they are not complete.
  */
 import type { TaskDetail, TaskDevice, TaskSubnet } from "../../../api/schema/admin.ts";
-import { reasonsText } from "../../../model/reason.ts";
 import { DeviceState } from "./device-state.tsx";
 import {
   Badge,
@@ -21,6 +20,7 @@ import {
 } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { nameOf } from "./overview.tsx";
+import { sentenceOf } from "./reasons.ts";
 import { ask, useLoaded, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
@@ -221,12 +221,12 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
   );
 }
 
-/** Way and reason in words. The words of reasons are English in every language. */
+/** Way and reason in words. */
 function Why({ device: { way, reasons }, among }: { device: TaskDevice; among: readonly TaskDevice[] }) {
   return (
     <>
       {way !== "none" && <Badge kind="quiet" text={messages.value.ways[way]} />}{" "}
-      <span lang="en">{withNames(reasonsText(reasons), among)}</span>
+      <span>{withNames(sentenceOf(reasons), among)}</span>
     </>
   );
 }
