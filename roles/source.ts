@@ -39,6 +39,7 @@ import {
   startTask,
 } from "../shared/source/commands/task-changes.ts";
 import { addTrust } from "../shared/source/commands/trust-command-line.ts";
+import { showTaskHistory } from "../shared/source/commands/task-history.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { taskActions } from "../shared/api/schema/common.ts";
@@ -252,6 +253,15 @@ function addTaskViews(task: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(showTask);
+  task
+    .command("history")
+    .description("the course of a task: bytes over the WAN and in the LAN, and complete devices, over time")
+    .argument("<id>")
+    .addOption(jsonOption())
+    .addOption(csvOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(showTaskHistory);
   task
     .command("watch")
     .description(

@@ -174,7 +174,11 @@ test(
       const during = await lane.innerText();
       await page.locator(".page-head .badge.good").waitFor({ timeout: 60_000 });
       await page.locator("tbody .badge.good").nth(1).waitFor({ timeout: 20_000 });
-      return { during, after: await lane.innerText(), devices: await page.locator("tbody").innerText() };
+      return {
+        during,
+        after: await lane.innerText(),
+        devices: await page.getByRole("region", { name: "Devices" }).innerText(),
+      };
     }, taskId);
     expect(seen.during).toContain("Representative");
     expect(seen.during).toMatch(/downloading|receiving|repairing|verifying/);
@@ -219,18 +223,60 @@ for (const look of looks)
   );
 
 test(
+  "shows the course of an ended task after a reload: two charts, their values, and the zone of the viewer",
+  async () => {
+    await signIn("anna", { timezoneId: "Asia/Tokyo" });
+    const taskId = await createTask();
+    const task = await harness.waitUntilComplete(taskId, peers);
+    const seen = await browser.run(async ({ page, problems, show, violations }, id) => {
+      await show(`tasks/${id}`);
+      await page.reload();
+      await page.locator("canvas").nth(1).waitFor();
+      const images = page.getByRole("img");
+      const labels = [await images.nth(0).getAttribute("aria-label")];
+      labels.push(await images.nth(1).getAttribute("aria-label"));
+      const painted = await page.evaluate<number>(`(() => {
+        const canvas = document.querySelector("canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(data.buffer)).size;
+      })()`);
+      await page.locator(".course summary").click();
+      const rows = page.locator(".course tbody tr");
+      const first = await rows.first().innerText();
+      const found = [...problems.splice(0), ...(await violations())];
+      return { labels, painted, rows: await rows.count(), first, found };
+    }, taskId);
+    expect(seen.found).toEqual([]);
+    expect(seen.labels[0]).toMatch(/^Rates: .* crossed the WAN/);
+    expect(seen.labels[1]).toBe("Complete devices: 2 devices are complete.");
+    expect(seen.painted).toBeGreaterThan(10);
+    expect(seen.rows).toBeGreaterThanOrEqual(2);
+    const { points } = await harness.client.taskHistory(taskId);
+    expect(points.at(-1)).toMatchObject({ complete: task.devices.complete });
+    const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: "Asia/Tokyo" });
+    expect(seen.first).toContain(clock.format(points.at(-1)!.atMs));
+  },
+  limitMs,
+);
+
+test(
   "speaks the language of the browser, and the one that the viewer chooses",
   async () => {
     await signIn("anna", { language: "de-DE" });
-    const seen = await browser.run(async ({ page }) => {
+    const seen = await browser.run(async ({ page, show }, id) => {
+      await show(`tasks/${id}`);
+      await page.locator(".reasons").first().waitFor();
+      const reasons = await page.locator(".reasons").first().innerText();
       const german = await page.locator("nav.pages").innerText();
       await page.getByLabel("Sprache").selectOption("en");
       const english = await page.locator("nav.pages").innerText();
       await page.reload();
       await page.locator("nav.pages").waitFor();
       const kept = await page.locator("nav.pages").innerText();
-      return { german, english, kept, lang: await page.evaluate("document.documentElement.lang") };
-    }, null);
+      const lang = await page.evaluate("document.documentElement.lang");
+      return { reasons, german, english, kept, lang };
+    }, endedTaskId);
+    expect(seen.reasons).toMatch(/fertig: \d+\s% (über|von)/);
     expect(seen.german).toContain("Geräte");
     expect(seen.english).toContain("Devices");
     expect(seen).toMatchObject({ kept: seen.english, lang: "en" });
@@ -343,7 +389,7 @@ test(
       await show("overview");
       const attention = await page.locator(".attention").innerText();
       await show(`tasks/${id}`);
-      await page.locator("main details summary").click();
+      await page.locator("main details summary").last().click();
       return {
         attention,
         text: await page.locator("main").innerText(),

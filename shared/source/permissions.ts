@@ -61,6 +61,7 @@ const table = {
   "GET /v1/tasks/:id": reads("limits"),
   "GET /v1/tasks/:id/subnets": reads("limits"),
   "GET /v1/tasks/:id/devices": reads("limits"),
+  "GET /v1/tasks/:id/history": reads("limits"),
   "PATCH /v1/tasks/:id": operates("limits"),
   "POST /v1/tasks/:id/dry-run": operates("limits"),
   "POST /v1/tasks/:id/pause": operates("limits"),

@@ -18,6 +18,7 @@ import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
+import type { TaskCourseStore } from "./task-course.ts";
 import type { TrustStore } from "./trust-store.ts";
 import type { TokenStore } from "./token-store.ts";
 import type { WebhookStore } from "./webhook-store.ts";
@@ -409,6 +410,7 @@ export interface Catalog {
   readonly life: DeviceLifeStore;
   readonly packages: PackageStore;
   readonly tasks: TaskStore;
+  readonly courses: TaskCourseStore;
   readonly settings: SettingStore;
   readonly leases: LeaseStore;
   readonly subnets: SubnetStore;

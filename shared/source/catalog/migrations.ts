@@ -6,6 +6,7 @@ import type { Database } from "bun:sqlite";
 import { firstSteps } from "./first-migrations.ts";
 import { listsStep } from "./lists-step.ts";
 import { lanKeyStep } from "./sqlite-lan-keys.ts";
+import { taskCourseStep } from "./task-course-step.ts";
 import { usersStep } from "./users-step.ts";
 import { webhooksStep } from "./webhooks-step.ts";
 import { wanAccountStep } from "./wan-account-step.ts";
@@ -229,6 +230,7 @@ const steps: readonly string[] = [
   `,
   listsStep,
   webhooksStep,
+  taskCourseStep,
 ];
 
 export const catalogVersion = steps.length;

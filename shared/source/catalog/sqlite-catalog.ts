@@ -26,6 +26,7 @@ import { sqlitePackages } from "./sqlite-packages.ts";
 import { sqliteSessions } from "./sqlite-sessions.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
 import { sqliteSubnets } from "./sqlite-subnets.ts";
+import { sqliteTaskCourse } from "./sqlite-task-course.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
 import { sqliteTrust } from "./sqlite-trust.ts";
 import { sqliteWebhooks } from "./sqlite-webhooks.ts";
@@ -150,6 +151,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
     deviceList: { ...sqliteDeviceList(database), scan: sqliteDeviceScan(database) },
+    courses: sqliteTaskCourse(database),
     leases: sqliteLeases(database),
     devicePackages: sqliteDevicePackages(database),
     lanKeys: sqliteLanKeys(database),

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
 import { progressNotes } from "./sqlite-device-packages.ts";
 import { clearLog, lanKeyBytes } from "./sqlite-lan-keys.ts";
+import { courseNoter } from "./sqlite-task-course.ts";
 import { wanReporter, type EarlierReport } from "./sqlite-wan-account.ts";
 import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
 
@@ -134,14 +135,16 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
      WHERE excluded.attempt >= progress.attempt`,
   );
   const before = database.query<
-    Pick<ReportRow, "state" | "attempt"> & EarlierReport,
+    Pick<ReportRow, "state" | "attempt"> & EarlierReport & { lanBytesSent: number },
     { deviceId: string; taskId: number }
   >(
-    `SELECT state, attempt, json_extract(report_json, '$.wanBytesFetched') AS wanBytesFetched
+    `SELECT state, attempt, json_extract(report_json, '$.wanBytesFetched') AS wanBytesFetched,
+       json_extract(report_json, '$.lanBytesSent') AS lanBytesSent
      FROM progress WHERE task_id = $taskId AND device_id = $deviceId`,
   );
   const note = progressNotes(database);
   const count = wanReporter(database);
+  const noteCourse = courseNoter(database);
   return async (deviceId, reports, atMs) =>
     database.transaction(() => {
       let kept = 0;
@@ -156,6 +159,12 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
         if (changes > 0) {
           note(deviceId, one, isNew);
           count(deviceId, one, known, atMs);
+          const isSameAttempt = known?.attempt === reportOf(one).attempt;
+          noteCourse(taskId, atMs, {
+            // An agent that was started again counts from 0.
+            lanBytes: Math.max(0, one.lanBytesSent - (isSameAttempt ? known.lanBytesSent : 0)),
+            complete: Number(one.state === "complete") - Number(known?.state === "complete"),
+          });
         }
         kept += changes;
       }
@@ -166,7 +175,7 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
 function retry(database: Database): TaskStore["retry"] {
   const raise = database.query<{ device_id: string }, { id: number; atMs: number; only: string | null }>(
     `UPDATE progress SET attempt = attempt + 1, state = 'pending', has_begun = 0, updated_at_ms = $atMs,
-       report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0, '$.wanBytesFetched', 0,
+       report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0, '$.wanBytesFetched', 0, '$.lanBytesSent', 0,
          '$.reasons', json('[{"code":"not-retried"}]'), '$.command', json('null'))
      WHERE task_id = $id AND state = 'failed'
        AND ($only IS NULL OR device_id IN (SELECT value FROM json_each($only))) RETURNING device_id`,

@@ -15,6 +15,7 @@ import {
   type TaskSummary,
 } from "../../api/schema/admin.ts";
 import { taskPreviewSchema } from "../../api/schema/labels.ts";
+import { taskHistorySchema } from "../../api/schema/task-history.ts";
 import { pageQuerySchema } from "../../api/schema/page.ts";
 import { isWithinScope } from "../../model/target/index.ts";
 import { firstStartMs, taskExpiryMs } from "../../model/task-life.ts";
@@ -37,6 +38,7 @@ import {
 } from "./task-changes.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
 import { previewOf } from "./task-preview.ts";
+import { taskHistory } from "./task-history.ts";
 import { taskDetail, taskDevicePage, taskSubnetPage, taskSummaries } from "./task-view.ts";
 
 export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
@@ -93,6 +95,7 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
     },
   );
   addPages(routes, context);
+  addHistory(routes, context);
   addTaskChanges(routes, context);
   return routes;
 }
@@ -139,6 +142,23 @@ function addPages(routes: Hono<SourceEnv>, context: SourceContext): void {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       const { rows, next } = await taskDevicePage(context, task, c.req.valid("query"), scopeOf(c));
       return c.json({ devices: rows, next });
+    },
+  );
+}
+
+function addHistory(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.get(
+    "/:id/history",
+    documented({
+      summary: "The course of a task: bytes over the WAN and in the LAN, and complete devices, over time",
+      audience: ["admin"],
+      answer: taskHistorySchema,
+    }),
+    allow(context),
+    pathParameters(taskPathSchema),
+    async (c) => {
+      const task = await taskById(context.catalog, Number(c.req.valid("param").id));
+      return c.json(await taskHistory(context, task));
     },
   );
 }

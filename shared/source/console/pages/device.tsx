@@ -1,16 +1,16 @@
 /** One device: inventory, tasks that it reported, approval and removal. */
 import type { Device } from "../../../api/schema/device.ts";
 import type { Inventory } from "../../../api/schema/common.ts";
-import { reasonsText } from "../../../model/reason.ts";
 import type { DeviceTasks } from "./answers.ts";
+import { DeviceState } from "./device-state.tsx";
 import { ConnectedBadge, DeviceSearch, isTarget } from "./devices.tsx";
 import { ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time, type Fact } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { nameOf } from "./overview.tsx";
+import { sentenceOf } from "./reasons.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
-import { DeviceState } from "./task.tsx";
 import { RenameButton, TagButton } from "./tagging.tsx";
 import { size } from "./texts.ts";
 
@@ -158,7 +158,7 @@ function History({ tasks }: DeviceTasks) {
         { name: words.devices.state, cell: ({ state }) => <DeviceState state={state} /> },
         { name: words.tasks.action, cell: ({ action }) => words.actions[action] },
         { name: words.device.reported, cell: ({ updatedAtMs }) => <Time atMs={updatedAtMs} /> },
-        { name: words.task.reason, cell: ({ reasons }) => <span lang="en">{reasonsText(reasons)}</span> },
+        { name: words.task.reason, cell: ({ reasons }) => sentenceOf(reasons) },
       ]}
     />
   );

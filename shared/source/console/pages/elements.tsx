@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { messages } from "./language.ts";
 import { RequestError, type Loaded } from "./request.ts";
-import { count, time } from "./texts.ts";
+import { count, second, time } from "./texts.ts";
 
 /** Whether a page was shown before: the first one leaves the focus where the browser puts it. */
 let hasShownPage = false;
@@ -108,6 +108,11 @@ export const Facts = ({ facts }: { facts: readonly Fact[] }) => (
 
 export const Time = ({ atMs }: { atMs: number }) => (
   <time dateTime={new Date(atMs).toISOString()}>{time(atMs)}</time>
+);
+
+/** A time with its seconds. */
+export const Moment = ({ atMs }: { atMs: number }) => (
+  <time dateTime={new Date(atMs).toISOString()}>{second(atMs)}</time>
 );
 
 type BadgeKind = "good" | "bad" | "busy" | "quiet";

@@ -1,11 +1,13 @@
 /** Texts of the console in German. */
 import { germanAdministration } from "./messages-administration-german.ts";
 import { germanForms } from "./messages-forms-german.ts";
+import { germanLive } from "./messages-live-german.ts";
 import type { Messages } from "./messages.ts";
 
 export const german: Messages = {
   ...germanAdministration,
   ...germanForms,
+  ...germanLive,
   product: "flockcast",
   skip: "Zum Inhalt springen",
   navigation: "Seiten",

@@ -1,11 +1,11 @@
 /**
  * Texts of the console in English. The type of this table is that of every other language, so that
- * a missing text is an error of the compiler. Texts of the source itself (refusals, reasons) are
- * English.
+ * a missing text is an error of the compiler. Refusals of the source are English.
  */
 import type { DeviceTaskState } from "../../../api/schema/common.ts";
 import type { ShownTaskState } from "../../../model/task-life.ts";
 import { englishForms } from "./messages-forms.ts";
+import { englishLive } from "./messages-live.ts";
 import type { Role } from "../../../model/role.ts";
 import { administration } from "./messages-administration.ts";
 
@@ -61,6 +61,7 @@ const actions: Record<"pre-cache" | "run" | "upgrade", string> = {
 export const english = {
   ...administration,
   ...englishForms,
+  ...englishLive,
   product: "flockcast",
   skip: "Skip to the content",
   navigation: "Pages",

@@ -3,7 +3,7 @@
  * 2 seconds, and lists the devices of a large task only if they are not complete.
  */
 import type { TaskDetail, TaskDevice, TaskSubnet } from "../../../api/schema/admin.ts";
-import { reasonsText } from "../../../model/reason.ts";
+import { DeviceState } from "./device-state.tsx";
 import {
   Badge,
   Bar,
@@ -20,9 +20,11 @@ import {
 } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { nameOf } from "./overview.tsx";
+import { sentenceOf } from "./reasons.ts";
 import { ask, useLoaded, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
+import { TaskCourse } from "./task-course.tsx";
 import { isOpen, TaskState } from "./task-table.tsx";
 import { count, size, rate, percent } from "./texts.ts";
 
@@ -48,6 +50,7 @@ export function TaskPage({ id }: { id: string }) {
           <>
             <Actions task={shown} loaded={loaded} />
             <TaskFacts task={shown} />
+            <TaskCourse id={shown.id} isLive={isOpen(shown)} />
             <h2>{words.task.lanes}</h2>
             {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
             <Lanes subnets={shown.subnets} devices={shown.deviceList} />
@@ -218,28 +221,14 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
   );
 }
 
-/** Way and reason in words. The words of reasons are English in every language. */
+/** Way and reason in words. */
 function Why({ device: { way, reasons }, among }: { device: TaskDevice; among: readonly TaskDevice[] }) {
   return (
     <>
       {way !== "none" && <Badge kind="quiet" text={messages.value.ways[way]} />}{" "}
-      <span lang="en">{withNames(reasonsText(reasons), among)}</span>
+      <span>{withNames(sentenceOf(reasons), among)}</span>
     </>
   );
-}
-
-const busyStates: ReadonlySet<TaskDevice["state"]> = new Set([
-  "downloading",
-  "receiving",
-  "repairing",
-  "verifying",
-  "running",
-]);
-
-export function DeviceState({ state }: { state: TaskDevice["state"] }) {
-  const kind =
-    state === "complete" ? "good" : state === "failed" ? "bad" : busyStates.has(state) ? "busy" : "quiet";
-  return <Badge kind={kind} text={messages.value.deviceStates[state]} />;
 }
 
 const origins = ["wan", "multicast", "peers", "cache"] as const;
