@@ -268,6 +268,7 @@ test(
       await page.locator(".reasons").first().waitFor();
       const reasons = await page.locator(".reasons").first().innerText();
       const german = await page.locator("nav.pages").innerText();
+      await page.locator(".person summary").click();
       await page.getByLabel("Sprache").selectOption("en");
       const english = await page.locator("nav.pages").innerText();
       await page.reload();
@@ -324,7 +325,7 @@ test(
         await page.goto(address);
         await page.locator("[type=submit]").waitFor();
         await page.waitForLoadState("networkidle");
-        return (await page.locator("main a").count()) > 0;
+        return (await page.getByRole("button", { name: "Sign in with" }).count()) > 0;
       }, url);
     expect(await hasLink()).toBe(false);
     const issuer = await startProvider(url);
@@ -345,7 +346,7 @@ test(
     expect([set.status, set.ok ? "" : await set.text()]).toEqual([200, ""]);
     expect(await hasLink()).toBe(true);
     const person = await browser.run(async ({ page }) => {
-      await page.locator("main a").click();
+      await page.getByRole("button", { name: "Sign in with" }).click();
       await page.locator("[name=login]").fill("carl");
       await page.locator("[name=password]").fill("any");
       await page.locator("[type=submit]").click();
@@ -448,6 +449,7 @@ test(
   async () => {
     await signIn("anna");
     const goodbye = await browser.run(async ({ page }) => {
+      await page.locator(".person summary").click();
       await page.getByRole("button", { name: "Sign out" }).click();
       return page.getByRole("status").innerText();
     }, null);

@@ -4,6 +4,7 @@
  * the first request.
  */
 import { basename, join } from "node:path";
+import { ApiError } from "../api-error.ts";
 import index from "./pages/index.html";
 
 export type ConsoleFile = {
@@ -29,17 +30,26 @@ const mediaByEnd: Readonly<Record<string, string>> = {
   svg: "image/svg+xml",
 };
 
+const installHint = 'run "bun install" in the folder of the sources, and reload the page';
+
 let loading: Promise<ConsoleFiles> | null = null;
 
 /**
- * Returns the files, which are read or built once.
- * @throws Error with the messages of the bundler
+ * Returns the files, which are read or built once. A failed build is repeated at the next call.
+ * @throws ApiError 503 with the first message of the bundler
  */
-export const consoleFiles = (): Promise<ConsoleFiles> => (loading ??= load());
+export const consoleFiles = (): Promise<ConsoleFiles> =>
+  (loading ??= load().catch((error: unknown) => {
+    loading = null;
+    throw error;
+  }));
 
 async function load(): Promise<ConsoleFiles> {
   const { files } = index as HtmlImport;
-  const found = files === undefined ? await bundled() : files.map(({ path }) => Bun.file(path));
+  const found =
+    files === undefined
+      ? await bundled(join(import.meta.dir, "pages", "index.html"))
+      : files.map(({ path }) => Bun.file(path));
   const entries = found.map(async (file): Promise<[string, ConsoleFile]> => {
     const name = basename(("path" in file ? file.path : file.name) ?? "");
     const isPage = name.endsWith(".html");
@@ -49,15 +59,23 @@ async function load(): Promise<ConsoleFiles> {
   return new Map(await Promise.all(entries));
 }
 
-/** Bundles the sources of the pages as the build of an executable does. */
-async function bundled(): Promise<Bun.BuildArtifact[]> {
+/**
+ * Bundles sources of pages as the build of an executable does.
+ * @param page file of the page
+ * @throws ApiError 503 with the first message of the bundler
+ */
+export async function bundled(page: string): Promise<Bun.BuildArtifact[]> {
   const { outputs } = await Bun.build({
-    entrypoints: [join(import.meta.dir, "pages", "index.html")],
+    entrypoints: [page],
     target: "browser",
     minify: true,
     // Forms are loaded when they are opened. A compiled executable has them in the first page.
     splitting: true,
     publicPath: "/",
+  }).catch((error: unknown) => {
+    const [first]: unknown[] = error instanceof AggregateError ? error.errors : [error];
+    const { message = String(first) } = (first ?? {}) as { message?: string };
+    throw new ApiError(503, `The console cannot be built from its sources: ${message}`, installHint);
   });
   return outputs;
 }

@@ -1,7 +1,10 @@
 /** Console at the source: page and files with their headers, next to the API. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { openFixture, type Fixture } from "../app-fixture.ts";
-import { consoleFiles } from "./console-files.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bundled, consoleFiles } from "./console-files.ts";
 
 let fixture: Fixture;
 beforeAll(async () => {
@@ -54,6 +57,22 @@ test("a browser that has the page gets 304, and one that unpacks gzip gets fewer
   const packed = await get(script!, { "accept-encoding": "gzip, br" });
   expect(packed.headers.get("content-encoding")).toBe("gzip");
   expect(Buffer.from(Bun.gunzipSync(await packed.arrayBuffer())).toString()).toBe(plain);
+});
+
+test("a page whose packages are not installed is refused with what to do", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-page-"));
+  try {
+    const page = join(folder, "index.html");
+    await Bun.write(page, '<!doctype html><script type="module" src="./main.ts"></script>');
+    await Bun.write(join(folder, "main.ts"), 'import { h } from "preact-that-is-not-there"; h();');
+    await expect(bundled(page)).rejects.toMatchObject({
+      status: 503,
+      message: expect.stringContaining("preact-that-is-not-there"),
+      hint: expect.stringContaining("bun install"),
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 /** Returns the files that a page needs before a form is opened, by following its static imports. */

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { AuditVerification } from "../../../api/schema/audit.ts";
 import type { AuditList, AuditRow } from "./answers.ts";
-import { Command, Empty, Heading, Problem, Shown, Table, Time } from "./elements.tsx";
+import { Empty, Heading, Output, Problem, Shown, Table, Time } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { ask, RequestError, useLoaded } from "./request.ts";
 import { count } from "./texts.ts";
@@ -128,6 +128,6 @@ function Change({ row: { object, before, after, address } }: { row: AuditRow }) 
 const Part = ({ name, text }: { name: string; text: string }) => (
   <>
     <p>{name}</p>
-    <Command line={text} />
+    <Output text={text} />
   </>
 );

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { messages } from "./language.ts";
 import { RequestError, type Loaded } from "./request.ts";
+import { may } from "./session.ts";
 import { count, second, time } from "./texts.ts";
 
 /** Whether a page was shown before: the first one leaves the focus where the browser puts it. */
@@ -76,22 +77,69 @@ export function Shown<T>({
   );
 }
 
-/** An empty list: why it is empty, and the command that changes this. */
-export function Empty({ text, command }: { text: string; command?: string }) {
+/** Next step of an empty list. `needs`: row of permissions.ts without which it is left out. */
+export type NextStep = {
+  readonly needs: string;
+  /** Command line that does it. */
+  readonly command: string;
+  /** Page that does it, and the name of its link. */
+  readonly page?: { readonly address: string; readonly name: string };
+};
+
+/** An empty list: why it is empty, and the page or the command that changes this. */
+export function Empty({ text, next }: { text: string; next?: NextStep }) {
+  const step = next !== undefined && may(next.needs) ? next : null;
   return (
     <div class="notice">
       <p>{text}</p>
-      {command !== undefined && <Command line={command} />}
+      {step?.page && (
+        <p>
+          <a role="button" href={step.page.address}>
+            {step.page.name}
+          </a>
+        </p>
+      )}
+      {step !== null && step.page === undefined && <Command line={step.command} />}
+      {step?.page && (
+        <details>
+          <summary>{messages.value.byCommandLine}</summary>
+          <Command line={step.command} />
+        </details>
+      )}
     </div>
   );
 }
 
-/** A command line. The keyboard scrolls it too. */
-export const Command = ({ line }: { line: string }) => (
+/** Text as a program wrote it. The keyboard scrolls it too. */
+export const Output = ({ text }: { text: string }) => (
   <pre tabIndex={0}>
-    <code>{line}</code>
+    <code>{text}</code>
   </pre>
 );
+
+/** A command line, which is broken at spaces only, with a button that copies it. */
+export function Command({ line }: { line: string }) {
+  const words = messages.value;
+  const [isCopied, setCopied] = useState(false);
+  const copy = async (): Promise<void> => {
+    await navigator.clipboard.writeText(line);
+    setCopied(true);
+  };
+  return (
+    <div class="command">
+      <pre tabIndex={0}>
+        <code>
+          {line.split(/( +|\n)/).map((part, at) => (at % 2 === 1 ? part : <span key={at}>{part}</span>))}
+        </code>
+      </pre>
+      {"clipboard" in navigator && (
+        <button type="button" class="secondary" aria-live="polite" onClick={() => void copy()}>
+          {isCopied ? words.copied : words.copy}
+        </button>
+      )}
+    </div>
+  );
+}
 
 export type Fact = readonly [name: string, value: ComponentChildren];
 

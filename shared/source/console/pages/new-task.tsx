@@ -8,7 +8,7 @@ import type { PackageList, SettingList } from "./answers.ts";
 import { Empty, Facts, Heading, Problem, Shown, useSending, type Fact } from "./elements.tsx";
 import { focusFirstProblem } from "./form-field.tsx";
 import { messages } from "./language.ts";
-import { publishLine } from "./command-lines.ts";
+import { publishStep } from "./command-lines.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
@@ -69,7 +69,7 @@ export function NewTaskPage() {
 
 const NoPackages = () => (
   <>
-    <Empty text={messages.value.overview.noPackages} command={publishLine()} />
+    <Empty text={messages.value.packages.none} next={publishStep()} />
     {may("POST /v1/packages/sign") && (
       <p>
         <a href={addressOf("packages", "new")}>{messages.value.publish.title}</a>
@@ -206,7 +206,7 @@ function summaryOf(draft: TaskDraft): Fact[] {
 const Unsigned = ({ task }: { task: TaskChanged }) => (
   <>
     <Heading text={messages.value.wizard.created(String(task.taskId))} />
-    <Empty text={messages.value.wizard.unsigned} command={signLine} />
+    <Empty text={messages.value.wizard.unsigned} next={{ needs: "POST /v1/tasks", command: signLine }} />
     <p>
       <a href={addressOf("tasks", task.taskId)}>{messages.value.wizard.toTask}</a>
     </p>

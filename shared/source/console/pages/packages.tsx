@@ -1,7 +1,7 @@
 /** List of packages, and one package with its commands and web sites. */
 import type { PublishedPackage } from "../../../api/schema/admin.ts";
 import type { PackageList } from "./answers.ts";
-import { publishLine } from "./command-lines.ts";
+import { publishStep } from "./command-lines.ts";
 import { Badge, ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
@@ -30,7 +30,7 @@ export function PackagesPage() {
       <Shown loaded={packages}>
         {({ packages: all }) =>
           all.length === 0 ? (
-            <Empty text={words.none} command={publishLine()} />
+            <Empty text={words.none} next={publishStep()} />
           ) : (
             <Table
               label={words.title}

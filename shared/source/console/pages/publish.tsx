@@ -31,7 +31,10 @@ export function PublishPage() {
           ) : (
             <Empty
               text={file.embedded ? words.insecure : words.noKeys}
-              command={file.embedded ? publishLine() : `${publishLine()} --key FILE`}
+              next={{
+                needs: "POST /v1/packages/sign",
+                command: file.embedded ? publishLine() : `${publishLine()} --key FILE`,
+              }}
             />
           )
         }

@@ -18,7 +18,7 @@ import { later } from "./later.tsx";
 import { LinkPage } from "./link.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { ask, RequestError } from "./request.ts";
-import { addressOf, route, type Route } from "./router.ts";
+import { addressOf, replaceAddress, route, type Route } from "./router.ts";
 import { caller, endSession, may } from "./session.ts";
 import { SignInPage } from "./sign-in.tsx";
 import { TasksPage } from "./tasks.tsx";
@@ -124,8 +124,7 @@ export function Shell() {
       </a>
       <header class="top">
         <span class="product">{words.product}</span>
-        {person !== null && <Navigation />}
-        <Choices />
+        {person === null ? <Choices /> : <Navigation />}
         {person !== null && <Person name={person.name} role={words.roles[person.role]} />}
       </header>
       <Content isSignedIn={person !== null} />
@@ -208,17 +207,23 @@ async function signOut(): Promise<void> {
   // A session that has ended already is over too.
   await ask("DELETE", "/v1/session").catch(() => null);
   endSession("signed-out");
+  // The next person begins at the first page.
+  replaceAddress("overview");
 }
 
+/** Menu of the person: language, colours and the way out. */
 function Person({ name, role }: { name: string; role: string }) {
   const words = messages.value;
   return (
-    <div class="person">
-      <span>{words.signedInAs(name, role)}</span>
-      <button type="button" class="secondary" onClick={() => void signOut()}>
-        {words.signOut}
-      </button>
-    </div>
+    <details class="person">
+      <summary>{words.signedInAs(name, role)}</summary>
+      <div>
+        <Choices />
+        <button type="button" class="secondary" onClick={() => void signOut()}>
+          {words.signOut}
+        </button>
+      </div>
+    </details>
   );
 }
 

@@ -7,11 +7,11 @@ import { DeviceState } from "./device-state.tsx";
 import {
   Badge,
   Bar,
-  Command,
   ConfirmedButton,
   Empty,
   Facts,
   Heading,
+  Output,
   Shown,
   Table,
   Time,
@@ -31,8 +31,13 @@ import { count, size, rate, percent } from "./texts.ts";
 const everyMs = 2_000;
 /** Largest task whose devices are all listed. */
 const wholeListMax = 500;
+/** Devices whose output of the command is shown, the failed ones first. */
+const outputsMax = 10;
 /** Lanes in the page; a task of more subnets shows the unfinished ones first. */
 const lanesMax = 50;
+
+const nameOfPackage = ({ packageName, packageVersion }: TaskDetail): string =>
+  `${packageName} ${packageVersion}`;
 
 export function TaskPage({ id }: { id: string }) {
   const words = messages.value;
@@ -41,8 +46,10 @@ export function TaskPage({ id }: { id: string }) {
   const isLarge = task !== null && task.devices.total > wholeListMax;
   return (
     <>
-      <Heading text={words.tasks.one(id)}>
-        {task && <TaskState state={task.state} isSigned={task.isSigned} />}
+      <Heading
+        text={task === null ? words.tasks.one(id) : words.tasks.ofPackage(task.id, nameOfPackage(task))}
+      >
+        {task && <TaskState task={task} />}
         {task && isOpen(task) && <small>{words.task.live}</small>}
       </Heading>
       <Shown loaded={loaded}>
@@ -54,7 +61,7 @@ export function TaskPage({ id }: { id: string }) {
             <h2>{words.task.lanes}</h2>
             {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
             <Lanes subnets={shown.subnets} devices={shown.deviceList} />
-            <Devices devices={shown.deviceList} isLarge={isLarge} />
+            <Devices id={shown.id} devices={shown.deviceList} isLarge={isLarge} />
           </>
         )}
       </Shown>
@@ -116,12 +123,7 @@ function TaskFacts({ task }: { task: TaskDetail }) {
   const verified = `${words.task.verified}: ${percent(verifiedBytes / Math.max(1, allBytes))}`;
   const runs = task.command ?? task.run;
   const facts: Fact[] = [
-    [
-      words.tasks.package,
-      <a href={addressOf("packages", task.packageId)}>
-        {task.packageName} {task.packageVersion}
-      </a>,
-    ],
+    [words.tasks.package, <a href={addressOf("packages", task.packageId)}>{nameOfPackage(task)}</a>],
     [words.task.size, size(task.packageBytes)],
     [words.tasks.action, words.actions[task.action]],
     ...(runs === null ? [] : ([[words.task.command, <code>{runs}</code>]] as const)),
@@ -134,7 +136,10 @@ function TaskFacts({ task }: { task: TaskDetail }) {
   ];
   return (
     <>
-      <Bar value={verifiedBytes} max={allBytes} label={verified} />
+      <p class="share">
+        <Bar value={verifiedBytes} max={allBytes} label={verified} />
+        <span>{verified}</span>
+      </p>
       <Facts facts={facts} />
     </>
   );
@@ -273,9 +278,13 @@ function deviceColumns(devices: readonly TaskDevice[]): Column<TaskDevice>[] {
   ];
 }
 
-function Devices({ devices, isLarge }: { devices: readonly TaskDevice[]; isLarge: boolean }) {
+type DevicesOptions = { id: number; devices: readonly TaskDevice[]; isLarge: boolean };
+
+function Devices({ id, devices, isLarge }: DevicesOptions) {
   const words = messages.value.task;
-  const failed = devices.find(({ command }) => command !== null && command.outputTail !== "");
+  const outputs = devices
+    .filter(({ command }) => command !== null && command.outputTail !== "")
+    .toSorted((a, b) => Number(b.state === "failed") - Number(a.state === "failed"));
   return (
     <section>
       <h2>{words.devices}</h2>
@@ -288,14 +297,13 @@ function Devices({ devices, isLarge }: { devices: readonly TaskDevice[]; isLarge
           columns={deviceColumns(devices)}
         />
       )}
-      {failed?.command && (
-        <details>
-          <summary>
-            {words.command}: {nameOf(failed)}
-          </summary>
-          <Command line={failed.command.outputTail} />
+      {outputs.slice(0, outputsMax).map((device) => (
+        <details key={device.deviceId}>
+          <summary>{words.outputOf(nameOf(device))}</summary>
+          <Output text={device.command!.outputTail} />
         </details>
-      )}
+      ))}
+      {outputs.length > outputsMax && <p>{words.moreOutputs(count(outputs.length - outputsMax), id)}</p>}
     </section>
   );
 }

@@ -46,7 +46,7 @@ function Place({ trust: { file, canSign } }: { trust: TrustView }) {
       </p>
       <p>{file.embedded ? words.embeddedHint : words.awayHint}</p>
       {file.embedded && !canSign && <p>{words.partly}</p>}
-      {file.embedded && <Command line={exportLine} />}
+      {file.embedded && may("POST /v1/trust/files") && <Command line={exportLine} />}
     </div>
   );
 }
