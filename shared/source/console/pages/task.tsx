@@ -57,10 +57,10 @@ export function TaskPage({ id }: { id: string }) {
           <>
             <Actions task={shown} loaded={loaded} />
             <TaskFacts task={shown} />
-            <TaskCourse id={shown.id} isLive={isOpen(shown)} />
             <h2>{words.task.lanes}</h2>
             {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
             <Lanes subnets={shown.subnets} devices={shown.deviceList} />
+            <TaskCourse id={shown.id} isLive={isOpen(shown)} />
             <Devices id={shown.id} devices={shown.deviceList} isLarge={isLarge} />
           </>
         )}

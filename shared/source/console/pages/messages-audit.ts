@@ -1,0 +1,86 @@
+/**
+ * Words of the audit's actions, which are routes and calls of the source itself, in both languages.
+ * A row is English, then German. An action without a row is shown as it is.
+ */
+type Words = readonly [english: string, german: string];
+
+export const auditWords: ReadonlyMap<string, Words> = new Map<string, Words>([
+  ["POST /v1/packages", ["published", "veröffentlicht"]],
+  ["POST /v1/packages/sign", ["had a package signed", "hat ein Paket signieren lassen"]],
+  ["PUT /v1/packages/:id/content", ["uploaded the bytes", "hat die Bytes hochgeladen"]],
+  ["PATCH /v1/packages/:id/content", ["uploaded the bytes", "hat die Bytes hochgeladen"]],
+  ["POST /v1/packages/:id/urls", ["added a web site", "hat eine Website hinzugefügt"]],
+  ["DELETE /v1/packages/:id/urls", ["removed a web site", "hat eine Website entfernt"]],
+  ["DELETE /v1/packages/:id", ["removed a version", "hat eine Version entfernt"]],
+  ["POST /v1/tasks", ["created", "angelegt"]],
+  ["PATCH /v1/tasks/:id", ["edited", "geändert"]],
+  ["POST /v1/tasks/:id/pause", ["paused", "angehalten"]],
+  ["POST /v1/tasks/:id/resume", ["resumed", "fortgesetzt"]],
+  ["POST /v1/tasks/:id/start-now", ["started now", "sofort gestartet"]],
+  ["POST /v1/tasks/:id/cancel", ["cancelled", "abgebrochen"]],
+  ["POST /v1/tasks/:id/kill", ["ended its commands", "hat die Befehle beendet"]],
+  ["POST /v1/tasks/:id/retry", ["retried", "wiederholt"]],
+  ["DELETE /v1/tasks/:id", ["removed", "entfernt"]],
+  ["PATCH /v1/devices/:device", ["renamed", "umbenannt"]],
+  ["POST /v1/devices/:device/approve", ["approved", "bestätigt"]],
+  ["DELETE /v1/devices/:device", ["removed", "entfernt"]],
+  ["POST /v1/tags", ["changed tags", "hat Schlagwörter geändert"]],
+  ["PUT /v1/groups/:name", ["saved a group", "hat eine Gruppe gespeichert"]],
+  ["DELETE /v1/groups/:name", ["removed a group", "hat eine Gruppe entfernt"]],
+  ["PUT /v1/sites/:name", ["saved a site", "hat einen Standort gespeichert"]],
+  ["PATCH /v1/sites/:name", ["changed a site", "hat einen Standort geändert"]],
+  ["DELETE /v1/sites/:name", ["removed a site", "hat einen Standort entfernt"]],
+  ["PATCH /v1/subnets/:id", ["changed a subnet", "hat ein Subnetz geändert"]],
+  ["POST /v1/subnets/:id/split", ["split a subnet", "hat ein Subnetz geteilt"]],
+  ["POST /v1/settings", ["created a setting", "hat eine Einstellung angelegt"]],
+  ["PATCH /v1/settings/:name", ["changed a setting", "hat eine Einstellung geändert"]],
+  ["DELETE /v1/settings/:name", ["removed a setting", "hat eine Einstellung entfernt"]],
+  [
+    "POST /v1/settings/:name/revert",
+    ["took an older version of a setting", "hat eine ältere Version genommen"],
+  ],
+  ["POST /v1/settings/:name/rename", ["renamed a setting", "hat eine Einstellung umbenannt"]],
+  ["PUT /v1/setting-assignments", ["assigned a setting", "hat eine Einstellung zugewiesen"]],
+  ["DELETE /v1/setting-assignments", ["ended an assignment", "hat eine Zuweisung beendet"]],
+  ["POST /v1/tokens", ["created a token", "hat ein Token angelegt"]],
+  ["DELETE /v1/tokens/:token", ["revoked a token", "hat ein Token widerrufen"]],
+  ["POST /v1/set-up", ["set the source up", "hat die Quelle eingerichtet"]],
+  ["POST /v1/users/:name/sign-in-link", ["made a link to sign in", "hat einen Anmeldelink erzeugt"]],
+  ["POST /v1/sign-in/link", ["signed in by a link", "hat sich mit einem Link angemeldet"]],
+  ["POST /v1/session", ["signed in", "hat sich angemeldet"]],
+  ["DELETE /v1/session", ["signed out", "hat sich abgemeldet"]],
+  ["PUT /v1/session/password", ["changed the own password", "hat das eigene Passwort geändert"]],
+  ["POST /v1/users", ["added a user", "hat einen Benutzer hinzugefügt"]],
+  ["PATCH /v1/users/:name", ["changed a user", "hat einen Benutzer geändert"]],
+  ["DELETE /v1/users/:name", ["removed a user", "hat einen Benutzer entfernt"]],
+  ["PUT /v1/users/:name/password", ["gave another password", "hat ein anderes Passwort vergeben"]],
+  ["PUT /v1/single-sign-on", ["configured the provider", "hat den Anbieter eingerichtet"]],
+  ["DELETE /v1/single-sign-on", ["removed the provider", "hat den Anbieter entfernt"]],
+  ["POST /v1/webhooks", ["added a webhook", "hat einen Webhook hinzugefügt"]],
+  ["DELETE /v1/webhooks/:webhook", ["removed a webhook", "hat einen Webhook entfernt"]],
+  ["POST /v1/webhooks/:webhook/test", ["tested a webhook", "hat einen Webhook geprüft"]],
+  ["POST /v1/trust/files", ["changed the trust", "hat das Vertrauen geändert"]],
+  ["POST /v1/trust/orders", ["signed", "signiert"]],
+  ["POST /v1/trust/freshness", ["signed the freshness", "hat die Aktualität signiert"]],
+  ["POST /v1/backup", ["made a backup", "hat eine Sicherung erstellt"]],
+  ["PUT /v1/source/address", ["changed the address of the source", "hat die Adresse der Quelle geändert"]],
+  ["POST /v1/agent/enroll", ["enrolled", "angemeldet"]],
+  ["POST /v1/agent/enroll/clone", ["enrolled as a copy", "als Kopie angemeldet"]],
+  ["source.start", ["started", "gestartet"]],
+  ["source.restore", ["restored a backup", "hat eine Sicherung zurückgespielt"]],
+  ["audit.removeBefore", ["removed old rows", "hat alte Zeilen entfernt"]],
+  ["tasks.change", ["changed", "geändert"]],
+]);
+
+const kinds: ReadonlyMap<string, string> = new Map([
+  ["nobody", "niemand"],
+  ["source", "Quelle"],
+  ["device", "Gerät"],
+  ["token", "Token"],
+  ["session", "Sitzung"],
+  ["done", "erledigt"],
+]);
+
+/** Returns the German word of an actor's kind or of a result; unknown ones stay. */
+export const germanKind = (kind: string): string =>
+  kinds.get(kind) ?? kind.replace(/^refused: /, "abgelehnt: ");
