@@ -107,6 +107,7 @@ const answer: CheckInResponse = {
   begun: [],
   probes: [],
   announcedUrl: null,
+  logRequest: null,
 };
 
 /** A device; `stored` is its ledger. */
