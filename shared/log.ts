@@ -17,6 +17,15 @@ const STANDARD_ERROR = 2;
 
 export type Logger = pino.Logger;
 
+/** Passes a line on, as it will be written. */
+const passedTo =
+  (onLine: (line: string) => void, write: (line: string) => string) =>
+  (line: string): string => {
+    const written = write(line);
+    onLine(written);
+    return written;
+  };
+
 /** Returns a line of the log whose texts are formatted for a terminal later. */
 function printableRecord(line: string): string {
   try {
@@ -31,11 +40,13 @@ function printableRecord(line: string): string {
  * @param level `silent`, `error`, `warn`, `info` or `debug`; defaults to the environment variable
  *   FLOCKCAST_LOG. An unknown level, or none, means `info`.
  * @param fields returns further fields of each line
+ * @param onLine gets each line of JSON that is written, without the censored texts
  */
 export function createLogger(
   name: string,
   level = process.env["FLOCKCAST_LOG"],
   fields: () => object = () => ({}),
+  onLine: (line: string) => void = () => {},
 ): Logger {
   const known = level !== undefined && (level === "silent" || Object.hasOwn(pino.levels.values, level));
   const options: pino.LoggerOptions = {
@@ -44,7 +55,7 @@ export function createLogger(
     base: { name },
     mixin: fields,
     timestamp: pino.stdTimeFunctions.isoTime,
-    hooks: { streamWrite: process.stderr.isTTY ? printableRecord : printableJson },
+    hooks: { streamWrite: passedTo(onLine, process.stderr.isTTY ? printableRecord : printableJson) },
     formatters: { level: (label) => ({ level: label }) },
     redact: {
       paths: [

@@ -108,6 +108,7 @@ const answer: CheckInResponse = {
   probes: [],
   announcedUrl: null,
   approval: "active",
+  logRequest: null,
 };
 
 /** A device; `stored` is its ledger. */

@@ -28,9 +28,10 @@ import type { AgentOptions } from "./agent-options.ts";
 import { CheckIns } from "./check-ins.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { Home } from "./home.ts";
-import { readInventory, statedPackages } from "./inventory.ts";
+import { readInventory, statementOf } from "./inventory.ts";
 import { LanGroup } from "./lan-group.ts";
 import { endStates } from "../api/schema/common.ts";
+import { sendLogTail } from "./log-tail.ts";
 import { OwnSetting, versionOf } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
@@ -107,7 +108,7 @@ export class Agent {
       log,
       intervalMs: () => this.#own.values.checkInIntervalMs,
       inventory: () => this.#inventory(),
-      packages: () => statedPackages(options.cache),
+      stated: () => statementOf(options.cache, this.#own.version),
       trust: () => this.#trust.keeper.known,
       serving: () => this.#device.serving,
       lanPort: () => this.#net.exchange.lanPort,
@@ -318,17 +319,14 @@ export class Agent {
 
   async #inventory() {
     const { group, groupIsNamed, groups, dataFolder, cache } = this.#options;
-    const { interfaces, current } = this.#roaming;
-    const cacheBytes = cache.storedBytes;
-    const groupName = groupIsNamed ? formatGroup(group) : "";
     return readInventory({
-      interfaces,
-      active: current,
+      interfaces: this.#roaming.interfaces,
+      active: this.#roaming.current,
       gatewayMac: await this.#roaming.gatewayMac(),
-      group: groupName,
+      group: groupIsNamed ? formatGroup(group) : "",
       groups,
       dataFolder,
-      cacheBytes,
+      cacheBytes: cache.storedBytes,
     });
   }
 
@@ -366,7 +364,7 @@ export class Agent {
     const touch = (taskId: number, state: string): void => this.#reports.touch(taskId, state);
     const isFirst = this.#trust.keeper.file === null;
     const trusted = this.#trust.take(answer, this.#home.client, touch);
-    if (trusted.ownSetting !== null) this.#own.replace(trusted.ownSetting);
+    if (trusted.ownSetting !== null && this.#own.replace(trusted.ownSetting)) this.#checkIns.state();
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
@@ -379,6 +377,8 @@ export class Agent {
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
+    if (answer.logRequest !== null)
+      sendLogTail(this.#home.client, this.#options, answer.logRequest, this.#own.values.shareLog);
     this.#options.onCheckIn();
   }
 }

@@ -4,6 +4,7 @@
  * those at the interval over a fifth of it. A change stream that connects again triggers one
  * without delay, because the connections themselves are spread.
  */
+import type { CheckInRequest } from "../api/schema/agent.ts";
 import { isRenewed, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
 import type { Approval } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
@@ -18,6 +19,8 @@ import { instance } from "./instance.ts";
  */
 const checkInBackoff: Backoff = { baseMs: 1_000, maxMs: 300_000, jitter: [0.75, 1.25] };
 const intervalJitter = 0.1;
+/** All devices of a setting state a new version of it. */
+const statementSpreadMs = 60_000;
 /** A timer longer than 2^31 ms, just under 25 days, would fire at once. */
 const timerMsMax = 20 * 86_400_000;
 
@@ -26,8 +29,8 @@ type CheckInOptions = {
   log: Logger;
   intervalMs: () => number;
   inventory: () => Promise<Inventory>;
-  /** Packages that are complete in the cache, as many as a check-in states. */
-  packages: () => string[];
+  /** Packages in the cache, and the own setting in use. */
+  stated: () => Pick<CheckInRequest, "packages" | "cached" | "setting">;
   /** Tasks that have ended here, and that this device still serves. */
   serving: () => number[];
   /** Version of the trust file that the device has, and sequence of its assignments. */
@@ -90,6 +93,11 @@ export class CheckIns {
     if (!this.#abort.signal.aborted) this.#ask();
   }
 
+  /** Checks in within a minute, because the device states something else than before. */
+  state(): void {
+    if (!this.#abort.signal.aborted) this.#askWithin(this.#options.random() * statementSpreadMs);
+  }
+
   stop(): void {
     this.#abort.abort();
     if (this.#timer) clearTimeout(this.#timer);
@@ -123,7 +131,7 @@ export class CheckIns {
   }
 
   async #askOnce(): Promise<void> {
-    const { client, inventory, packages, serving, lanPort, trust, intervalMs, onAnswer, random } =
+    const { client, inventory, stated, serving, lanPort, trust, intervalMs, onAnswer, random } =
       this.#options;
     try {
       const request = {
@@ -131,7 +139,7 @@ export class CheckIns {
         serving: serving(),
         lanPort: lanPort(),
         instance,
-        packages: packages(),
+        ...stated(),
         trust: trust(),
       };
       const answer = await client.checkIn(request, this.#abort.signal);

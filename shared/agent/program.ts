@@ -31,6 +31,7 @@ import { Conditions } from "./conditions.ts";
 import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
 import { readEnrolmentToken, type EnrolmentToken } from "./enrolment-token.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
+import { LogTail } from "./log-tail.ts";
 import { parseMetricsAddress } from "./status/metrics-server.ts";
 import { printStatus } from "./status/status-text.ts";
 import { StopRequest } from "./stop-request.ts";
@@ -192,7 +193,8 @@ type RunOptions = {
 };
 
 async function runAgent(program: AgentProgram, options: RunOptions): Promise<void> {
-  const log = createLogger(program.name);
+  const logTail = new LogTail();
+  const log = createLogger(program.name, undefined, undefined, logTail.add);
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
   const parsed = parseRunOptions(options);
@@ -212,6 +214,7 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const runOptions = {
     dataFolder,
     log,
+    logTail,
     interfaceNamed: options.interface ?? null,
     ...parsed,
     volunteer: program.volunteer,

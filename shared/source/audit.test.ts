@@ -128,6 +128,7 @@ describe("every route that changes something", () => {
       { route: "PUT /v1/source/address", json: { announcedUrl: "https://new.example:7443" } },
       { route: "POST /v1/backup" },
       at("POST /v1/devices/:device/approve", suspended),
+      at("POST /v1/devices/:device/log", suspended),
       at("PATCH /v1/devices/:device", device.id, { json: { name: "Desk" } }),
       at("DELETE /v1/devices/:device", device.id),
     ];

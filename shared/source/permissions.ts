@@ -40,6 +40,7 @@ const table = {
   "POST /v1/agent/fallback": device,
   "GET /v1/agent/events": device,
   "POST /v1/agent/progress": device,
+  "POST /v1/agent/log": device,
 
   "GET /v1/packages": reads("none"),
   "POST /v1/packages": publishes,
@@ -75,6 +76,11 @@ const table = {
   "GET /v1/devices": reads("limits"),
   "GET /v1/devices/:device": reads("limits"),
   "GET /v1/devices/:device/tasks": reads("limits"),
+  "GET /v1/devices/:device/history": reads("limits"),
+  "GET /v1/devices/:device/cache": reads("limits"),
+  // Lines of a log have more than states: names of files, addresses, output of commands.
+  "GET /v1/devices/:device/log": operates("limits"),
+  "POST /v1/devices/:device/log": operates("limits"),
   // A name decides about the targets of others.
   "PATCH /v1/devices/:device": operates("refuses"),
   "POST /v1/devices/:device/approve": operates("refuses"),

@@ -117,7 +117,14 @@ test("removes many reports in parts", async () => {
       suspended: false,
       why: "unknown",
     }));
-    const report = { taskId, state: "complete", way: "none", wanBytesFetched: 0, bytesVerified: 0 };
+    const report = {
+      taskId,
+      state: "complete",
+      way: "none",
+      wanBytesFetched: 0,
+      lanBytesSent: 0,
+      bytesVerified: 0,
+    };
     await fixture.catalog.tasks.recordProgress(id, [report as never], 0);
   }
   await fixture.catalog.tasks.change(taskId, () => ({ state: "cancelled", endedAtMs: 1 }));

@@ -46,6 +46,7 @@ import { Liveness } from "./liveness.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endAllTasks, startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
+import { removeOldLogs } from "./device-log-life.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { TaskCounts } from "./task-counts.ts";
@@ -56,8 +57,8 @@ import { WanMeter } from "./wan-meter.ts";
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
 const drainMs = 2_000;
 const auditAgeDefaultMs = 400 * 86_400_000;
-/** Interval at which counts of refused requests are looked at; they are of an hour. */
-const refusalsEveryMs = 60_000;
+/** Interval at which counts of refused requests, and logs of devices, are looked at. */
+const smallWorkEveryMs = 60_000;
 
 type SourceOptions = {
   readonly dataDir: string;
@@ -138,7 +139,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
   const stopDeliveries = startDeliveries(context);
-  const refusals = setInterval(() => context.refusalAudit.flush(context.nowMs()), refusalsEveryMs);
+  const refusals = setInterval(() => doSmallWork(context), smallWorkEveryMs);
   refusals.unref();
   const replace = (changed: Tls): Promise<void> => listener.replaceTls(changed);
   certificate.watch(replace);
@@ -177,6 +178,14 @@ function openLoopbackConsole(
     void listener.stop(0);
     throw error;
   }
+}
+
+/** Writes counts of refused requests that are of an hour, and removes logs of devices. */
+function doSmallWork(context: SourceContext): void {
+  context.refusalAudit.flush(context.nowMs());
+  removeOldLogs(context).catch((error: unknown) =>
+    context.log.error({ err: error }, "cannot remove the logs of devices"),
+  );
 }
 
 function logStart(context: SourceContext, url: string, host: string, tls: boolean): void {

@@ -19,6 +19,7 @@ type Stores = Pick<
   | "packages"
   | "subnets"
   | "life"
+  | "logs"
   | "tokens"
   | "address"
   | "trust"
@@ -186,6 +187,14 @@ const lifeTable: AuditTable<Stores["life"]> = {
   rename: { object: ([id]) => `device ${id}`, after: ([, name]) => ({ name }) },
 };
 
+/** The row has the person who asks for the log of a device, and nothing of the log. */
+const logsTable: AuditTable<Stores["logs"]> = {
+  read: "unaudited",
+  answer: "unaudited",
+  removeBefore: "unaudited",
+  ask: { object: ([id]) => `log of device ${id}` },
+};
+
 const tokensTable = ({ tokens }: Stores): AuditTable<Stores["tokens"]> => {
   const nameOf = (id: string): string => settled(tokens.named(id))?.name ?? id;
   const stateOf = (id: string): unknown => tokenState(settled(tokens.named(id)));
@@ -254,6 +263,7 @@ export function auditedStores(trail: Trail, stores: Stores): Stores {
     packages: audited(trail, "packages", stores.packages, packagesTable(stores)),
     subnets: audited(trail, "subnets", stores.subnets, subnetsTable),
     life: audited(trail, "life", stores.life, lifeTable),
+    logs: audited(trail, "logs", stores.logs, logsTable),
     tokens: audited(trail, "tokens", stores.tokens, tokensTable(stores)),
     address: audited(trail, "address", stores.address, addressTable(stores)),
     webhooks: audited(trail, "webhooks", stores.webhooks, webhooksTable(stores)),

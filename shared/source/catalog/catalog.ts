@@ -9,6 +9,8 @@
 import type { AuditStore } from "./audit-store.ts";
 import type { DeviceLifeStore } from "./device-life.ts";
 import type { DeviceListStore } from "./device-list.ts";
+import type { CachedPackage } from "../../api/schema/device-detail.ts";
+import type { DeviceLogStore, DeviceStatementStore } from "./device-statement.ts";
 import type { DeviceRecord } from "./device-record.ts";
 import type { LanKeyStore } from "./lan-key-store.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
@@ -28,6 +30,10 @@ type CheckIn = {
   readonly inventory: Inventory;
   /** Ids of packages that are complete in the device's cache. */
   readonly packages: readonly string[];
+  /** Packages in the cache with their sizes, the last used ones. */
+  readonly cached: readonly CachedPackage[];
+  /** Own setting that the device uses; null: not stated. */
+  readonly setting: { readonly name: string; readonly version: number } | null;
   /** Null while no interface is active. */
   readonly place: DevicePlace | null;
   readonly atMs: number;
@@ -408,6 +414,8 @@ export interface Catalog {
   readonly devices: DeviceStore;
   readonly deviceList: DeviceListStore;
   readonly life: DeviceLifeStore;
+  readonly statements: DeviceStatementStore;
+  readonly logs: DeviceLogStore;
   readonly packages: PackageStore;
   readonly tasks: TaskStore;
   readonly courses: TaskCourseStore;

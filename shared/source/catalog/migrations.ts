@@ -3,6 +3,7 @@
  * steps. A file of a newer program is refused, because writing to unknown tables would lose data.
  */
 import type { Database } from "bun:sqlite";
+import { deviceEventsStep } from "./device-events-step.ts";
 import { firstSteps } from "./first-migrations.ts";
 import { listsStep } from "./lists-step.ts";
 import { lanKeyStep } from "./sqlite-lan-keys.ts";
@@ -231,6 +232,7 @@ const steps: readonly string[] = [
   listsStep,
   webhooksStep,
   taskCourseStep,
+  deviceEventsStep,
 ];
 
 export const catalogVersion = steps.length;

@@ -18,6 +18,7 @@ import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDeviceList } from "./sqlite-device-list.ts";
 import { sqliteDeviceScan } from "./sqlite-device-scan.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
+import { sqliteDeviceLogs, sqliteDeviceStatements } from "./sqlite-device-statements.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
 import { sqliteLanKeys } from "./sqlite-lan-keys.ts";
@@ -127,6 +128,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     { database, append, onRollback },
     {
       life: sqliteDeviceLife(database),
+      logs: sqliteDeviceLogs(database),
       packages: sqlitePackages(database),
       tasks: sqliteTasks(database, epoch),
       settings: plainSettings,
@@ -152,6 +154,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     devices: sqliteDevices(database),
     deviceList: { ...sqliteDeviceList(database), scan: sqliteDeviceScan(database) },
     courses: sqliteTaskCourse(database),
+    statements: sqliteDeviceStatements(database),
     leases: sqliteLeases(database),
     devicePackages: sqliteDevicePackages(database),
     lanKeys: sqliteLanKeys(database),

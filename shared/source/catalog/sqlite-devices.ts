@@ -2,9 +2,11 @@
 import type { Database } from "bun:sqlite";
 import type { Inventory } from "../../api/schema/common.ts";
 import { egressOf } from "../../model/egress.ts";
+import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { DeliveryCount, DeviceStore } from "./catalog.ts";
 import type { DeviceFacts } from "./device-record.ts";
 import { selectDevices as select, toDevice, type DeviceRow as Row } from "./sqlite-device-row.ts";
+import { statementWriter } from "./sqlite-device-statements.ts";
 import { endStatesSql } from "./sqlite-tasks.ts";
 
 function factsOf({
@@ -21,6 +23,36 @@ function factsOf({
 }
 
 type CheckIn = Parameters<DeviceStore["recordCheckIn"]>[1];
+
+/** Returns the columns of a device after a check-in. */
+function rowOf(
+  id: string,
+  { inventory, packages, place, atMs }: CheckIn,
+  { subnet, egress }: { readonly subnet: SubnetIdentity | null; readonly egress: string | null },
+) {
+  const own = place?.ownSubnet ?? null;
+  return {
+    id,
+    hostname: inventory.hostname,
+    os: inventory.os,
+    arch: inventory.arch,
+    agentVersion: inventory.agentVersion,
+    atMs,
+    subnetId: subnet?.id ?? null,
+    cidr: subnet?.cidr ?? null,
+    site: subnet?.site ?? null,
+    groups: JSON.stringify(inventory.groups),
+    facts: JSON.stringify(factsOf(inventory)),
+    packages: JSON.stringify(packages),
+    ownId: own?.id ?? null,
+    ownSite: own?.site ?? null,
+    group: place?.group ?? null,
+    remote: place?.remoteAddress ?? null,
+    egress,
+    lanAddress: place?.address ?? null,
+    lanPort: place?.lanPort ?? 0,
+  };
+}
 
 function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
   const update = database.query(
@@ -50,35 +82,18 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
     `INSERT INTO subnet_egresses (subnet_id, egress, joined_at_ms) SELECT $subnetId, $egress, $atMs
      WHERE NOT EXISTS (SELECT 1 FROM subnet_egresses WHERE subnet_id = $subnetId)`,
   );
-  const record = database.transaction((id: string, { inventory, packages, place, atMs }: CheckIn) => {
+  const state = statementWriter(database);
+  const record = database.transaction((id: string, checkIn: CheckIn) => {
+    const { inventory, place, atMs } = checkIn;
     const own = place?.ownSubnet ?? null;
     forget.run({ id, ownId: own?.id ?? null });
     const row = own && merged.get({ id, ownId: own.id });
     const subnet = row && own ? { id: row.into_id, cidr: own.cidr, site: row.into_site } : own;
     const egress = place === null ? null : egressOf(place.ownSubnet.cidr, place.remoteAddress);
     if (subnet !== null) foundEgress.run({ subnetId: subnet.id, egress, atMs });
-    update.run({
-      id,
-      hostname: inventory.hostname,
-      os: inventory.os,
-      arch: inventory.arch,
-      agentVersion: inventory.agentVersion,
-      atMs,
-      subnetId: subnet?.id ?? null,
-      cidr: subnet?.cidr ?? null,
-      site: subnet?.site ?? null,
-      groups: JSON.stringify(inventory.groups),
-      facts: JSON.stringify(factsOf(inventory)),
-      packages: JSON.stringify(packages),
-      ownId: own?.id ?? null,
-      ownSite: own?.site ?? null,
-      group: place?.group ?? null,
-      remote: place?.remoteAddress ?? null,
-      egress,
-      lanAddress: place?.address ?? null,
-      lanPort: place?.lanPort ?? 0,
-    });
+    update.run(rowOf(id, checkIn, { subnet, egress }));
     putInventory.run({ id, inventory: JSON.stringify(inventory) });
+    state(id, checkIn, atMs);
     return subnet;
   });
   return async (id, checkIn) => record.immediate(id, checkIn);

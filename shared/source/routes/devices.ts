@@ -25,6 +25,8 @@ import { keyIn, readPage, type Page } from "../page.ts";
 import { deviceInScope, scopeOf } from "../scope.ts";
 import { ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
+import { addDeviceDetails } from "./device-details.ts";
+import { addDeviceLog } from "./device-log.ts";
 import { deviceNamed } from "./named-device.ts";
 import { openWishes } from "./tags.ts";
 import { checkTarget } from "./target-check.ts";
@@ -33,6 +35,8 @@ export function deviceRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   addViews(routes, context);
   addChanges(routes, context);
+  addDeviceDetails(routes, context);
+  addDeviceLog(routes, context);
   return routes;
 }
 
