@@ -63,6 +63,37 @@ export const germanForms: FormMessages = {
   },
   publish: {
     title: "Paket veröffentlichen",
+    place: "Wo der Inhalt ist",
+    places: { files: "Auf dieser Maschine", url: "Auf einer Website, die die Quelle liest" },
+    url: "Adresse der Datei",
+    urlHint:
+      "http oder https. Auch die Geräte laden von dort. Die Quelle benutzt ihren eigenen Proxy und liest öffentliche Adressen oder solche, die serve --publish-network nennt.",
+    noUrl: "Schreiben Sie die Adresse, zum Beispiel https://web.example/setup.exe",
+    commands: "Benannte Befehle (TOML)",
+    commandsHint:
+      'Freiwillig. [install], dann eine Zeile je System: linux = "sh ./install.sh". Ersetzt flockcast.toml eines Ordners.',
+    publications: "Von der Quelle gelesen",
+    publicationStates: {
+      reading: "wird gelesen und geprüft",
+      signing: "wird signiert",
+      done: "veröffentlicht",
+      failed: "fehlgeschlagen",
+      cancelled: "abgebrochen",
+    },
+    read: "Gelesen",
+    startedBy: "Begonnen von",
+    lastUrl: "Gesendet von",
+    noMediaType: "kein Medientyp",
+    cancelPublication: "Veröffentlichung abbrechen",
+    askCancelPublication: (name) => `Das Lesen von ${name} beenden? Nichts wird veröffentlicht.`,
+    webPage:
+      "Das ist eine Webseite. War eine andere Datei gemeint, entfernen Sie die Version und veröffentlichen Sie die richtige Adresse.",
+    endUnproven:
+      "Die Website hat die Länge nicht genannt, und eine abgebrochene Verbindung sieht aus wie das Ende. Vergleichen Sie die Größe.",
+    addUrl: "Website hinzufügen",
+    addUrlHint: "Auch Geräte, die gerade laden, benutzen sie. Bei mehreren Dateien ist sie der Ordner.",
+    removeUrl: "Website entfernen",
+    askRemoveUrl: (url) => `${url} entfernen? Geräte laden nicht mehr von dort.`,
     content: "Datei oder Ordner",
     drop: "Legen Sie eine Datei oder einen Ordner hier ab, oder wählen Sie:",
     file: "Datei",

@@ -1,4 +1,5 @@
 /** Texts of the forms in English, a part of messages.ts: the new task, and publishing. */
+import type { Publication } from "../../../api/schema/publishing.ts";
 import type { DraftAction, DraftProblem, DraftStart } from "./task-draft.ts";
 import type { UploadProgress } from "./upload.ts";
 
@@ -63,6 +64,37 @@ export const englishForms = {
   },
   publish: {
     title: "Publish a package",
+    place: "Where the content is",
+    places: { files: "On this machine", url: "On a web site, which the source reads" },
+    url: "Address of the file",
+    urlHint:
+      "http or https. Devices download from there too. The source uses its own proxy, and reads public addresses, or those that serve --publish-network names.",
+    noUrl: "Write the address, for example https://web.example/setup.exe",
+    commands: "Named commands (TOML)",
+    commandsHint:
+      'Optional. [install], then a line for each system: linux = "sh ./install.sh". Replaces flockcast.toml of a folder.',
+    publications: "Read by the source",
+    publicationStates: {
+      reading: "reading and digesting",
+      signing: "signing",
+      done: "published",
+      failed: "failed",
+      cancelled: "cancelled",
+    } satisfies Record<Publication["state"], string>,
+    read: "Read",
+    startedBy: "Started by",
+    lastUrl: "Sent by",
+    noMediaType: "no media type",
+    cancelPublication: "Cancel the publication",
+    askCancelPublication: (name: string) => `Stop to read ${name}? Nothing is published.`,
+    webPage:
+      "This is a web page. If another file was meant, remove the version, and publish the right address.",
+    endUnproven:
+      "The web site did not state the length, and a connection that broke off looks like the end. Compare the size.",
+    addUrl: "Add a web site",
+    addUrlHint: "Devices that download now use it too. Of several files, it is the folder.",
+    removeUrl: "Remove the web site",
+    askRemoveUrl: (url: string) => `Remove ${url}? Devices no longer download from it.`,
     content: "File or folder",
     drop: "Drop a file or a folder here, or choose one:",
     file: "File",
