@@ -163,6 +163,110 @@ test(
 );
 
 test(
+  "edits a task by the keyboard alone after a summary of what changes, and copies it with what it has",
+  async () => {
+    const tool = (await harness.client.packages()).find(({ name }) => name === "tool")!;
+    const conditions = ["--start", "+1d", "--not-while", "game.exe", "--deadline", "+3d"];
+    const what = ["--action", "run", "--command", "sleep 300", ...conditions];
+    const taskId = Number(
+      await harness.source.admin("task", "create", tool.id, ...what, "--target", `device:${peers[0]!.id}`),
+    );
+    const before = await harness.client.task(taskId);
+    await signIn();
+    const edited = await browser.run(async ({ page, problems, show, violations }, id) => {
+      const focused = () => page.evaluate<string>("document.activeElement.id");
+      const text = () => page.evaluate<string>("document.activeElement.textContent");
+      const tabUntil = async (isThere: () => Promise<boolean>) => {
+        for (let step = 0; step < 60 && !(await isThere()); step++) await page.keyboard.press("Tab");
+      };
+      await show(`tasks/${id}`);
+      await page.getByRole("button", { name: "Edit", exact: true }).waitFor();
+      await tabUntil(async () => (await text()) === "Edit");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { level: 1, name: `Edit task ${id}` }).waitFor();
+      await page.locator(".target-count").filter({ hasText: "1 device" }).waitFor();
+      await tabUntil(async () => (await focused()) === "target");
+      await page.keyboard.press("Enter");
+      const same = await page.getByRole("alert").innerText();
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type("all");
+      await page.locator(".target-count").filter({ hasText: "2 devices" }).waitFor();
+      await tabUntil(async () => (await focused()) === "not-while");
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type("EXCEL.EXE, code");
+      const found = await violations();
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { level: 1, name: `Changes of task ${id}` }).waitFor();
+      await page.locator("main table").waitFor();
+      const summary = await page.locator("main").innerText();
+      found.push(...(await violations()));
+      await tabUntil(async () => (await text()) === "Save the changes");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { level: 1, name: `Task ${id}`, exact: true }).waitFor();
+      return { same, summary, found, problems };
+    }, taskId);
+    expect(edited.same).toBe("Nothing is changed yet.");
+    expect(edited.summary).toContain(`device:${peers[0]!.id} → all`);
+    expect(edited.summary).toContain("game.exe → EXCEL.EXE, code");
+    expect(edited.summary).toMatch(/New devices\s+1\s/);
+    expect(edited.summary).not.toContain("Deadline");
+    expect([...edited.found, ...edited.problems]).toEqual([]);
+    const { startAtMs, deadlineAtMs, expiresAtMs } = before;
+    const kept = { startAtMs, deadlineAtMs, expiresAtMs, command: "sleep 300" };
+    const changed = { target: "all", notWhile: ["EXCEL.EXE", "code"], version: before.version + 1 };
+    expect(await harness.client.task(taskId)).toMatchObject({ ...kept, ...changed });
+    const copied = await browser.run(async ({ page, show }, id) => {
+      await show(`tasks/${id}/copy`);
+      await page.locator("#target").fill("all");
+      await page.locator(".target-count").filter({ hasText: "2 devices" }).waitFor();
+      await page.locator("form.wizard [type=submit]").click();
+      await page.getByRole("button", { name: "Create the task" }).click();
+      await page.getByRole("heading", { level: 1, name: /^Task \d+/ }).waitFor();
+      return page.url();
+    }, taskId);
+    const copyId = Number(/#\/tasks\/(\d+)$/.exec(copied)?.[1]);
+    expect(await harness.client.task(copyId)).toMatchObject({
+      command: "sleep 300",
+      notWhile: ["EXCEL.EXE", "code"],
+      deadlineAtMs: null,
+    });
+    await harness.waitForTask(copyId, ({ deviceList }) =>
+      deviceList.some(({ state }) => state === "running"),
+    );
+    const ended = await browser.run(
+      async ({ page, show }, { first, copy }) => {
+        const questions: string[] = [];
+        const confirm = async (button: string) => {
+          await page.locator("main").getByRole("button", { name: button, exact: true }).first().click();
+          questions.push(await page.getByRole("dialog").innerText());
+          await page.getByRole("dialog").getByRole("button", { name: button, exact: true }).click();
+        };
+        await show(`tasks/${copy}`);
+        await confirm("Cancel, and end running commands");
+        await page.locator(".page-head").getByText("cancelled").waitFor();
+        await confirm("Remove the task");
+        await page.getByRole("heading", { level: 1, name: "Tasks", exact: true }).waitFor();
+        await show(`tasks/${first}`);
+        await confirm("Pause");
+        await page.locator(".page-head").getByText("paused").waitFor();
+        await confirm("Resume");
+        await page.locator(".page-head").getByText("scheduled").waitFor();
+        await confirm("Cancel the task");
+        await page.locator(".page-head").getByText("cancelled").waitFor();
+        return { questions, edits: await page.getByRole("button", { name: "Edit", exact: true }).count() };
+      },
+      { first: taskId, copy: copyId },
+    );
+    expect(ended.questions[0]).toContain("can leave it half done");
+    expect(ended.questions[1]).toContain(`Remove task ${copyId} with the reports`);
+    expect(ended.edits).toBe(0);
+    await expect(harness.client.task(copyId)).rejects.toThrow(`${copyId}`);
+    await harness.source.admin("task", "remove", String(taskId));
+  },
+  limitMs,
+);
+
+test(
   "continues an upload after a lost connection, and after a reload with the bytes that are missing",
   async () => {
     const large = await harness.makeFile("large.bin", 20_000_000);
@@ -412,9 +516,20 @@ for (const [width, locale] of [
           await page.locator("form.wizard [type=submit]").click();
           await page.locator("main table").waitFor();
           await look("summary");
+          await show(`tasks/${given.taskId}/edit`);
+          await page.locator("#target").fill("");
+          await page.locator("#expires").fill("");
+          await page.locator("form.wizard [type=submit]").click();
+          await page.locator("#expires-problem").waitFor();
+          await look("edit");
+          await show(`tasks/${given.taskId}/copy`);
+          await page.locator("#target").waitFor();
+          await look("copy");
+          await show(`tasks/${given.taskId}`);
+          await look("task");
           return [...found, ...reported];
         },
-        { start },
+        { start, taskId: (await harness.client.tasks())[0]!.id },
       );
       expect(problems).toEqual([]);
     },
