@@ -89,6 +89,11 @@ function addServing(program: Command): void {
       "network that is not public to which webhooks may go, also over http; may be repeated",
       (cidr: string, all?: string[]) => [...(all ?? []), cidr],
     )
+    .option(
+      "--publish-network <cidr>",
+      "network that is not public from which the console may publish by URL; may be repeated",
+      (cidr: string, all?: string[]) => [...(all ?? []), cidr],
+    )
     .option("--audit-age <duration>", "age at which rows of the audit are removed", "400d")
     .option(
       "--accept-device-groups",

@@ -23,6 +23,7 @@ import { auditRoutes } from "./routes/audit.ts";
 import { backupRoutes } from "./routes/backup.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { packageRoutes } from "./routes/packages.ts";
+import { publicationRoutes } from "./routes/publications.ts";
 import { reportRoutes } from "./routes/reports.ts";
 import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
 import { sessionRoutes } from "./routes/session.ts";
@@ -110,6 +111,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
 function addRoutes(app: Hono<SourceEnv>, context: SourceContext): void {
   app.route("/v1/agent", agentRoutes(context));
   app.route("/v1/packages", packageRoutes(context));
+  app.route("/v1/publications", publicationRoutes(context));
   app.route("/v1/tasks", taskRoutes(context));
   app.route("/v1/settings", settingRoutes(context));
   app.route("/v1/devices", deviceRoutes(context));

@@ -17,6 +17,7 @@ import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { IdentityKey } from "../model/source-statement.ts";
+import type { Publications } from "./publishing/publications.ts";
 import type { EnrolmentLimits } from "./rate-limit.ts";
 import type { RefusalAudit } from "./refusal-audit.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
@@ -65,6 +66,9 @@ export type SourceContext = {
   readonly onRoots: (root: string) => Promise<void>;
   /** Networks beyond the public ones to which webhooks may go. */
   readonly webhookNetworks: AllowedNetworks;
+  /** Networks that are not public from which packages may be published by URL. */
+  readonly publishNetworks: AllowedNetworks;
+  readonly publications: Publications;
   readonly log: Logger;
   readonly enrolments: EnrolmentLimits;
   /** Newest versions of a package that stay at the source; null: all. */

@@ -56,6 +56,12 @@ const table = {
   "DELETE /v1/packages/:id": publishes,
   "GET /v1/packages/:package/devices": reads("limits"),
 
+  // The source sends requests to web sites for them.
+  "GET /v1/publications": publishes,
+  "POST /v1/publications": publishes,
+  "GET /v1/publications/:id": publishes,
+  "DELETE /v1/publications/:id": publishes,
+
   "GET /v1/tasks": reads("limits"),
   "POST /v1/tasks": operates("limits"),
   "POST /v1/tasks/dry-run": operates("limits"),

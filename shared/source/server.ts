@@ -30,6 +30,7 @@ import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { localUrl, type Listen, type Tls } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { Publications } from "./publishing/publications.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
@@ -78,6 +79,8 @@ type SourceOptions = {
   readonly acceptsWishes?: boolean;
   /** Networks beyond the public ones to which webhooks may go; default: none. */
   readonly webhookNetworks?: AllowedNetworks;
+  /** Networks that are not public from which packages may be published by URL; default: none. */
+  readonly publishNetworks?: AllowedNetworks;
   readonly log: Logger;
   /** Wall time of every record; default: the system's clock. Timers run by the system's clock. */
   readonly nowMs?: () => number;
@@ -218,6 +221,16 @@ async function prepareDataFolder(dataDir: string): Promise<void> {
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
 
+/** Returns what the source knows of devices in this run only. */
+const inMemory = (changeHub: ChangeHub) => ({
+  fallback: new FallbackTokens(),
+  manifests: new ManifestGrants(Math.random),
+  probes: new NeighbourProbes(random),
+  duplicates: new DuplicateWatch(),
+  liveness: new Liveness(changeHub),
+  noted: new NotedTasks(),
+});
+
 async function openContext(
   dataDir: string,
   catalog: Catalog,
@@ -229,6 +242,7 @@ async function openContext(
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
   const changeHub = new ChangeHub(await catalog.devices.count(), nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
+  const events = openEventFeed(catalog);
   const trust = await SourceTrust.open({ catalog, dataFolder: dataDir, nowMs, log });
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
@@ -248,7 +262,7 @@ async function openContext(
     catalog,
     content,
     changeHub,
-    events: openEventFeed(catalog),
+    events,
     counts: new TaskCounts({ catalog, changeHub, acceptsWishes, nowMs, log }),
     identityKey,
     trust,
@@ -261,12 +275,7 @@ async function openContext(
     certificate: (options.tls ?? ownTls).kind,
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     wan: new WanMeter(catalog.wan, log, nowMs),
-    fallback: new FallbackTokens(),
-    manifests: new ManifestGrants(Math.random),
-    probes: new NeighbourProbes(random),
-    duplicates: new DuplicateWatch(),
-    liveness: new Liveness(changeHub),
-    noted: new NotedTasks(),
+    ...inMemory(changeHub),
     metrics,
     log,
     enrolments: enrolmentLimits(),
@@ -274,6 +283,8 @@ async function openContext(
     auditAgeMs,
     acceptsWishes,
     webhookNetworks: options.webhookNetworks ?? [],
+    publishNetworks: options.publishNetworks ?? [],
+    publications: new Publications({ events, randomBytes: random, nowMs }),
     nowMs,
     randomBytes: random,
   };
@@ -294,6 +305,7 @@ type Listening = Pick<Listener, "stop">;
 async function stop(context: SourceContext, listeners: readonly Listening[], urlFile: string): Promise<void> {
   // Connected devices were seen until now.
   await context.catalog.devices.touch(context.changeHub.connectedIds, context.nowMs());
+  await context.publications.close();
   context.changeHub.close();
   context.events.close();
   context.counts.close();

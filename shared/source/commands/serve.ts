@@ -32,6 +32,7 @@ type ServeOptions = {
   readonly acceptDeviceGroups?: true | undefined;
   readonly auditAge: string;
   readonly webhookNetwork?: readonly string[] | undefined;
+  readonly publishNetwork?: readonly string[] | undefined;
 };
 
 function parseCount(text: string): number {
@@ -84,6 +85,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const listen = usage(() => parseListen(options.listen));
   const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy ?? []));
   const webhookNetworks = usage(() => parseNetworks(options.webhookNetwork ?? []));
+  const publishNetworks = usage(() => parseNetworks(options.publishNetwork ?? []));
   const tls = tlsChoice(options);
   const consolePort = consolePortOf(options, listen.port);
   const keepVersions =
@@ -105,6 +107,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     consolePort,
     trustedProxies,
     webhookNetworks,
+    publishNetworks,
     ...switches,
     log,
   });

@@ -14,6 +14,7 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
+import { requireOwnKeys } from "../fetch-package.ts";
 import { publishPackage } from "../publish-package.ts";
 import { commandFileName, parseCommands } from "../publishing/command-file.ts";
 
@@ -33,13 +34,7 @@ export function packageSigningRoutes(context: SourceContext): Hono<SourceEnv> {
     limitBody(signBytesMax),
     jsonBody(signRequestSchema),
     async (c) => {
-      const keys = await context.trust.keys();
-      if (keys === null)
-        throw new ApiError(
-          409,
-          "This source has no signing keys, and cannot sign a package",
-          "publish with a publisher's key: flockcast-source publish PATH --name NAME --version VERSION --key FILE",
-        );
+      const keys = await requireOwnKeys(context);
       const bytes = await manifestBytes(c.req.valid("json"));
       const { privateKey, key } = keys.publisher;
       const envelope = signed(bytes, { privateKey, publicKey: new Uint8Array(Buffer.from(key, "hex")) });
@@ -73,11 +68,16 @@ async function manifestBytes(request: v.InferOutput<typeof signRequestSchema>): 
   }
 }
 
-function commandsIn(text: string): NamedCommand[] {
+/** @throws ApiError 400 for a text that is not a file of commands */
+export function commandsIn(text: string): NamedCommand[] {
   if (text.trim() === "") return [];
   try {
     return parseCommands(text);
   } catch (error) {
-    throw new ApiError(400, `Cannot use the commands in ${commandFileName}: ${(error as Error).message}`);
+    throw new ApiError(
+      400,
+      `Cannot use the commands in ${commandFileName}: ${(error as Error).message}`,
+      'write for example [install] and on the next line linux = "sh ./install.sh"',
+    );
   }
 }

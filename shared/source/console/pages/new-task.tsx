@@ -3,7 +3,7 @@
  * source without the keys cannot sign the task; the wizard then names the command that does.
  */
 import { useRef, useState } from "preact/hooks";
-import type { TaskChanged } from "../../../api/schema/admin.ts";
+import type { TaskChanged, TaskDetail } from "../../../api/schema/admin.ts";
 import type { PackageList, SettingList } from "./answers.ts";
 import { Empty, Facts, Heading, Problem, Shown, useSending, type Fact } from "./elements.tsx";
 import { focusFirstProblem } from "./form-field.tsx";
@@ -13,10 +13,12 @@ import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
 import {
+  copyOf,
   countRequestOf,
   draftProblems,
   emptyDraft,
   requestOf,
+  runsCommand,
   type DraftProblems,
   type TaskDraft,
 } from "./task-draft.ts";
@@ -35,9 +37,17 @@ const signLine = "flockcast-source trust sign --all --operator-key FILE";
 
 type Stage = "form" | "summary" | TaskChanged;
 
-export function NewTaskPage() {
+export const NewTaskPage = () => <Wizard first={emptyDraft} />;
+
+/** New task with what another one has, except its times. */
+export function CopyTaskPage({ id }: { id: string }) {
+  const task = useLoaded<TaskDetail>(`/v1/tasks/${encodeURIComponent(id)}?devices=failed`);
+  return <Shown loaded={task}>{(found) => <Wizard first={copyOf(found)} />}</Shown>;
+}
+
+function Wizard({ first }: { first: TaskDraft }) {
   const words = messages.value;
-  const [draft, setDraft] = useState<TaskDraft>(emptyDraft);
+  const [draft, setDraft] = useState(first);
   const [stage, setStage] = useState<Stage>("form");
   const packages = useLoaded<PackageList>("/v1/packages?limit=1000");
   const settings = useLoaded<SettingList>(may("GET /v1/settings") ? "/v1/settings" : null);
@@ -92,6 +102,8 @@ function TaskForm({ packages, settings, draft, setDraft, next }: TaskFormOptions
   const preview = usePreview(countRequestOf(draft));
   const chosen = packages.find(({ name, version }) => name === draft.name && version === draft.version);
   const commands = chosen?.commands ?? [];
+  // The package of a copied task may have been removed since.
+  const isGone = draft.name !== "" && chosen === undefined;
   const state: FieldsState = {
     draft,
     problems,
@@ -105,13 +117,17 @@ function TaskForm({ packages, settings, draft, setDraft, next }: TaskFormOptions
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
-    const found = draftProblems(draft, Date.now());
+    const found = {
+      ...draftProblems(draft, Date.now()),
+      ...(isGone ? { name: "noPackage" as const } : {}),
+    };
     setProblems(found);
     if (Object.keys(found).length === 0 && preview.error === null) next();
     else focusFirstProblem(form.current);
   };
   return (
     <form ref={form} class="wizard" noValidate onSubmit={submit}>
+      {isGone && <p class="notice">{messages.value.wizard.packageGone(`${draft.name} ${draft.version}`)}</p>}
       <PackageFields state={state} packages={packages} search={search} setSearch={setSearch} />
       <ActionFields state={state} commands={commands} />
       <TargetFields state={state} preview={preview} />
@@ -181,16 +197,17 @@ const moment = (atMs: number | null | undefined, otherwise: string): string =>
 function summaryOf(draft: TaskDraft): Fact[] {
   const words = messages.value;
   const request = requestOf(draft);
-  const what = { "pre-cache": null, named: draft.run, line: draft.command }[draft.action];
+  const what = { "pre-cache": null, named: draft.run, line: draft.command, upgrade: null }[draft.action];
   const isLocal = draft.startKind === "local";
   const start = isLocal ? words.wizard.localStart(draft.start.replace("T", " ")) : null;
-  const conditions: Fact[] =
-    draft.action === "pre-cache"
-      ? []
-      : [
-          [words.wizard.deadline, moment(request.deadlineAtMs, words.none)],
-          [words.wizard.notWhile, request.notWhile?.join(", ") || words.none],
-        ];
+  const conditions: Fact[] = !runsCommand(draft)
+    ? []
+    : [
+        [words.wizard.deadline, moment(request.deadlineAtMs, words.none)],
+        [words.wizard.notWhile, request.notWhile?.join(", ") || words.none],
+        [words.wizard.after, draft.after === "" ? words.none : words.tasks.one(draft.after)],
+      ];
+  const downgrade: Fact[] = request.allowDowngrade === true ? [[words.wizard.allowDowngrade, words.yes]] : [];
   return [
     [words.tasks.package, `${draft.name} ${draft.version}`],
     [words.tasks.action, words.wizard.actions[draft.action]],
@@ -198,12 +215,13 @@ function summaryOf(draft: TaskDraft): Fact[] {
     [words.tasks.target, <code>{request.target}</code>],
     [words.tasks.start, start ?? moment(request.startAtMs, words.wizard.starts.now)],
     ...conditions,
+    ...downgrade,
     [words.task.expires, moment(request.expiresAtMs, words.wizard.usualExpiry)],
     [words.task.setting, request.setting ?? words.task.ownSetting],
   ];
 }
 
-const Unsigned = ({ task }: { task: TaskChanged }) => (
+export const Unsigned = ({ task }: { task: TaskChanged }) => (
   <>
     <Heading text={messages.value.wizard.created(String(task.taskId))} />
     <Empty text={messages.value.wizard.unsigned} next={{ needs: "POST /v1/tasks", command: signLine }} />

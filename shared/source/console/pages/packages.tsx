@@ -3,6 +3,7 @@ import type { PublishedPackage } from "../../../api/schema/admin.ts";
 import type { PackageList } from "./answers.ts";
 import { publishStep } from "./command-lines.ts";
 import { Badge, ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time } from "./elements.tsx";
+import { atField, Field, FormButton, textOf } from "./forms.tsx";
 import { messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
@@ -86,22 +87,53 @@ export function PackagePage({ id }: { id: string }) {
               />
               <Removal found={found} />
               <Commands commands={found.commands} />
-              <h2>{words.urls}</h2>
-              {found.urls.length === 0 ? (
-                <p>{words.atSource}</p>
-              ) : (
-                <ul>
-                  {found.urls.map(({ url }) => (
-                    <li key={url}>
-                      <code>{url}</code>
-                    </li>
-                  ))}
-                </ul>
-              )}
+              <WebSites found={found} reload={packages.reload} />
             </>
           )
         }
       </Shown>
+    </>
+  );
+}
+
+/** Web sites of a package, without queries; the source knows an address by the rest too. */
+function WebSites({ found, reload }: { found: PublishedPackage; reload: () => Promise<void> }) {
+  const words = messages.value.packages;
+  const { id, urls } = found;
+  const change = async (method: "POST" | "DELETE", url: string): Promise<void> => {
+    await ask(method, `/v1/packages/${id}/urls`, { url });
+    await reload();
+  };
+  return (
+    <>
+      <h2>{words.urls}</h2>
+      {urls.length === 0 ? (
+        <p>{words.atSource}</p>
+      ) : (
+        <ul class="web-sites">
+          {urls.map(({ url }) => (
+            <li key={url}>
+              <code>{url}</code>{" "}
+              {may("DELETE /v1/packages/:id/urls") && (
+                <ConfirmedButton
+                  name={messages.value.publish.removeUrl}
+                  question={messages.value.publish.askRemoveUrl(url)}
+                  send={() => change("DELETE", url)}
+                  isDangerous
+                />
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+      {may("POST /v1/packages/:id/urls") && (
+        <FormButton
+          name={messages.value.publish.addUrl}
+          send={async (data) => atField("url", change("POST", textOf(data, "url")))}
+        >
+          <Field name="url" label={messages.value.publish.url} hint={messages.value.publish.addUrlHint} />
+        </FormButton>
+      )}
     </>
   );
 }

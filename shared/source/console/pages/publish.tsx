@@ -1,6 +1,6 @@
 /**
- * Page that publishes a file or a folder of the person's machine. A source without signing keys
- * cannot sign; the page then names the command that publishes.
+ * Page that publishes a file or a folder of the person's machine, or a file of a web site. A source
+ * without signing keys cannot sign; the page then names the command that publishes.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { PublishedPackage } from "../../../api/schema/admin.ts";
@@ -11,6 +11,8 @@ import { Bar, Empty, Heading, Problem, Shown } from "./elements.tsx";
 import { Field, focusFirstProblem } from "./form-field.tsx";
 import { messages } from "./language.ts";
 import { publishLine } from "./command-lines.ts";
+import { CommandsField, NameFields } from "./publish-fields.tsx";
+import { PublishUrl } from "./publish-url.tsx";
 import { pickedInDrop, pickedInInput, type Picked } from "./picked-files.ts";
 import { RequestError, useLoaded } from "./request.ts";
 import { goTo } from "./router.ts";
@@ -21,13 +23,21 @@ export function PublishPage() {
   const words = messages.value.publish;
   const packages = useLoaded<PackageList>("/v1/packages?limit=1000");
   const trust = useLoaded<TrustView>("/v1/trust");
+  const [place, setPlace] = useState<ContentPlace>("files");
   return (
     <>
       <Heading text={words.title} />
       <Shown loaded={trust}>
         {({ file }) =>
           file.embedded && globalThis.isSecureContext ? (
-            <Shown loaded={packages}>{({ packages: all }) => <PublishForm packages={all} />}</Shown>
+            <>
+              <PlaceChoice place={place} choose={setPlace} />
+              {place === "url" ? (
+                <PublishUrl />
+              ) : (
+                <Shown loaded={packages}>{({ packages: all }) => <PublishForm packages={all} />}</Shown>
+              )}
+            </>
           ) : (
             <Empty
               text={file.embedded ? words.insecure : words.noKeys}
@@ -42,6 +52,21 @@ export function PublishPage() {
     </>
   );
 }
+
+const contentPlaces = ["files", "url"] as const;
+type ContentPlace = (typeof contentPlaces)[number];
+
+const PlaceChoice = ({ place, choose }: { place: ContentPlace; choose: (place: ContentPlace) => void }) => (
+  <fieldset>
+    <legend>{messages.value.publish.place}</legend>
+    {contentPlaces.map((one) => (
+      <label key={one}>
+        <input type="radio" name="place" value={one} checked={place === one} onChange={() => choose(one)} />
+        {messages.value.publish.places[one]}
+      </label>
+    ))}
+  </fieldset>
+);
 
 type Problems = { picked?: string; name?: string; version?: string };
 
@@ -58,20 +83,22 @@ function problemsOf(picked: Picked | null, name: string, version: string): Probl
   return problems;
 }
 
+type Named = { readonly name: string; readonly version: string; readonly commands: string };
+
 /** State of the upload that runs. It ends with the page. */
 function useUpload(packages: readonly PublishedPackage[]) {
   const [progress, setProgress] = useState<UploadProgress | null>(null);
   const [error, setError] = useState<RequestError | null>(null);
   const running = useRef<AbortController | null>(null);
   useEffect(() => () => running.current?.abort(), []);
-  const start = async (picked: Picked, name: string, version: string): Promise<void> => {
+  const start = async (picked: Picked, given: Named): Promise<void> => {
     const abort = new AbortController();
     running.current = abort;
     setError(null);
     try {
       const { signal } = abort;
-      const given = { picked, name, version, packages, signal, onProgress: setProgress };
-      goTo("packages", await publishPicked(given));
+      const upload = { ...given, picked, packages, signal, onProgress: setProgress };
+      goTo("packages", await publishPicked(upload));
     } catch (problem) {
       if (!abort.signal.aborted) setError(problemFor(problem));
     } finally {
@@ -96,6 +123,7 @@ function PublishForm({ packages }: { packages: readonly PublishedPackage[] }) {
   const [picked, setPicked] = useState<Picked | null>(null);
   const [name, setName] = useState("");
   const [version, setVersion] = useState("");
+  const [commands, setCommands] = useState("");
   const [problems, setProblems] = useState<Problems>({});
   const { progress, error, start, cancel } = useUpload(packages);
   const pick = (found: Picked | null): void => {
@@ -104,12 +132,16 @@ function PublishForm({ packages }: { packages: readonly PublishedPackage[] }) {
     setProblems({});
     if (name === "") setName(found.label.replace(/\.[a-z0-9]{1,5}$/i, ""));
   };
+  const rename = (part: { name?: string; version?: string }): void => {
+    if (part.name !== undefined) setName(part.name);
+    if (part.version !== undefined) setVersion(part.version);
+  };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const found = problemsOf(picked, name.trim(), version.trim());
     setProblems(found);
     if (Object.keys(found).length > 0) focusFirstProblem(form.current);
-    else if (picked !== null) void start(picked, name.trim(), version.trim());
+    else if (picked !== null) void start(picked, { name: name.trim(), version: version.trim(), commands });
   };
   if (progress !== null) return <Progress progress={progress} cancel={cancel} />;
   return (
@@ -118,27 +150,8 @@ function PublishForm({ packages }: { packages: readonly PublishedPackage[] }) {
       <Unfinished packages={packages} />
       <form ref={form} class="wizard" noValidate onSubmit={submit}>
         <Picking picked={picked} pick={pick} problem={problems.picked} />
-        <div class="field-row">
-          <Field name="package-name" label={messages.value.packages.name} problem={problems.name}>
-            {(attributes) => (
-              <input {...attributes} value={name} onInput={(event) => setName(event.currentTarget.value)} />
-            )}
-          </Field>
-          <Field
-            name="package-version"
-            label={messages.value.packages.version}
-            hint={words.versionHint}
-            problem={problems.version}
-          >
-            {(attributes) => (
-              <input
-                {...attributes}
-                value={version}
-                onInput={(event) => setVersion(event.currentTarget.value)}
-              />
-            )}
-          </Field>
-        </div>
+        <NameFields name={name} version={version} problems={problems} change={rename} />
+        <CommandsField value={commands} change={setCommands} />
         <div class="buttons">
           <button type="submit">{words.submit}</button>
         </div>

@@ -1,6 +1,6 @@
 /** Preview of a task while its form is filled in: the devices of the target, and the WAN bytes. */
 import { useEffect, useState } from "preact/hooks";
-import type { TaskCreate } from "../../../api/schema/admin.ts";
+import type { TaskCreate, TaskEdit } from "../../../api/schema/admin.ts";
 import type { TaskPreview } from "../../../api/schema/labels.ts";
 import { Facts, Table } from "./elements.tsx";
 import { messages } from "./language.ts";
@@ -18,7 +18,7 @@ export type Preview = {
 };
 
 /** Asks for the preview of a request that changes while a person types. */
-export function usePreview(request: TaskCreate | null): Preview {
+export function usePreview(request: TaskCreate | TaskEdit | null, path = "/v1/tasks/dry-run"): Preview {
   const key = request === null ? null : JSON.stringify(request);
   const [answer, setAnswer] = useState<Preview & { key: string | null }>({
     key: null,
@@ -29,7 +29,7 @@ export function usePreview(request: TaskCreate | null): Preview {
     if (key === null) return undefined;
     let isOver = false;
     const load = async (): Promise<void> => {
-      const loaded = await previewed(JSON.parse(key) as TaskCreate);
+      const loaded = await previewed(path, JSON.parse(key));
       if (!isOver) setAnswer({ key, ...loaded });
     };
     const timer = setTimeout(() => void load(), quietMs);
@@ -37,13 +37,13 @@ export function usePreview(request: TaskCreate | null): Preview {
       isOver = true;
       clearTimeout(timer);
     };
-  }, [key]);
+  }, [key, path]);
   return answer.key === key && key !== null ? answer : { data: null, error: null };
 }
 
-async function previewed(request: TaskCreate): Promise<Preview> {
+async function previewed(path: string, request: unknown): Promise<Preview> {
   try {
-    return { data: await ask<TaskPreview>("POST", "/v1/tasks/dry-run", request), error: null };
+    return { data: await ask<TaskPreview>("POST", path, request), error: null };
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     return { data: null, error };
@@ -120,6 +120,12 @@ export function PreviewCost({ preview }: { preview: TaskPreview }) {
       <Facts
         facts={[
           [words.task.devices, count(preview.devices)],
+          ...(preview.taskId === null
+            ? []
+            : ([
+                [words.wizard.added, count(preview.added)],
+                [words.wizard.dropped, count(preview.dropped)],
+              ] as const)),
           [words.task.lanes, count(preview.subnets.length)],
           [words.task.wan, size(wanBytes)],
         ]}

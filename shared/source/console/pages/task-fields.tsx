@@ -5,7 +5,7 @@ import { compareVersions } from "../../../model/version-order.ts";
 import { Field, type FieldAttributes } from "./form-field.tsx";
 import { messages } from "./language.ts";
 import { refusalText, TargetDevices, type Preview } from "./target-preview.tsx";
-import { textLengthMax, type DraftProblems, type TaskDraft } from "./task-draft.ts";
+import { runsCommand, textLengthMax, type DraftProblems, type TaskDraft } from "./task-draft.ts";
 
 export type FieldsState = {
   readonly draft: TaskDraft;
@@ -30,7 +30,7 @@ const TextInput = ({
   state: { draft, change },
   field,
   ...attributes
-}: FieldAttributes & { state: FieldsState; field: "command" | "target" | "notWhile" }) => (
+}: FieldAttributes & { state: FieldsState; field: "command" | "target" | "notWhile" | "after" }) => (
   <input
     {...attributes}
     value={draft[field]}
@@ -151,6 +151,7 @@ export function ActionFields({
               {words.actions.named}
             </option>
             <option value="line">{words.actions.line}</option>
+            <option value="upgrade">{words.actions.upgrade}</option>
           </select>
         )}
       </Field>
@@ -164,6 +165,21 @@ export function ActionFields({
         >
           {(attributes) => <TextInput {...attributes} state={state} field="command" />}
         </Field>
+      )}
+      {runsCommand(draft) && (
+        <Field name="after" label={words.after} hint={words.afterHint} problem={problemOf(state, "after")}>
+          {(attributes) => <TextInput {...attributes} state={state} field="after" />}
+        </Field>
+      )}
+      {draft.action !== "pre-cache" && (
+        <label class="inline">
+          <input
+            type="checkbox"
+            checked={draft.allowDowngrade}
+            onChange={(event) => change({ allowDowngrade: event.currentTarget.checked })}
+          />
+          {words.allowDowngrade}
+        </label>
       )}
     </fieldset>
   );
@@ -265,11 +281,11 @@ export function ScheduleFields({ state }: { state: FieldsState }) {
           label={messages.value.task.expires}
           hint={words.expiresHint}
         />
-        {draft.action !== "pre-cache" && (
+        {runsCommand(draft) && (
           <TimeField state={state} field="deadline" label={words.deadline} hint={words.deadlineHint} />
         )}
       </div>
-      {draft.action !== "pre-cache" && (
+      {runsCommand(draft) && (
         <Field
           name="not-while"
           label={words.notWhile}
@@ -300,11 +316,13 @@ export const SettingField = ({
           onChange={(event) => change({ setting: event.currentTarget.value })}
         >
           <option value="">{messages.value.task.ownSetting}</option>
-          {settings.map(({ name }) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
+          {[...new Set([...settings.map(({ name }) => name), draft.setting])]
+            .filter((name) => name !== "")
+            .map((name) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
         </select>
       )}
     </Field>

@@ -7,7 +7,6 @@ import { DeviceState } from "./device-state.tsx";
 import {
   Badge,
   Bar,
-  ConfirmedButton,
   Empty,
   Facts,
   Heading,
@@ -21,9 +20,9 @@ import {
 import { messages } from "./language.ts";
 import { nameOf } from "./overview.tsx";
 import { sentenceOf } from "./reasons.ts";
-import { ask, useLoaded, type Loaded } from "./request.ts";
+import { useLoaded, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
-import { may } from "./session.ts";
+import { TaskActions } from "./task-actions.tsx";
 import { TaskCourse } from "./task-course.tsx";
 import { isOpen, TaskState } from "./task-table.tsx";
 import { count, size, rate, percent } from "./texts.ts";
@@ -55,7 +54,7 @@ export function TaskPage({ id }: { id: string }) {
       <Shown loaded={loaded}>
         {(shown) => (
           <>
-            <Actions task={shown} loaded={loaded} />
+            <TaskActions task={shown} reload={loaded.reload} />
             <TaskFacts task={shown} />
             <h2>{words.task.lanes}</h2>
             {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
@@ -77,41 +76,6 @@ function useTask(id: string): Loaded<TaskDetail> {
   const list = total !== null && total > wholeListMax ? "unfinished" : "all";
   const detail = useLoaded<TaskDetail>(total === null ? null : `${path}?devices=${list}`, everyMs);
   return total === null ? first : { ...detail, data: detail.data ?? first.data };
-}
-
-function Actions({ task, loaded: { reload } }: { task: TaskDetail; loaded: Loaded<TaskDetail> }) {
-  const words = messages.value.task;
-  const change = (verb: string) => async (): Promise<void> => {
-    await ask("POST", `/v1/tasks/${task.id}/${verb}`);
-    await reload();
-  };
-  const mayDo = (verb: string): boolean => isOpen(task) && may(`POST /v1/tasks/:id/${verb}`);
-  const failed = count(task.devices.failed);
-  return (
-    <div class="buttons">
-      {task.state === "scheduled" && mayDo("start-now") && (
-        <ConfirmedButton name={words.startNow} question={words.askStartNow} send={change("start-now")} />
-      )}
-      {task.devices.failed > 0 && mayDo("retry") && (
-        <ConfirmedButton name={words.retryFailed} question={words.askRetry(failed)} send={change("retry")} />
-      )}
-      {task.state === "paused"
-        ? mayDo("resume") && (
-            <ConfirmedButton name={words.resume} question={words.askResume} send={change("resume")} />
-          )
-        : mayDo("pause") && (
-            <ConfirmedButton name={words.pause} question={words.askPause} send={change("pause")} />
-          )}
-      {mayDo("cancel") && (
-        <ConfirmedButton
-          name={words.cancelTask}
-          question={words.askCancel}
-          send={change("cancel")}
-          isDangerous
-        />
-      )}
-    </div>
-  );
 }
 
 function TaskFacts({ task }: { task: TaskDetail }) {

@@ -1,0 +1,199 @@
+/**
+ * Form that changes a task: target, times, conditions and setting, then a summary of what changes
+ * with the devices that get and drop the task.
+ */
+import { useRef, useState } from "preact/hooks";
+import type { TaskChanged, TaskDetail, TaskEdit } from "../../../api/schema/admin.ts";
+import type { SettingList } from "./answers.ts";
+import { Facts, Heading, Problem, Shown, useSending, type Fact } from "./elements.tsx";
+import { focusFirstProblem } from "./form-field.tsx";
+import { messages } from "./language.ts";
+import { Unsigned } from "./new-task.tsx";
+import { ask, useLoaded } from "./request.ts";
+import { addressOf, goTo } from "./router.ts";
+import { may } from "./session.ts";
+import { draftOf, editOf, editProblems, type DraftProblems, type TaskDraft } from "./task-draft.ts";
+import { ScheduleFields, SettingField, TargetFields, type FieldsState } from "./task-fields.tsx";
+import { PreviewCost, usePreview, Warnings, type Preview } from "./target-preview.tsx";
+import { time } from "./texts.ts";
+
+export function EditTaskPage({ id }: { id: string }) {
+  const task = useLoaded<TaskDetail>(`/v1/tasks/${encodeURIComponent(id)}?devices=failed`);
+  return <Shown loaded={task}>{(found) => <Editor task={found} />}</Shown>;
+}
+
+function Editor({ task }: { task: TaskDetail }) {
+  const before = draftOf(task);
+  const [draft, setDraft] = useState(before);
+  const [stage, setStage] = useState<"form" | TaskEdit | TaskChanged>("form");
+  const settings = useLoaded<SettingList>(may("GET /v1/settings") ? "/v1/settings" : null);
+  if (stage === "form")
+    return (
+      <EditForm
+        task={task}
+        settings={settings.data?.settings ?? []}
+        draft={draft}
+        setDraft={setDraft}
+        next={setStage}
+      />
+    );
+  if ("taskId" in stage) return <Unsigned key="unsigned" task={stage} />;
+  const back = (): void => setStage("form");
+  return <Review key="review" task={task} edit={stage} back={back} changed={setStage} />;
+}
+
+type EditFormOptions = SettingList & {
+  task: TaskDetail;
+  draft: TaskDraft;
+  setDraft: (draft: TaskDraft) => void;
+  next: (edit: TaskEdit) => void;
+};
+
+function EditForm({ task, settings, draft, setDraft, next }: EditFormOptions) {
+  const words = messages.value;
+  const form = useRef<HTMLFormElement>(null);
+  const [problems, setProblems] = useState<DraftProblems>({});
+  const [isSame, setSame] = useState(false);
+  const preview = useTargetPreview(task, draft);
+  const state: FieldsState = {
+    draft,
+    problems,
+    change: (part) => {
+      const changed = { ...draft, ...part };
+      setDraft(changed);
+      setSame(false);
+      const left = editProblems(changed, Date.now());
+      setProblems(Object.fromEntries(Object.entries(left).filter(([field]) => field in problems)));
+    },
+  };
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const nowMs = Date.now();
+    const found = editProblems(draft, nowMs);
+    setProblems(found);
+    const edit = editOf(draftOf(task), draft, nowMs);
+    const isWrong = Object.keys(found).length > 0 || preview.error !== null;
+    setSame(!isWrong && Object.keys(edit).length === 0);
+    if (isWrong) focusFirstProblem(form.current);
+    else if (Object.keys(edit).length > 0) next(edit);
+  };
+  return (
+    <>
+      <Heading text={words.taskForms.title(String(task.id))} />
+      <Facts facts={[[words.tasks.package, `${task.packageName} ${task.packageVersion}`]]} />
+      <form ref={form} class="wizard" noValidate onSubmit={submit}>
+        <TargetFields state={state} preview={preview} />
+        <ScheduleFields state={state} />
+        {(settings.length > 0 || draft.setting !== "") && <SettingField state={state} settings={settings} />}
+        {isSame && (
+          <p class="notice" role="alert">
+            {words.taskForms.same}
+          </p>
+        )}
+        <div class="buttons">
+          <button type="submit">{words.wizard.toSummary}</button>
+          <a role="button" class="secondary" href={addressOf("tasks", task.id)}>
+            {words.cancel}
+          </a>
+        </div>
+      </form>
+    </>
+  );
+}
+
+/** Counts the devices of the target alone: the other fields may not fit together yet. */
+function useTargetPreview(task: TaskDetail, { target }: TaskDraft): Preview {
+  const [laterMs] = useState(() => Date.now() + 86_400_000);
+  // The source would refuse an expired task before it counts.
+  const expiry = task.expiresAtMs < laterMs ? { expiresAtMs: laterMs } : {};
+  const request = target.trim() === "" ? null : { target: target.trim(), ...expiry };
+  return usePreview(request, previewPath(task));
+}
+
+const previewPath = ({ id }: Pick<TaskDetail, "id">): string => `/v1/tasks/${id}/dry-run`;
+
+type ReviewOptions = {
+  task: TaskDetail;
+  edit: TaskEdit;
+  back: () => void;
+  changed: (task: TaskChanged) => void;
+};
+
+function Review({ task, edit, back, changed }: ReviewOptions) {
+  const words = messages.value;
+  const preview = usePreview(edit, previewPath(task));
+  const { error, isSending, run } = useSending(async () => {
+    const after = await ask<TaskChanged>("PATCH", `/v1/tasks/${task.id}`, edit);
+    if (after.isSigned) goTo("tasks", task.id);
+    else changed(after);
+  });
+  return (
+    <>
+      <Heading text={words.taskForms.summary(String(task.id))} />
+      <Facts facts={changesOf(task, edit)} />
+      {preview.error && <Problem error={preview.error} />}
+      {preview.data === null && preview.error === null && <p aria-busy="true">{words.loading}</p>}
+      {preview.data !== null && (
+        <>
+          <Warnings warnings={preview.data.warnings} />
+          {preview.data.devices === 0 && <p class="notice">{words.task.noDevices}</p>}
+          <PreviewCost preview={preview.data} />
+        </>
+      )}
+      {error && <Problem error={error} />}
+      <div class="buttons">
+        <button
+          type="button"
+          aria-busy={isSending}
+          disabled={isSending || preview.data === null}
+          onClick={() => void run()}
+        >
+          {words.taskForms.save}
+        </button>
+        <button type="button" class="secondary" onClick={back}>
+          {words.wizard.back}
+        </button>
+      </div>
+    </>
+  );
+}
+
+type Start = { readonly startAtMs: number; readonly startIsLocal: boolean };
+const startText = ({ startAtMs, startIsLocal }: Start): string =>
+  startIsLocal
+    ? messages.value.wizard.localStart(new Date(startAtMs).toISOString().slice(0, 16).replace("T", " "))
+    : time(startAtMs);
+
+/** Returns the changed fields, each with the value before and after. */
+function changesOf(task: TaskDetail, edit: TaskEdit): Fact[] {
+  const words = messages.value;
+  const moment = (atMs: number | null): string => (atMs === null ? words.none : time(atMs));
+  const { target, startAtMs, startIsLocal = false, deadlineAtMs, expiresAtMs, notWhile, setting } = edit;
+  const rows: (readonly [name: string, before: string, after: string | undefined])[] = [
+    [words.tasks.target, task.target, target],
+    [
+      words.tasks.start,
+      startText(task),
+      startAtMs === undefined ? undefined : startText({ startAtMs, startIsLocal }),
+    ],
+    [
+      words.wizard.deadline,
+      moment(task.deadlineAtMs),
+      deadlineAtMs === undefined ? undefined : moment(deadlineAtMs),
+    ],
+    [
+      words.wizard.notWhile,
+      task.notWhile.join(", ") || words.none,
+      notWhile && (notWhile.join(", ") || words.none),
+    ],
+    [words.task.expires, time(task.expiresAtMs), expiresAtMs === undefined ? undefined : time(expiresAtMs)],
+    [
+      words.task.setting,
+      task.setting ?? words.task.ownSetting,
+      setting === undefined ? undefined : (setting ?? words.task.ownSetting),
+    ],
+  ] as const;
+  return rows.flatMap(([name, before, after]) =>
+    after === undefined ? [] : [[name, `${before} → ${after}`] as const],
+  );
+}
