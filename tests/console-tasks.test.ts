@@ -202,7 +202,7 @@ test(
       found.push(...(await violations()));
       await tabUntil(async () => (await text()) === "Save the changes");
       await page.keyboard.press("Enter");
-      await page.getByRole("heading", { level: 1, name: `Task ${id}`, exact: true }).waitFor();
+      await page.getByRole("heading", { level: 1, name: new RegExp(`^Task ${id}\\b`) }).waitFor();
       return { same, summary, found, problems };
     }, taskId);
     expect(edited.same).toBe("Nothing is changed yet.");
