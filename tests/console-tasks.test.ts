@@ -94,6 +94,14 @@ test(
     const commands = await readCommandFile(join(folder, "flockcast.toml"));
     expect(commands.map(({ name }) => name)).toEqual(["check"]);
     expect(suite!.id).toBe(await idOf(folder, { name: "suite", version: "3", commands }));
+    // The next step after publishing: a task with this package and its only command.
+    const filled = await browser.run(async ({ page, show }, id) => {
+      await show(`packages/${id}`);
+      await page.getByRole("button", { name: "New task with this package" }).click();
+      await page.locator("#run").waitFor();
+      return Promise.all(["package", "action", "run"].map((field) => page.locator(`#${field}`).inputValue()));
+    }, suite!.id);
+    expect(filled).toEqual(["suite", "named", "check"]);
   },
   limitMs,
 );

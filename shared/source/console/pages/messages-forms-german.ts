@@ -14,7 +14,9 @@ export const germanForms: FormMessages = {
       line: "eine Befehlszeile ausführen",
       upgrade: "den Agenten damit erneuern",
     },
-    lineHint: "Für die Shell des Systems, im Ordner des Pakets.",
+    lineHint:
+      "Für die Shell des Systems, im Ordner des Pakets. Mit einem Browser veröffentlichte Dateien sind nicht ausführbar: zum Beispiel sh ./install.sh schreiben",
+    ofPackage: "Neuer Auftrag mit diesem Paket",
     packageFirst: "Wählen Sie ein Paket, um die Geräte und die Kosten zu sehen.",
     matches: (text, count, subnets) =>
       count === 0

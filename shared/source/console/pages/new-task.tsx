@@ -14,6 +14,7 @@ import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
 import {
   copyOf,
+  draftWith,
   countRequestOf,
   draftProblems,
   emptyDraft,
@@ -43,6 +44,16 @@ export const NewTaskPage = () => <Wizard first={emptyDraft} />;
 export function CopyTaskPage({ id }: { id: string }) {
   const task = useLoaded<TaskDetail>(`/v1/tasks/${encodeURIComponent(id)}?devices=failed`);
   return <Shown loaded={task}>{(found) => <Wizard first={copyOf(found)} />}</Shown>;
+}
+
+/** New task with a package, and with its command if there is one only. */
+export function PackageTaskPage({ id }: { id: string }) {
+  const packages = useLoaded<PackageList>("/v1/packages?limit=1000");
+  return (
+    <Shown loaded={packages}>
+      {({ packages: all }) => <Wizard first={draftWith(all.find((one) => one.id === id))} />}
+    </Shown>
+  );
 }
 
 function Wizard({ first }: { first: TaskDraft }) {

@@ -76,6 +76,13 @@ export function PackagePage({ id }: { id: string }) {
             <Empty text={messages.value.unknownPage} />
           ) : (
             <>
+              {found.state === "ready" && may("POST /v1/tasks") && (
+                <div class="buttons">
+                  <a role="button" href={addressOf("packages", id, "task")}>
+                    {messages.value.wizard.ofPackage}
+                  </a>
+                </div>
+              )}
               <Facts
                 facts={[
                   [words.size, size(found.sizeBytes)],
@@ -85,9 +92,9 @@ export function PackagePage({ id }: { id: string }) {
                   [words.id, <code>{found.id}</code>],
                 ]}
               />
-              <Removal found={found} />
               <Commands commands={found.commands} />
               <WebSites found={found} reload={packages.reload} />
+              <Removal found={found} />
             </>
           )
         }

@@ -110,6 +110,9 @@ const pages = [
     needs: "GET /v1/packages",
     list: PackagesPage,
     one: PackagePage,
+    forms: {
+      task: { needs: "POST /v1/tasks", load: async () => (await import("./new-task.tsx")).PackageTaskPage },
+    },
     form: { needs: "POST /v1/packages/sign", load: async () => (await import("./publish.tsx")).PublishPage },
   },
   { name: "settings", needs: "GET /v1/settings", list: SettingsPage, one: SettingPage },

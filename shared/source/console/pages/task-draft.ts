@@ -2,7 +2,7 @@
  * Draft of a task, as the form holds it: texts of its fields, what is wrong with them, and the
  * request that they make. The source checks the request again.
  */
-import type { TaskCreate, TaskDetail, TaskEdit } from "../../../api/schema/admin.ts";
+import type { PublishedPackage, TaskCreate, TaskDetail, TaskEdit } from "../../../api/schema/admin.ts";
 
 export type DraftAction = "pre-cache" | "named" | "line" | "upgrade";
 export type DraftStart = "now" | "at" | "local";
@@ -27,6 +27,10 @@ export type TaskDraft = {
   readonly allowDowngrade: boolean;
 };
 
+type DraftPackage = Pick<PublishedPackage, "name" | "version"> & {
+  readonly commands: readonly Pick<PublishedPackage["commands"][number], "name">[];
+};
+
 export const emptyDraft: TaskDraft = {
   name: "",
   version: "",
@@ -43,6 +47,15 @@ export const emptyDraft: TaskDraft = {
   after: "",
   allowDowngrade: false,
 };
+
+/** Returns a draft with a package, and with its command if there is one only. */
+export function draftWith(chosen: DraftPackage | undefined): TaskDraft {
+  if (chosen === undefined) return emptyDraft;
+  const { name, version, commands } = chosen;
+  const [only] = commands.length === 1 ? commands : [];
+  const action = only === undefined ? {} : ({ action: "named", run: only.name } as const);
+  return { ...emptyDraft, name, version, ...action };
+}
 
 /** Whether the task runs a command of its own: only then its conditions count. */
 export const runsCommand = ({ action }: Pick<TaskDraft, "action">): boolean =>
