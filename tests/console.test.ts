@@ -259,6 +259,49 @@ test(
   limitMs,
 );
 
+for (const look of [{}, { colorScheme: "dark", width: 375, language: "de-DE" }] satisfies Look[])
+  test(
+    `shows what a device did and holds, and its log once it is asked: ${Object.values(look).join(" ")}`,
+    async () => {
+      const [peer] = peers;
+      await signIn("anna", look);
+      const isGerman = "language" in look;
+      const seen = await browser.run(
+        async ({ page, problems, show, violations }, given) => {
+          await show(`devices/${given.id}`);
+          const cache = page.getByRole("region", { name: given.cache });
+          await cache.getByText("notes 3").waitFor();
+          const history = page.getByRole("region", { name: given.history, exact: true });
+          await history.waitFor();
+          const events = await history.innerText();
+          await page.getByRole("button", { name: given.button }).click();
+          await page.locator(".device-log pre").waitFor({ timeout: 40_000 });
+          const log = await page.locator(".device-log").innerText();
+          const overflow = await page.evaluate<number>(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+          );
+          const found = [...problems.splice(0), ...(await violations())];
+          return { cache: await cache.innerText(), events, log, overflow, found };
+        },
+        isGerman
+          ? { id: peer!.id, cache: "Pakete im Cache", history: "Verlauf", button: "Log anzeigen" }
+          : { id: peer!.id, cache: "Packages in the cache", history: "History", button: "Show log" },
+      );
+      expect([seen.found, seen.overflow]).toEqual([[], 0]);
+      expect(seen.cache).toMatch(/50\s?kB/);
+      const ended = `${endedTaskId} (notes 3)`;
+      expect(seen.events).toContain(isGerman ? `Auftrag ${ended}: vollständig` : `task ${ended}: complete`);
+      expect(seen.events).toContain(isGerman ? "angemeldet" : "enrolled");
+      expect(seen.log).toContain("agent runs");
+      expect(seen.log).toContain(isGerman ? "Gesendet" : "Taken");
+      const rows = await harness.client.audit({ limit: 50 });
+      expect(rows.map(({ actor, object }) => `${actor} ${object}`)).toContain(
+        `anna log of device ${peer!.id}`,
+      );
+    },
+    limitMs,
+  );
+
 test(
   "speaks the language of the browser, and the one that the viewer chooses",
   async () => {
@@ -277,7 +320,7 @@ test(
       const lang = await page.evaluate("document.documentElement.lang");
       return { reasons, german, english, kept, lang };
     }, endedTaskId);
-    expect(seen.reasons).toMatch(/fertig: \d+\s% (über|von)/);
+    expect(seen.reasons).toMatch(/vollständig: \d+\s% (über|von)/);
     expect(seen.german).toContain("Geräte");
     expect(seen.english).toContain("Devices");
     expect(seen).toMatchObject({ kept: seen.english, lang: "en" });

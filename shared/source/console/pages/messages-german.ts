@@ -1,7 +1,7 @@
 /** Texts of the console in German. */
 import { germanAdministration } from "./messages-administration-german.ts";
 import { germanForms } from "./messages-forms-german.ts";
-import { germanLive } from "./messages-live-german.ts";
+import { germanLive, germanStates } from "./messages-live-german.ts";
 import type { Messages } from "./messages.ts";
 
 export const german: Messages = {
@@ -25,23 +25,7 @@ export const german: Messages = {
     ended: "beendet",
     cancelled: "abgebrochen",
   },
-  deviceStates: {
-    pending: "nicht gemeldet",
-    waiting: "wartet",
-    seeking: "sucht eine Sitzung",
-    downloading: "lädt herunter",
-    receiving: "empfängt",
-    repairing: "holt Fehlendes nach",
-    verifying: "prüft",
-    ready: "bereit",
-    running: "führt den Befehl aus",
-    "reboot-pending": "Neustart nötig",
-    complete: "vollständig",
-    failed: "fehlgeschlagen",
-    cancelled: "abgebrochen",
-    superseded: "ersetzt",
-    expired: "abgelaufen",
-  },
+  deviceStates: germanStates,
   roles: {
     viewer: "Betrachter",
     operator: "Bediener",
@@ -258,9 +242,9 @@ export const german: Messages = {
     address: "Adresse",
     medium: "Medium",
     used: "Benutzt",
-    history: "Aufträge dieses Geräts",
+    tasks: "Aufträge dieses Geräts",
     reported: "Letzte Meldung",
-    noHistory: "Das Gerät hat noch keinen Auftrag gemeldet.",
+    noTasks: "Das Gerät hat noch keinen Auftrag gemeldet.",
     remove: "Gerät entfernen",
     askRemove: (name) =>
       `${name} entfernen? Der Zugang wird sofort gesperrt. Um zurückzukehren, muss das Gerät sich neu anmelden.`,

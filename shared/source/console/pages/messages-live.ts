@@ -1,4 +1,5 @@
 /** Texts of the console in English about the course of a task, and about what a device did. */
+import { englishEvents } from "../../../model/device-event.ts";
 
 type RateTexts = {
   readonly wan: string;
@@ -23,6 +24,32 @@ export const englishLive = {
       `${wan} crossed the WAN, at ${wanMost} at most; ${lan} were sent in the LAN, at ${lanMost} at most.`,
     completeText: (text: string, count: number) =>
       count === 1 ? "1 device is complete." : `${text} devices are complete.`,
+  },
+  deviceDetails: {
+    cache: "Packages in the cache",
+    stated: "As of the check-in of",
+    noCache: "The device has stated no package in its cache.",
+    complete: "complete",
+    partial: "partial",
+    stored: "Stored",
+    lastUsed: "Last used",
+    cacheTotal: (text: string, count: number, size: string) =>
+      count === 1 ? `1 package with ${size}.` : `${text} packages with ${size}.`,
+    history: "History",
+    noHistory: "Nothing is known of the device yet.",
+    at: "Time",
+    event: "Event",
+    log: "Log",
+    logHint:
+      "The last lines of the agent's log. The audit records who asks for it, and the source removes it after an hour.",
+    showLog: "Show log",
+    logWaits: "The device is asked, and sends its log within seconds.",
+    logWaitsOffline: "The device is not connected. It sends its log at its next contact within two days.",
+    logRefused: "The setting of the device does not allow its log to be read (shareLog=false).",
+    logTaken: "Taken",
+    logRemoved: "The source removes it",
+    logEmpty: "The log has no lines.",
+    events: englishEvents,
   },
 };
 

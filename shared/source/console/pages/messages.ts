@@ -271,9 +271,9 @@ export const english = {
     address: "Address",
     medium: "Medium",
     used: "Used",
-    history: "Tasks of this device",
+    tasks: "Tasks of this device",
     reported: "Last report",
-    noHistory: "The device has not reported a task yet.",
+    noTasks: "The device has not reported a task yet.",
     remove: "Remove the device",
     askRemove: (name: string) =>
       `Remove ${name}? Its credential is barred at once. To return, the device has to enrol again.`,

@@ -42,7 +42,7 @@ describe("the German words of reasons", () => {
     expect(starts).not.toContain("T12:00");
     const parts = { multicast: 995, peers: 5, wan: 0, cache: 0, totalBytes: 1_000 };
     expect(reasonText(reason("complete", parts), german)).toBe(
-      "fertig: 99\u00a0% über Multicast, <1\u00a0% von Nachbarn",
+      "vollständig: 99\u00a0% über Multicast, <1\u00a0% von Nachbarn",
     );
   });
 

@@ -141,7 +141,7 @@ const command = {
   "predecessor-failed": ({ taskId }) =>
     `wartet auf Auftrag ${taskId}, der zuerst gelingen muss und auf diesem Gerät fehlgeschlagen ist: ihn wiederholen, oder beide abbrechen`,
   "awaits-reboot-of": ({ taskId }) =>
-    `wartet auf Auftrag ${taskId}, der nach einem Neustart der Maschine fertig ist`,
+    `wartet auf Auftrag ${taskId}, der nach einem Neustart der Maschine vollständig ist`,
   detects: () => "prüft, ob das Paket schon da ist",
   "awaits-installer": ({ exitCode, run, runsMax, inMs }, { duration }) =>
     `eine andere Installation läuft (Exit-Code ${exitCode ?? "–"}): Lauf ${run} von ${runsMax} in ${duration(wholeSecondsMs(inMs))}`,
@@ -157,7 +157,7 @@ const ends = {
     const parts = origins
       .filter(([origin]) => from[origin] > 0)
       .map(([origin, name]) => `${share(from[origin] / Math.max(1, totalBytes))} ${name}`);
-    return parts.length === 0 ? "fertig" : `fertig: ${parts.join(", ")}`;
+    return parts.length === 0 ? "vollständig" : `vollständig: ${parts.join(", ")}`;
   },
   "reboot-needed": ({ exitCode }) => `Neustart nötig: ${codeText(exitCode)}`,
   rebooted: () => "die Maschine wurde nach dem Befehl neu gestartet",
