@@ -140,6 +140,9 @@ describe("every route that changes something", () => {
     // Need digests of files: browser-publishing.test.ts has them.
     "POST /v1/packages/sign",
     "PATCH /v1/packages/:id/content",
+    // Need a web site: publications.test.ts has one.
+    "POST /v1/publications",
+    "DELETE /v1/publications/:id",
     // Needs subnets that two devices have merged: subnet-merging.test.ts has them.
     "POST /v1/subnets/:id/split",
     // Needs a receiver: webhooks/webhooks.test.ts has one.

@@ -69,7 +69,7 @@ function check({ name, version, url }: { name: string; version: string; url: str
 }
 
 function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
-  const { publications, log } = context;
+  const { catalog, publications, log } = context;
   routes.get(
     "/",
     documented({
@@ -102,6 +102,7 @@ function addViews(routes: Hono<SourceEnv>, context: SourceContext): void {
     pathParameters(publicationPathSchema),
     async (c) => {
       const ended = known(await publications.cancel(c.req.valid("param").id));
+      await catalog.audit.note({ object: `publication ${ended.id}`, after: { state: ended.state } });
       log.info({ publication: ended.id, state: ended.state }, "publication by URL cancelled");
       return c.json(ended);
     },

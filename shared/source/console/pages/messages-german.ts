@@ -1,4 +1,5 @@
 /** Texts of the console in German. */
+import { germanSteps } from "./next-steps.ts";
 import { germanAdministration } from "./messages-administration-german.ts";
 import { germanForms } from "./messages-forms-german.ts";
 import type { Messages } from "./messages.ts";
@@ -68,6 +69,7 @@ export const german: Messages = {
   retry: "Erneut versuchen",
   unreachable: "Die Quelle antwortet nicht.",
   unreachableHint: "Prüfen Sie das Netz und ob die Quelle läuft. Diese Seite versucht es weiter.",
+  nextSteps: germanSteps,
   refusedHint: "Laden Sie die Seite neu. Wenn es wieder geschieht, hilft das Protokoll der Quelle.",
   done: (what) => `Erledigt: ${what}`,
   unknownPage: "Diese Seite gibt es nicht",
