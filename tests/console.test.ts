@@ -191,6 +191,39 @@ test(
   limitMs,
 );
 
+/** Pages of the navigation, in its order. */
+const listPages = "overview tasks devices subnets packages settings people trust audit about".split(" ");
+/** Every page, also the forms and one that is not there. */
+const everyPlace = (): string[] => [
+  ...listPages,
+  "nothing",
+  `tasks/${endedTaskId}`,
+  `tasks/${endedTaskId}/edit`,
+  `tasks/${endedTaskId}/copy`,
+  "tasks/new",
+  `devices/${peers[0]!.id}`,
+  "packages/new",
+  `packages/${packageId}`,
+  "settings/default",
+];
+
+/** Opens the page that asks to sign in. @returns what the browser and axe report */
+const signInProblems = (look: Look) =>
+  browser.run(
+    async ({ open, problems, violations }, given) => {
+      const { colorScheme = "light", width = 1280, language: locale = "en-GB", url } = given;
+      const page = await open({ colorScheme, locale, viewport: { width, height: 900 } });
+      await page.goto(url);
+      await page.locator("[name=user]").waitFor();
+      await page.waitForLoadState("networkidle");
+      const overflow = await page.evaluate<number>(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+      );
+      return [...problems, ...(await violations()), ...(overflow > 0 ? [`${overflow} pixels too wide`] : [])];
+    },
+    { ...look, url: harness.source.url },
+  );
+
 const looks: readonly Look[] = [
   { colorScheme: "light" },
   { colorScheme: "dark", language: "de-DE" },
@@ -202,18 +235,19 @@ for (const look of looks)
   test(
     `has no problem on any page, by axe and by the browser: ${Object.values(look).join(" ")}`,
     async () => {
+      const problems = await signInProblems(look);
       await signIn("anna", look);
-      const lists = ["overview", "tasks", "devices", "packages", "settings", "audit", "about", "nothing"];
-      const ones = [
-        `tasks/${endedTaskId}`,
-        `devices/${peers[0]!.id}`,
-        `packages/${packageId}`,
-        "settings/default",
-      ];
-      const problems: string[] = [];
+      const named = await browser.run(
+        ({ page }) =>
+          page
+            .locator("nav.pages a")
+            .evaluateAll((all) => all.map((one) => one.getAttribute("href")!.slice(2))),
+        null,
+      );
+      expect(named).toEqual(listPages);
       // Axe finds the same at every large width.
       const usesAxe = (look.width ?? 0) < 2_000;
-      for (const place of [...lists, ...ones]) problems.push(...(await problemsOf(place, usesAxe)));
+      for (const place of everyPlace()) problems.push(...(await problemsOf(place, usesAxe)));
       expect(problems).toEqual([]);
       // The browser reports the refusal too.
       const refused = await problemsOf("tasks/999");
@@ -504,6 +538,64 @@ test(
       return page.getByRole("status").innerText();
     }, null);
     expect(ended).toContain("Your session ended");
+  },
+  limitMs,
+);
+
+const endedAt = (place: string): string => `${place}: Your session ended. Sign in again to continue.`;
+
+test(
+  "asks to sign in again on every page once the session has ended elsewhere",
+  async () => {
+    await signIn("anna");
+    const shown = await browser.run(
+      async ({ page }, { places, password: right }) => {
+        const texts: string[] = [];
+        for (const place of places) {
+          await page.evaluate(async (hash) => {
+            await fetch("/v1/session", { method: "DELETE" });
+            Object.assign(Reflect.get(globalThis, "location") as object, { hash });
+          }, `#/${place}`);
+          texts.push(`${place}: ${await page.locator("main.sign-in").getByRole("status").innerText()}`);
+          await page.locator("[name=user]").fill("anna");
+          await page.locator("[name=password]").fill(right);
+          await page.locator("[type=submit]").click();
+          await page.locator("nav.pages").waitFor();
+          // The page that was asked for is shown after the sign-in.
+          if (!page.url().endsWith(`#/${place}`)) texts.push(`${place}: left for ${page.url()}`);
+          await page.evaluate("location.hash = '#/nothing'");
+          await page.getByText("There is no such page").waitFor();
+        }
+        return texts;
+      },
+      { places: everyPlace().filter((place) => place !== "nothing"), password },
+    );
+    expect(shown).toEqual(
+      everyPlace()
+        .filter((place) => place !== "nothing")
+        .map(endedAt),
+    );
+  },
+  limitMs,
+);
+
+test(
+  "names a next step in the language of the viewer for what the source refuses",
+  async () => {
+    await signIn("anna", { language: "de-DE" });
+    const german = await browser.run(async ({ page, show }) => {
+      await show("tasks/999");
+      return page.getByRole("alert").innerText();
+    }, null);
+    expect(german).toContain("No task 999");
+    expect(german).toContain("Gehen Sie zur Liste zurück");
+    await signIn("anna");
+    const english = await browser.run(async ({ page, show }) => {
+      await show("tasks/999");
+      return page.getByRole("alert").innerText();
+    }, null);
+    expect(english).toContain("No task 999");
+    expect(english.split("\n").filter(Boolean).length).toBeGreaterThan(1);
   },
   limitMs,
 );

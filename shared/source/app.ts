@@ -165,14 +165,21 @@ function answerTo(error: Error, { log }: SourceContext): Answer {
       },
       body: {
         error: message,
-        ...(hint === undefined ? {} : { hint }),
+        hint,
         ...(code === undefined ? {} : { code }),
       },
     };
   }
   if (error instanceof TrustError)
-    return { status: 422, body: { error: `It is not accepted: ${error.message}` } };
-  if (error instanceof HTTPException) return { status: 400, body: { error: error.message } };
+    return {
+      status: 422,
+      body: {
+        error: `It is not accepted: ${error.message}`,
+        hint: "trust show has what the source accepts: read it, and sign again",
+      },
+    };
+  if (error instanceof HTTPException)
+    return { status: 400, body: { error: error.message, hint: "the API is described at /openapi.json" } };
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {
     log.error({ err: error }, "the disk is full");

@@ -167,6 +167,9 @@ test("publishers start and cancel it, others may not even see it", async () => {
     credential,
   });
   expect(cancelled.body).toMatchObject({ state: "cancelled", problem: null, packageId: null });
+  const rows = (await fixture.catalog.audit.after(0, 1_000)).filter(({ actor }) => actor === name);
+  expect(rows.map(({ action }) => action)).toContain("POST /v1/publications");
+  expect(rows.at(-1)?.action).toBe("DELETE /v1/publications/:id");
   expect(await fixture.catalog.packages.list()).toEqual([]);
 });
 

@@ -63,7 +63,8 @@ export function withTargetInScope<T extends { readonly target?: string | undefin
   try {
     return { ...body, target: targetInScope(body.target, scopeOf(request)) };
   } catch (error) {
-    if (error instanceof TargetError) throw new ApiError(422, `The target is too long: ${error.message}`);
+    if (error instanceof TargetError)
+      throw new ApiError(422, `The target is too long: ${error.message}`, "write a shorter one");
     throw error;
   }
 }

@@ -24,7 +24,12 @@ export function eventRoutes(context: SourceContext): Hono<SourceEnv> {
     allow(context),
     (c) => {
       const { caller } = c.var;
-      if (caller.kind !== "person") throw new ApiError(403, "This request is not allowed for devices");
+      if (caller.kind !== "person")
+        throw new ApiError(
+          403,
+          "This request is not allowed for devices",
+          "send it with a token of a person",
+        );
       c.env.allowIdle(0);
       const subscriber = {
         person: `${caller.by} ${caller.name}`,

@@ -63,7 +63,8 @@ async function manifestBytes(request: v.InferOutput<typeof signRequestSchema>): 
       encodings: zeros.map(({ first, count }) => ({ encoding: "zeros", first, count })),
     });
   } catch (error) {
-    if (error instanceof ManifestError) throw new ApiError(400, error.message);
+    if (error instanceof ManifestError)
+      throw new ApiError(400, error.message, "correct the files or their names, and publish again");
     throw error;
   }
 }

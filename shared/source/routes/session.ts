@@ -146,7 +146,8 @@ async function changeOwnPassword(
   }
   signIn.attempts.succeeded(user.name, c.env.remoteAddress);
   const problem = passwordProblem(password, user.name);
-  if (problem !== null) throw new ApiError(422, `The new password cannot be used: ${problem}`);
+  if (problem !== null)
+    throw new ApiError(422, `The new password cannot be used: ${problem}`, "choose another password");
   const hash = await signIn.hashes.hash(password);
   // An administrator may have ended the session meanwhile, with another password.
   if ((await catalog.sessions.bySecret(session.secretSha256)) === null)

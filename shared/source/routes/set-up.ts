@@ -166,7 +166,8 @@ async function checkedHash(
   if (await catalog.users.hasAny()) throw isSetUp();
   valueOf(context, c, signIn.setUps, secret, "peek");
   const problem = passwordProblem(password, name);
-  if (problem !== null) throw new ApiError(422, `The password cannot be used: ${problem}`);
+  if (problem !== null)
+    throw new ApiError(422, `The password cannot be used: ${problem}`, "choose another password");
   return signIn.hashes.hash(password);
 }
 

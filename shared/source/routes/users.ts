@@ -151,13 +151,15 @@ async function viewOf(context: SourceContext, name: string): Promise<User> {
 
 function checkScope(role: Role, scope: Scope): void {
   const problem = scopeProblem(role, scope);
-  if (problem !== null) throw new ApiError(422, problem);
+  if (problem !== null)
+    throw new ApiError(422, problem, "a scope is a list of tags, for viewers and operators");
 }
 
 /** @throws ApiError 422 that names the broken rule */
 async function hashOf({ signIn }: SourceContext, password: string, name: string): Promise<string> {
   const problem = passwordProblem(password, name);
-  if (problem !== null) throw new ApiError(422, `The password cannot be used: ${problem}`);
+  if (problem !== null)
+    throw new ApiError(422, `The password cannot be used: ${problem}`, "choose another password");
   return signIn.hashes.hash(password);
 }
 

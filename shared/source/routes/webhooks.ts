@@ -116,7 +116,8 @@ async function add(
     target = parseTarget(url);
     await allowedAddress(target, webhookRule(webhookNetworks));
   } catch (error) {
-    if (error instanceof EgressError) throw new ApiError(422, error.message);
+    if (error instanceof EgressError)
+      throw new ApiError(422, error.message, "give an address that the source may reach");
     throw error;
   }
   const full = (await catalog.webhooks.list()).length >= webhooksMax;

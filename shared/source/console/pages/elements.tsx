@@ -1,7 +1,7 @@
 /** Parts that pages share: heading, problem, facts, table with paging, confirmation. */
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { messages } from "./language.ts";
+import { language, messages } from "./language.ts";
 import { RequestError, type Loaded } from "./request.ts";
 import { may } from "./session.ts";
 import { count, second, time } from "./texts.ts";
@@ -32,10 +32,20 @@ export function Heading({ text, children }: { text: string; children?: Component
 /** Texts of the source begin in lower case, as on a command line. */
 const asSentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
-/** A refused or unanswered request, with a next step. Texts of the source are English. */
+/** Returns the next step for a status, in the language of the viewer. */
+function nextStep(status: number): string {
+  const steps: Readonly<Record<string, string>> = messages.value.nextSteps;
+  return steps[status] ?? messages.value.refusedHint;
+}
+
+/**
+ * A refused or unanswered request, with a next step. Texts of the source are English; in another
+ * language the step for the status follows.
+ */
 export function Problem({ error, onRetry }: { error: RequestError; onRetry?: () => unknown }) {
   const words = messages.value;
   const isUnanswered = error.status === 0;
+  const isHintEnough = error.hint !== null && language.value === "en";
   return (
     <div class="notice problem" role="alert">
       <p>
@@ -45,11 +55,9 @@ export function Problem({ error, onRetry }: { error: RequestError; onRetry?: () 
           <strong lang="en">{asSentence(error.message)}</strong>
         )}
       </p>
-      {isUnanswered || error.hint === null ? (
-        <p>{isUnanswered ? words.unreachableHint : words.refusedHint}</p>
-      ) : (
-        <p lang="en">{asSentence(error.hint)}</p>
-      )}
+      {!isUnanswered && error.hint !== null && <p lang="en">{asSentence(error.hint)}</p>}
+      {isUnanswered && <p>{words.unreachableHint}</p>}
+      {!isUnanswered && !isHintEnough && <p>{nextStep(error.status)}</p>}
       {onRetry && (
         <button type="button" class="secondary" onClick={() => void onRetry()}>
           {words.retry}

@@ -1,4 +1,5 @@
 /** Texts of the console in German. */
+import { germanSteps } from "./next-steps.ts";
 import { germanAdministration } from "./messages-administration-german.ts";
 import { germanForms } from "./messages-forms-german.ts";
 import { germanLive, germanStates } from "./messages-live-german.ts";
@@ -57,6 +58,7 @@ export const german: Messages = {
   copied: "Kopiert",
   unreachable: "Die Quelle antwortet nicht.",
   unreachableHint: "Prüfen Sie das Netz und ob die Quelle läuft. Diese Seite versucht es weiter.",
+  nextSteps: germanSteps,
   refusedHint: "Laden Sie die Seite neu. Wenn es wieder geschieht, hilft das Protokoll der Quelle.",
   done: (what) => `Erledigt: ${what}`,
   unknownPage: "Diese Seite gibt es nicht",

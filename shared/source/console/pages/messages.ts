@@ -7,6 +7,7 @@ import type { ShownTaskState } from "../../../model/task-life.ts";
 import { englishForms } from "./messages-forms.ts";
 import { englishLive } from "./messages-live.ts";
 import type { Role } from "../../../model/role.ts";
+import { englishSteps } from "./next-steps.ts";
 import { administration } from "./messages-administration.ts";
 
 const taskStates: Record<ShownTaskState, string> = {
@@ -59,6 +60,7 @@ const actions: Record<"pre-cache" | "run" | "upgrade", string> = {
 };
 
 export const english = {
+  nextSteps: englishSteps,
   ...administration,
   ...englishForms,
   ...englishLive,
