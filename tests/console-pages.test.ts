@@ -108,9 +108,13 @@ test(
     const seen = await browser.run(async ({ page, show }) => {
       await show("settings/default");
       await page.getByRole("button", { name: "Change values" }).click();
-      await page.getByRole("switch", { name: "Inherited: wanRate" }).click();
+      await page.getByRole("searchbox", { name: "Search values" }).fill("wanrate");
+      const inherits = page.getByRole("switch", { name: "Inherited: wanRate" });
       const field = page.locator("[name=wanRate]");
+      const isInherited = await inherits.isChecked();
       await field.fill("fast");
+      const stays = await inherits.isChecked();
+      await page.getByRole("searchbox", { name: "Search values" }).fill("cache");
       await page.getByRole("button", { name: "Review the changes" }).click();
       const fault = await page.getByRole("alert").innerText();
       const isMarked = await field.getAttribute("aria-invalid");
@@ -122,10 +126,11 @@ test(
       await dialog.waitFor({ state: "hidden" });
       await page.getByText("is stored").waitFor();
       await page.locator("section table").filter({ hasText: "anna" }).waitFor();
-      return { fault, isMarked, review };
+      return { fault, isMarked, review, inherited: [isInherited, stays] };
     }, null);
     expect(seen.fault).toContain("wanRate=fast");
     expect(seen.isMarked).toBe("true");
+    expect(seen.inherited).toEqual([true, false]);
     expect(seen.review).toContain("wanRate: none → 50mbit");
     const { version, differences } = await harness.client.setting("default");
     expect(differences.wanRateBps).toBe(50_000_000);

@@ -13,6 +13,7 @@ export const germanAdministration: typeof administration = {
     stopEdit: "Änderungen verwerfen",
     review: "Änderungen ansehen",
     save: "Änderungen speichern",
+    search: "Werte suchen",
     nothing: "Nichts ist geändert.",
     inherit: "Geerbt",
     inherited: (value) => `geerbt: ${value}`,

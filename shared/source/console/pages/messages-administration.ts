@@ -11,6 +11,7 @@ export const administration = {
     stopEdit: "Discard changes",
     review: "Review the changes",
     save: "Save the changes",
+    search: "Search values",
     nothing: "Nothing is changed.",
     inherit: "Inherited",
     inherited: (value: string) => `inherited: ${value}`,

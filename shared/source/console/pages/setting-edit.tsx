@@ -2,7 +2,7 @@
  * Values of a setting in a form, as the command line writes them. Each value is checked by the
  * schema of the API, and the changes are shown before they are sent.
  */
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { SettingChanged, SettingView } from "../../../api/schema/settings.ts";
 import {
   defaultSettingValues,
@@ -64,11 +64,10 @@ function useDraft(setting: SettingView) {
   const [faults, setFaults] = useState<Faults>({});
   const [isEmpty, setEmpty] = useState(false);
   const [draft, setDraft] = useState<Draft | null>(null);
-  const review = (form: HTMLFormElement): void => {
+  const review = (): void => {
     const read = readTexts(setting, texts);
     setFaults(read.faults);
-    const wrong = rows.find(({ field }) => read.faults[field] !== undefined);
-    if (wrong !== undefined) return form.querySelector<HTMLElement>(`[name="${wrong.key}"]`)?.focus();
+    if (Object.keys(read.faults).length > 0) return;
     const isMoved = parent !== null && parent !== setting.parent;
     const isChanged = isMoved || Object.keys(read.words.set).length + read.words.inherit.length > 0;
     setEmpty(!isChanged);
@@ -81,6 +80,20 @@ function useDraft(setting: SettingView) {
   return { parent, setParent, faults, isEmpty, draft, drop: () => setDraft(null), review, textAt, change };
 }
 
+type SearchOptions = { readonly search: string; readonly setSearch: (text: string) => void };
+
+const ValueSearch = ({ search, setSearch }: SearchOptions) => (
+  <label class="value-search">
+    {messages.value.settingChanges.search}
+    <input
+      type="search"
+      value={search}
+      spellcheck={false}
+      onInput={(event) => setSearch(event.currentTarget.value)}
+    />
+  </label>
+);
+
 export function SettingEditor({ setting, onSaved }: EditorOptions) {
   const words = messages.value.settingChanges;
   const all = useLoaded<SettingList>("/v1/settings");
@@ -88,13 +101,20 @@ export function SettingEditor({ setting, onSaved }: EditorOptions) {
   const settings = all.data?.settings ?? [];
   const inherited = settings.find(({ name }) => name === parent)?.values ?? defaultSettingValues;
   const faultCount = Object.keys(faults).length;
+  const [search, setSearch] = useState("");
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus(), [faults]);
+  // A value with an error stays in view.
+  const fits = ({ key, field, about }: Row): boolean =>
+    faults[field] !== undefined || `${key} ${about}`.toLowerCase().includes(search.trim().toLowerCase());
   return (
     <>
       <form
+        ref={form}
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          review(event.currentTarget);
+          review();
         }}
       >
         {all.error && <Problem error={all.error} onRetry={all.reload} />}
@@ -107,8 +127,9 @@ export function SettingEditor({ setting, onSaved }: EditorOptions) {
             onChange={setParent}
           />
         )}
+        <ValueSearch search={search} setSearch={setSearch} />
         <div class="values">
-          {rows.map((row) => (
+          {rows.filter(fits).map((row) => (
             <Value
               key={row.key}
               row={row}
@@ -119,12 +140,12 @@ export function SettingEditor({ setting, onSaved }: EditorOptions) {
             />
           ))}
         </div>
-        <p role="status">
-          {isEmpty && words.nothing}
-          {faultCount > 0 && words.faults(count(faultCount))}
-        </p>
-        <div class="buttons">
+        <div class="buttons review">
           <button type="submit">{words.review}</button>
+          <span role="status">
+            {isEmpty && words.nothing}
+            {faultCount > 0 && words.faults(count(faultCount))}
+          </span>
         </div>
       </form>
       {draft !== null && <Review setting={setting} draft={draft} onSaved={onSaved} close={drop} />}
@@ -157,7 +178,8 @@ function Value({ row: { key, field, about }, text, inherited, fault, change }: V
     id,
     name: key,
     value: text ?? inheritedText,
-    disabled: text === null,
+    // Another value ends the inheritance.
+    class: text === null ? "inherited" : undefined,
     "aria-invalid": fault === undefined ? undefined : true,
     "aria-describedby": `${id}-about${fault === undefined ? "" : ` ${id}-fault`}`,
   } as const;

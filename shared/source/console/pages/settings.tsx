@@ -1,5 +1,5 @@
 /** Settings as a tree of inheritance, and one setting with its differences and origins. */
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { SettingChanged, SettingView } from "../../../api/schema/settings.ts";
 import type { TrustView } from "../../../api/schema/trust.ts";
 import { newSettingNameSchema } from "../../../model/setting-name.ts";
@@ -158,8 +158,11 @@ export function SettingPage({ id }: { id: string }) {
 
 function Saved({ changed }: { changed: SettingChanged }) {
   const words = messages.value;
+  const notice = useRef<HTMLDivElement>(null);
+  // The form that was left may have been longer than the window.
+  useEffect(() => notice.current?.scrollIntoView({ block: "center" }), [changed]);
   return (
-    <div class="notice" role="status">
+    <div ref={notice} class="notice" role="status">
       <p>
         {words.settingChanges.saved(count(changed.version), count(changed.devices), count(changed.openTasks))}
       </p>
