@@ -585,10 +585,17 @@ test(
     await signIn("anna", { language: "de-DE" });
     const german = await browser.run(async ({ page, show }) => {
       await show("tasks/999");
-      return page.getByRole("alert").innerText();
+      const refused = await page.getByRole("alert").innerText();
+      await show("settings");
+      await page.getByRole("button", { name: "Einstellung anlegen" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.locator("[name=name]").fill("not a name");
+      await dialog.getByRole("button", { name: "Einstellung anlegen" }).click();
+      return { refused, field: await dialog.getByRole("alert").innerText() };
     }, null);
-    expect(german).toContain("No task 999");
-    expect(german).toContain("Gehen Sie zur Liste zurück");
+    expect(german.refused).toContain("No task 999");
+    expect(german.refused).toContain("Gehen Sie zur Liste zurück");
+    expect(german.field).toContain("Berichtigen Sie, was die Meldung nennt");
     await signIn("anna");
     const english = await browser.run(async ({ page, show }) => {
       await show("tasks/999");

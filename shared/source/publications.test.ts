@@ -115,6 +115,30 @@ test("names what is wrong with a web site and the next step, and shows nothing o
   expect(await publish(at("/page"))).toMatchObject({ state: "done", file: { type: "text/html" } });
 });
 
+test.each([
+  ["a length", "Content-Length: 1000\r\n\r\nshort"],
+  ["chunks", "Transfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n"],
+])("publishes nothing of a connection that ends early, with %s", async (_what, answer) => {
+  const short = Bun.listen({
+    port: 0,
+    hostname: "127.0.0.1",
+    socket: {
+      data(socket) {
+        socket.write(`HTTP/1.1 200 OK\r\n${answer}`);
+        socket.end();
+      },
+    },
+  });
+  try {
+    const failed = await publish(`http://127.0.0.1:${short.port}/x`);
+    expect([failed.state, failed.packageId]).toEqual(["failed", null]);
+    expect(failed.problem?.error).toMatch(/closed early|announced 1000 bytes and sent 5/);
+    expect(await fixture.catalog.packages.list()).toEqual([]);
+  } finally {
+    short.stop(true);
+  }
+});
+
 test("reads no address that is not public, unless an option of the source names its network", async () => {
   await fixture.close();
   fixture = await openFixture();

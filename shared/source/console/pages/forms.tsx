@@ -7,7 +7,7 @@ import { useContext, useEffect, useId, useRef, useState } from "preact/hooks";
 import * as v from "valibot";
 import { labelNameSchema } from "../../../model/label-name.ts";
 import { Problem } from "./elements.tsx";
-import { messages } from "./language.ts";
+import { language, messages } from "./language.ts";
 import { RequestError } from "./request.ts";
 
 /** A value that cannot be sent, and the name of its field. */
@@ -165,8 +165,9 @@ export function Field({ name, label, hint, value = "", secret }: FieldOptions) {
         <input {...shared} type="password" autocomplete={secret} />
       )}
       {isWrong && (
-        <p id={`${id}-fault`} class="fault" role="alert" lang="en">
-          {fault.message}
+        <p id={`${id}-fault`} class="fault" role="alert">
+          <span lang="en">{fault.message}</span>
+          {language.value !== "en" && ` ${messages.value.nextSteps[422]}`}
         </p>
       )}
       {hint !== undefined && <small id={`${id}-hint`}>{hint}</small>}

@@ -14,7 +14,7 @@ import {
 import { formatSettingValue, parseSettingWords, type SettingChange } from "../../../model/setting-words.ts";
 import { Problem } from "./elements.tsx";
 import { Dialog, Form, Select } from "./forms.tsx";
-import { messages } from "./language.ts";
+import { language, messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
 import type { SettingList } from "./answers.ts";
 import { count } from "./texts.ts";
@@ -213,8 +213,9 @@ function Value({ row: { key, field, about }, text, inherited, fault, change }: V
         />
       )}
       {fault !== undefined && (
-        <p id={`${id}-fault`} class="fault" role="alert" lang="en">
-          {fault}
+        <p id={`${id}-fault`} class="fault" role="alert">
+          <span lang="en">{fault}</span>
+          {language.value !== "en" && ` ${messages.value.nextSteps[422]}`}
         </p>
       )}
       <small id={`${id}-about`}>
