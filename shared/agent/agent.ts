@@ -364,7 +364,7 @@ export class Agent {
     const touch = (taskId: number, state: string): void => this.#reports.touch(taskId, state);
     const isFirst = this.#trust.keeper.file === null;
     const trusted = this.#trust.take(answer, this.#home.client, touch);
-    if (trusted.ownSetting !== null && this.#own.replace(trusted.ownSetting)) this.#checkIns.state();
+    if (trusted.ownSetting !== null && this.#own.replace(trusted.ownSetting)) this.#checkIns.stateSoon();
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));

@@ -94,7 +94,7 @@ export class CheckIns {
   }
 
   /** Checks in within a minute, because the device states something else than before. */
-  state(): void {
+  stateSoon(): void {
     if (!this.#abort.signal.aborted) this.#askWithin(this.#options.random() * statementSpreadMs);
   }
 

@@ -11,7 +11,10 @@ export type Statement = {
   readonly setting: { readonly name: string; readonly version: number } | null;
 };
 
-/** Returns the function that stores the statement of a check-in, in its transaction. */
+/**
+ * Returns the function that stores the statement of a check-in, in its transaction. A statement
+ * that is equal to the one before is not written.
+ */
 export function statementWriter(
   database: Database,
 ): (deviceId: string, statement: Statement, atMs: number) => void {
@@ -19,7 +22,9 @@ export function statementWriter(
     `INSERT INTO device_statements (device_id, at_ms, cache_json, setting, setting_version)
      VALUES ($deviceId, $atMs, $cache, $setting, $version)
      ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, cache_json = excluded.cache_json,
-       setting = coalesce(excluded.setting, setting), setting_version = coalesce(excluded.setting_version, setting_version)`,
+       setting = coalesce(excluded.setting, setting), setting_version = coalesce(excluded.setting_version, setting_version)
+     WHERE cache_json <> excluded.cache_json OR setting IS NOT coalesce(excluded.setting, setting)
+       OR setting_version IS NOT coalesce(excluded.setting_version, setting_version)`,
   );
   return (deviceId, { cached, setting }, atMs) => {
     const cache = JSON.stringify(cached);
@@ -33,7 +38,8 @@ export function sqliteDeviceStatements(database: Database): DeviceStatementStore
      ORDER BY sequence DESC LIMIT $limit`,
   );
   const cache = database.query<{ at_ms: number; cache_json: string }, { deviceId: string }>(
-    "SELECT at_ms, cache_json FROM device_statements WHERE device_id = $deviceId",
+    `SELECT coalesce(checked_in_at_ms, at_ms) AS at_ms, cache_json
+     FROM device_statements JOIN devices ON devices.id = device_id WHERE device_id = $deviceId`,
   );
   return {
     async events(deviceId, limit) {

@@ -2,6 +2,7 @@
  * End of a device's log. A person asks for it by a button; the device sends it at its next contact,
  * and the source keeps it for an hour. Texts of devices are shown as text, with visible escapes.
  */
+import { useState } from "preact/hooks";
 import type { DeviceLog } from "../../../api/schema/device-detail.ts";
 import { replaceHidden } from "../../../hidden-characters.ts";
 import { Command, Moment, Problem, Shown, useSending } from "./elements.tsx";
@@ -9,17 +10,22 @@ import { messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
 import { may } from "./session.ts";
 
-const everyMs = 2_000;
+/** Intervals after the person has asked, and before. */
+const askedEveryMs = 2_000;
+const everyMs = 20_000;
 
 /** @param path of the device in the API */
 export function DeviceLogPart({ path, isConnected }: { path: string; isConnected: boolean }) {
   const words = messages.value.deviceDetails;
-  const loaded = useLoaded<DeviceLog>(may("GET /v1/devices/:device/log") ? `${path}/log` : null, everyMs);
+  const [hasAsked, setAsked] = useState(false);
+  const mayRead = may("GET /v1/devices/:device/log");
+  const loaded = useLoaded<DeviceLog>(mayRead ? `${path}/log` : null, hasAsked ? askedEveryMs : everyMs);
   const { error, isSending, run } = useSending(async () => {
     await ask("POST", `${path}/log`);
+    setAsked(true);
     await loaded.reload();
   });
-  if (!may("GET /v1/devices/:device/log")) return null;
+  if (!mayRead) return null;
   return (
     <section class="device-log">
       <h2>{words.log}</h2>
