@@ -32,6 +32,7 @@ import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { openEventFeed } from "./event-feed.ts";
+import { startIndexUpkeep } from "./index-upkeep.ts";
 import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
@@ -126,6 +127,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
+  const stopIndex = startIndexUpkeep(context);
   const stopDeliveries = startDeliveries(context);
   const refusals = setInterval(() => context.refusalAudit.flush(context.nowMs()), refusalsEveryMs);
   refusals.unref();
@@ -142,6 +144,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
       await stopDeliveries();
       stopRetention();
       stopEnds();
+      stopIndex();
       clearInterval(refusals);
       certificate.close();
       return stop(context, listener, urlFile);

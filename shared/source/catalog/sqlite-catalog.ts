@@ -16,7 +16,6 @@ import { auditedStores } from "./audited-catalog.ts";
 import { sqliteAudit } from "./sqlite-audit.ts";
 import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDeviceList } from "./sqlite-device-list.ts";
-import { sqliteDeviceScan } from "./sqlite-device-scan.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
@@ -66,6 +65,8 @@ function open(path: string, checkedBytes: number): Database {
     database.run("PRAGMA foreign_keys = ON");
     // Keys that were replaced or erased leave no bytes in unused parts of the file.
     database.run("PRAGMA secure_delete = ON");
+    // Notes of changed devices (sqlite-device-index.ts) cost no file.
+    database.run("PRAGMA temp_store = MEMORY");
     if (statSync(path).size <= checkedBytes) {
       const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
       if (checked?.quick_check !== "ok") throw new Error(damaged(checked?.quick_check ?? "unreadable"));
@@ -149,7 +150,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
-    deviceList: { ...sqliteDeviceList(database), scan: sqliteDeviceScan(database) },
+    deviceList: sqliteDeviceList(database),
     leases: sqliteLeases(database),
     devicePackages: sqliteDevicePackages(database),
     lanKeys: sqliteLanKeys(database),
