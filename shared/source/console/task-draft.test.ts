@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { taskCreateSchema } from "../../api/schema/admin.ts";
-import { countRequestOf, draftProblems, emptyDraft, requestOf, type TaskDraft } from "./pages/task-draft.ts";
+import { draftProblems, emptyDraft, requestOf, type TaskDraft } from "./pages/task-draft.ts";
 
 const nowMs = Date.parse("2030-01-31T12:00");
 const complete: TaskDraft = { ...emptyDraft, name: "tool", version: "1.2" };
@@ -49,12 +49,4 @@ test("a draft becomes a request that the schema of the API takes", () => {
   });
   // Fields that the form hides are not sent.
   expect(requestOf({ ...run, action: "pre-cache" })).toMatchObject({ command: null, notWhile: [] });
-});
-
-test("the devices of a target are counted once a package is chosen, without the other fields", () => {
-  expect(countRequestOf(emptyDraft)).toBeNull();
-  expect(countRequestOf({ ...complete, action: "line", target: "tag=b7" })).toMatchObject({
-    action: "pre-cache",
-    target: "tag=b7",
-  });
 });

@@ -14,7 +14,6 @@ export const germanForms: FormMessages = {
       line: "eine Befehlszeile ausführen",
     },
     lineHint: "Für die Shell des Systems, im Ordner des Pakets.",
-    packageFirst: "Wählen Sie ein Paket, um die Geräte und die Kosten zu sehen.",
     matches: (text, count, subnets) =>
       count === 0
         ? "Noch kein Gerät gehört zum Ziel."

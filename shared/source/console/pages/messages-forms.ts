@@ -15,7 +15,6 @@ export const englishForms = {
       line: "run a command line",
     } satisfies Record<DraftAction, string>,
     lineHint: "For the shell of the system, in the folder of the package.",
-    packageFirst: "Choose a package to see the devices and the cost.",
     matches: (text: string, count: number, subnets: string) =>
       count === 0
         ? "The target matches no device yet."

@@ -12,14 +12,7 @@ import { publishLine } from "./command-lines.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
-import {
-  countRequestOf,
-  draftProblems,
-  emptyDraft,
-  requestOf,
-  type DraftProblems,
-  type TaskDraft,
-} from "./task-draft.ts";
+import { draftProblems, emptyDraft, requestOf, type DraftProblems, type TaskDraft } from "./task-draft.ts";
 import {
   ActionFields,
   PackageFields,
@@ -28,7 +21,7 @@ import {
   TargetFields,
   type FieldsState,
 } from "./task-fields.tsx";
-import { PreviewCost, usePreview, Warnings } from "./target-preview.tsx";
+import { PreviewCost, usePreview, useTargetCount, Warnings } from "./target-preview.tsx";
 import { time } from "./texts.ts";
 
 const signLine = "flockcast-source trust sign --all --operator-key FILE";
@@ -89,7 +82,7 @@ function TaskForm({ packages, settings, draft, setDraft, next }: TaskFormOptions
   const form = useRef<HTMLFormElement>(null);
   const [search, setSearch] = useState("");
   const [problems, setProblems] = useState<DraftProblems>({});
-  const preview = usePreview(countRequestOf(draft));
+  const counted = useTargetCount(draft.target);
   const chosen = packages.find(({ name, version }) => name === draft.name && version === draft.version);
   const commands = chosen?.commands ?? [];
   const state: FieldsState = {
@@ -107,14 +100,14 @@ function TaskForm({ packages, settings, draft, setDraft, next }: TaskFormOptions
     event.preventDefault();
     const found = draftProblems(draft, Date.now());
     setProblems(found);
-    if (Object.keys(found).length === 0 && preview.error === null) next();
+    if (Object.keys(found).length === 0 && counted.error === null) next();
     else focusFirstProblem(form.current);
   };
   return (
     <form ref={form} class="wizard" noValidate onSubmit={submit}>
       <PackageFields state={state} packages={packages} search={search} setSearch={setSearch} />
       <ActionFields state={state} commands={commands} />
-      <TargetFields state={state} preview={preview} />
+      <TargetFields state={state} counted={counted} />
       <ScheduleFields state={state} />
       {settings.length > 0 && <SettingField state={state} settings={settings} />}
       <div class="buttons">

@@ -111,9 +111,3 @@ export function requestOf(draft: TaskDraft): TaskCreate {
     expiresAtMs: timeOf(draft.expires),
   };
 }
-
-/** Returns the request whose preview counts the devices of the target alone; null: not yet. */
-export function countRequestOf({ name, version, target }: TaskDraft): TaskCreate | null {
-  if (name === "" || version === "" || target.trim() === "") return null;
-  return requestOf({ ...emptyDraft, name, version, target });
-}

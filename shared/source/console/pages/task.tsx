@@ -1,8 +1,9 @@
 /**
  * One task while it runs: a lane for each subnet, and the devices. The source is asked again every
- * 2 seconds, and lists the devices of a large task only if they are not complete.
+ * 2 seconds. Lanes and unfinished devices of a large task are read a page at a time.
  */
 import type { TaskDetail, TaskDevice, TaskSubnet } from "../../../api/schema/admin.ts";
+import type { TaskDeviceList, TaskSubnetList } from "./answers.ts";
 import { reasonsText } from "../../../model/reason.ts";
 import {
   Badge,
@@ -12,6 +13,7 @@ import {
   Empty,
   Facts,
   Heading,
+  PageSteps,
   Shown,
   Table,
   Time,
@@ -20,7 +22,7 @@ import {
 } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { nameOf } from "./overview.tsx";
-import { ask, useLoaded, type Loaded } from "./request.ts";
+import { ask, useLoaded, usePages, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
 import { isOpen, TaskState } from "./task-table.tsx";
@@ -29,14 +31,18 @@ import { count, size, rate, percent } from "./texts.ts";
 const everyMs = 2_000;
 /** Largest task whose devices are all listed. */
 const wholeListMax = 500;
-/** Lanes in the page; a task of more subnets shows the unfinished ones first. */
+/** Lanes of one page. */
 const lanesMax = 50;
+
+/** A task whose devices are not yet counted may have any number of them. */
+const isLargeTask = ({ devices, countedAtMs }: TaskDetail): boolean =>
+  devices.total > wholeListMax || countedAtMs === null;
 
 export function TaskPage({ id }: { id: string }) {
   const words = messages.value;
   const loaded = useTask(id);
   const task = loaded.data;
-  const isLarge = task !== null && task.devices.total > wholeListMax;
+  const isLarge = task !== null && isLargeTask(task);
   return (
     <>
       <Heading text={words.tasks.one(id)}>
@@ -47,11 +53,8 @@ export function TaskPage({ id }: { id: string }) {
         {(shown) => (
           <>
             <Actions task={shown} loaded={loaded} />
-            <TaskFacts task={shown} />
-            <h2>{words.task.lanes}</h2>
-            {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
-            <Lanes subnets={shown.subnets} devices={shown.deviceList} />
-            <Devices devices={shown.deviceList} isLarge={isLarge} />
+            <TaskFacts task={shown} isLarge={isLarge} />
+            {isLarge ? <PagedParts id={id} /> : <WholeParts task={shown} />}
           </>
         )}
       </Shown>
@@ -59,14 +62,54 @@ export function TaskPage({ id }: { id: string }) {
   );
 }
 
-/** Loads a task: first without most devices, which shows how many there are. */
+function WholeParts({ task }: { task: TaskDetail }) {
+  const words = messages.value.task;
+  return (
+    <>
+      <h2>{words.lanes}</h2>
+      {task.subnets.length === 0 && <Empty text={words.noDevices} />}
+      <Lanes subnets={task.subnets} devices={task.deviceList} />
+      <Devices devices={task.deviceList} isLarge={false} />
+    </>
+  );
+}
+
+/** Lanes and devices of a large task: the cost of a page does not grow with the task. */
+function PagedParts({ id }: { id: string }) {
+  const path = `/v1/tasks/${encodeURIComponent(id)}`;
+  const lanes = usePages<TaskSubnetList>(`${path}/subnets?`, everyMs, lanesMax);
+  const devices = usePages<TaskDeviceList>(`${path}/devices?devices=unfinished`, everyMs);
+  return (
+    <>
+      <h2>{messages.value.task.lanes}</h2>
+      <Shown loaded={lanes}>
+        {({ subnets }) => (
+          <>
+            <Lanes subnets={subnets} devices={devices.data?.devices ?? []} />
+            <PageSteps {...lanes} rows={subnets.length} total={null} />
+          </>
+        )}
+      </Shown>
+      <Shown loaded={devices}>
+        {({ devices: listed }) => (
+          <>
+            <Devices devices={listed} isLarge />
+            <PageSteps {...devices} rows={listed.length} total={null} />
+          </>
+        )}
+      </Shown>
+    </>
+  );
+}
+
+/** Loads a task: first without its devices, which shows how many there are. */
 function useTask(id: string): Loaded<TaskDetail> {
   const path = `/v1/tasks/${encodeURIComponent(id)}`;
-  const first = useLoaded<TaskDetail>(`${path}?devices=failed`);
-  const total = first.data?.devices.total ?? null;
-  const list = total !== null && total > wholeListMax ? "unfinished" : "all";
-  const detail = useLoaded<TaskDetail>(total === null ? null : `${path}?devices=${list}`, everyMs);
-  return total === null ? first : { ...detail, data: detail.data ?? first.data };
+  const first = useLoaded<TaskDetail>(`${path}?devices=none`);
+  const list = first.data !== null && isLargeTask(first.data) ? "none" : "all";
+  const detail = useLoaded<TaskDetail>(first.data === null ? null : `${path}?devices=${list}`, everyMs);
+  if (first.data === null) return first;
+  return list === "none" ? { ...detail, data: detail.data ?? first.data } : detail;
 }
 
 function Actions({ task, loaded: { reload } }: { task: TaskDetail; loaded: Loaded<TaskDetail> }) {
@@ -104,7 +147,7 @@ function Actions({ task, loaded: { reload } }: { task: TaskDetail; loaded: Loade
   );
 }
 
-function TaskFacts({ task }: { task: TaskDetail }) {
+function TaskFacts({ task, isLarge }: { task: TaskDetail; isLarge: boolean }) {
   const words = messages.value;
   const { complete, total } = task.devices;
   const share = words.tasks.ofTotal(count(complete), count(total));
@@ -131,7 +174,11 @@ function TaskFacts({ task }: { task: TaskDetail }) {
   ];
   return (
     <>
-      <Bar value={verifiedBytes} max={allBytes} label={verified} />
+      {isLarge ? (
+        <Bar value={complete} max={total} label={`${words.tasks.progress}: ${share}`} />
+      ) : (
+        <Bar value={verifiedBytes} max={allBytes} label={verified} />
+      )}
       <Facts facts={facts} />
     </>
   );
