@@ -249,7 +249,11 @@ describe("a row", () => {
 
   test("of a change by the source itself names the source", async () => {
     await fixture.device("pc-1");
-    await fixture.catalog.life.remove([(await fixture.catalog.devices.list())[0]!.id], "expired", 1);
+    await fixture.catalog.life.remove(
+      [(await fixture.catalog.deviceList.scan(null, 1))[0]!.id],
+      "expired",
+      1,
+    );
     expect((await rows()).at(-1)).toMatchObject({ actor: "source", kind: "source", action: "life.remove" });
   });
 });

@@ -35,6 +35,7 @@ import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { openEventFeed } from "./event-feed.ts";
+import { startIndexUpkeep } from "./index-upkeep.ts";
 import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
@@ -141,6 +142,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
+  const stopIndex = startIndexUpkeep(context);
   const stopDeliveries = startDeliveries(context);
   const refusals = setInterval(() => doSmallWork(context), smallWorkEveryMs);
   refusals.unref();
@@ -158,6 +160,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
       await stopDeliveries();
       stopRetention();
       stopEnds();
+      stopIndex();
       clearInterval(refusals);
       certificate.close();
       return stop(context, [listener, ...(loopback === null ? [] : [loopback])], urlFile);

@@ -164,16 +164,20 @@ export type DeliveryCount = {
   readonly devices: number;
 };
 
+/** Devices of a read: by their ids, or all whose ids are from `first` to `last`. */
+export type DeviceSelection = readonly string[] | { readonly first: string; readonly last: string };
+
 /** Devices that are not removed; `DeviceLifeStore` has the others too. */
 export interface DeviceStore {
   byCredential(credentialSha256: string): Promise<DeviceRecord | null>;
   byId(id: string): Promise<DeviceRecord | null>;
-  list(): Promise<DeviceRecord[]>;
-  /** Returns the number of devices in `list`, at the same cost for any number. */
+  /** Returns the number of devices, at the same cost for any number. */
   count(): Promise<number>;
   /** Returns the devices of a subnet that did not report an end of the task. */
   withoutEnd(taskId: number, subnetId: string): Promise<DeviceRecord[]>;
   inventories(ids: readonly string[]): Promise<Map<string, Inventory>>;
+  /** Returns the times of the last contact with these devices. */
+  lastSeen(ids: readonly string[]): Promise<Map<string, number>>;
   /** Records a check-in. @returns the subnet of the device after merges */
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
   /** Returns the last delivery modes on these subnets: of how many devices, and their causes. */
@@ -254,16 +258,15 @@ export interface TaskStore {
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   /** Raises the attempt of the devices that failed; of these ones, or all. @returns their ids */
   retry(id: number, atMs: number, deviceIds: readonly string[] | null): Promise<string[]>;
-  progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
   /** Returns the last reports of these devices. */
   progressFor(taskId: number, deviceIds: readonly string[]): Promise<Map<string, ProgressRecord>>;
-  reportsFor(taskId: number, deviceIds: readonly string[]): Promise<Map<string, TaskReport>>;
+  reportsFor(taskId: number, devices: DeviceSelection): Promise<Map<string, TaskReport>>;
+  /** Returns devices that failed in the task or completed it, and which of both. */
+  resultsFor(taskId: number, devices: DeviceSelection): Promise<Map<string, "failed" | "complete">>;
   /** Returns the devices by the state that they reported; the counters are kept at write time. */
   counters(taskIds: readonly number[]): Promise<Map<number, Map<DeviceTaskState, number>>>;
   /** Returns tasks by id after a key. */
   page(query: TaskQuery): Promise<TaskRecord[]>;
-  /** Returns the last reports by device, without their text: the list of tasks needs no more. */
-  reportsOf(taskId: number): Promise<Map<string, TaskReport>>;
   /** Returns the last reports of a device by task. */
   reportsBy(deviceId: string): Promise<Map<number, TaskReport>>;
 }
@@ -387,11 +390,14 @@ export type DevicePackage = {
   /** Whether this version's command was the last one of the package, and did not remove it. */
   readonly isCurrent: boolean;
 };
+export type HeldVersion = { readonly deviceId: string; readonly version: string };
 /** Packages that devices completed. Entries end with their device. */
 export interface DevicePackageStore {
   ofDevice(deviceId: string): Promise<DevicePackage[]>;
   /** Returns the versions of one package by device. */
-  ofPackage(packageName: string): Promise<Map<string, DevicePackage[]>>;
+  ofPackage(packageName: string, devices: DeviceSelection): Promise<Map<string, DevicePackage[]>>;
+  /** Returns the versions of one package that these devices reported as complete, without order. */
+  heldBy(packageName: string, devices: DeviceSelection): Promise<HeldVersion[]>;
 }
 
 /** Address to which the source moves, as an administrator announced it. */

@@ -100,7 +100,6 @@ export interface DeviceLifeStore {
   rename(id: string, name: string | null): Promise<void>;
   /** Returns devices, also removed ones, whose id, host name or given name is this text. */
   named(text: string): Promise<DeviceRecord[]>;
-  removed(): Promise<DeviceRecord[]>;
   inventoryOf(id: string): Promise<Inventory | null>;
   /** Returns devices that were not seen since this time. */
   unseenSince(atMs: number): Promise<string[]>;

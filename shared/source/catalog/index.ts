@@ -4,6 +4,7 @@ export type {
   DeliveryCount,
   DevicePackage,
   DevicePlace,
+  DeviceSelection,
   NeighbourCandidate,
   PackageRecord,
   ProgressRecord,

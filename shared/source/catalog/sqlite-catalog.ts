@@ -16,7 +16,6 @@ import { auditedStores } from "./audited-catalog.ts";
 import { sqliteAudit } from "./sqlite-audit.ts";
 import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDeviceList } from "./sqlite-device-list.ts";
-import { sqliteDeviceScan } from "./sqlite-device-scan.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
 import { sqliteDeviceLogs, sqliteDeviceStatements } from "./sqlite-device-statements.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
@@ -68,6 +67,8 @@ function open(path: string, checkedBytes: number): Database {
     database.run("PRAGMA foreign_keys = ON");
     // Keys that were replaced or erased leave no bytes in unused parts of the file.
     database.run("PRAGMA secure_delete = ON");
+    // Notes of changed devices (sqlite-device-index.ts) cost no file.
+    database.run("PRAGMA temp_store = MEMORY");
     if (statSync(path).size <= checkedBytes) {
       const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
       if (checked?.quick_check !== "ok") throw new Error(damaged(checked?.quick_check ?? "unreadable"));
@@ -152,7 +153,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
-    deviceList: { ...sqliteDeviceList(database), scan: sqliteDeviceScan(database) },
+    deviceList: sqliteDeviceList(database),
     courses: sqliteTaskCourse(database),
     statements: sqliteDeviceStatements(database),
     leases: sqliteLeases(database),

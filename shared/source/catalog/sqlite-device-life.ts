@@ -332,9 +332,6 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
      WHERE devices.id = $text OR hostname = $text COLLATE NOCASE OR display_name = $text COLLATE NOCASE
      ORDER BY +enrolled_at_ms, devices.id`,
   );
-  const removed = database.query<DeviceRow, []>(
-    `${selectDevices} WHERE removed_at_ms IS NOT NULL ORDER BY removed_at_ms, devices.id`,
-  );
   return {
     ...expiry(database),
     ...enrolment(database),
@@ -353,6 +350,5 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
       database.query("UPDATE devices SET display_name = $name WHERE id = $id").run({ id, name });
     },
     named: async (text) => named.all({ text }).map(toDevice),
-    removed: async () => removed.all().map(toDevice),
   };
 }

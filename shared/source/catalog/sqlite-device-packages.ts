@@ -4,8 +4,11 @@
  */
 import type { Database } from "bun:sqlite";
 import { successStates, type Progress } from "../../api/schema/common.ts";
+import { foldedName } from "../../model/glob.ts";
 import { causesOf } from "../../model/reason.ts";
-import type { DevicePackage, DevicePackageStore } from "./catalog.ts";
+import type { DevicePackage, DevicePackageStore, DeviceSelection } from "./catalog.ts";
+import { listedSql, rangeSql, selected } from "./sqlite-selection.ts";
+import { isAscii } from "./sqlite-target.ts";
 
 type Row = {
   device_id: string;
@@ -55,19 +58,56 @@ function packagesOf(rows: readonly Row[]): DevicePackage[] {
   });
 }
 
+/**
+ * Returns the function that gives the spellings of a package's name: SQLite folds the case of ASCII
+ * alone. Reads one row of the index for each name, whatever the number of devices.
+ */
+function spellingsOf(database: Database): (name: string) => readonly string[] {
+  const all = database.query<{ name: string }, []>(
+    `WITH RECURSIVE names (name) AS (SELECT min(package_name) FROM device_packages
+       UNION ALL SELECT (SELECT min(package_name) FROM device_packages WHERE package_name > names.name)
+         FROM names WHERE names.name IS NOT NULL)
+     SELECT name FROM names WHERE name IS NOT NULL`,
+  );
+  return (name) => {
+    if (isAscii(name)) return [name];
+    const folded = foldedName(name);
+    return all
+      .all()
+      .map((row) => row.name)
+      .filter((one) => foldedName(one) === folded);
+  };
+}
+
 export function sqliteDevicePackages(database: Database): DevicePackageStore {
   const columns = "device_id, package_name, package_version, ran_order, removed";
   const ofDevice = database.query<Row, { deviceId: string }>(
     `SELECT ${columns} FROM device_packages WHERE device_id = $deviceId`,
   );
-  const ofPackage = database.query<Row, { packageName: string }>(
-    `SELECT ${columns} FROM device_packages WHERE package_name = $packageName`,
-  );
+  const spellings = spellingsOf(database);
+  const named = (what: string) => {
+    const select = `SELECT ${what} FROM device_packages WHERE package_name = $packageName`;
+    const queries = {
+      listed: database.query<Row, Record<string, string>>(`${select} AND ${listedSql}`),
+      ranged: database.query<Row, Record<string, string>>(`${select} AND ${rangeSql}`),
+    };
+    return (name: string, devices: DeviceSelection): Row[] => {
+      const { kind, values } = selected(devices);
+      return spellings(name).flatMap((packageName) => queries[kind].all({ packageName, ...values }));
+    };
+  };
+  const [ofPackage, heldBy] = [named(columns), named("device_id, package_version")];
   return {
     ofDevice: async (deviceId) => packagesOf(ofDevice.all({ deviceId })),
-    async ofPackage(packageName) {
-      const byDevice = Map.groupBy(ofPackage.all({ packageName }), (row) => row.device_id);
+    async ofPackage(packageName, devices) {
+      const byDevice = Map.groupBy(ofPackage(packageName, devices), (row) => row.device_id);
       return new Map([...byDevice].map(([deviceId, rows]) => [deviceId, packagesOf(rows)] as const));
+    },
+    async heldBy(packageName, devices) {
+      return heldBy(packageName, devices).map((row) => ({
+        deviceId: row.device_id,
+        version: row.package_version,
+      }));
     },
   };
 }

@@ -7,7 +7,7 @@ import type { DeliveryCount, DeviceStore } from "./catalog.ts";
 import type { DeviceFacts } from "./device-record.ts";
 import { selectDevices as select, toDevice, type DeviceRow as Row } from "./sqlite-device-row.ts";
 import { statementWriter } from "./sqlite-device-statements.ts";
-import { endStatesSql } from "./sqlite-tasks.ts";
+import { endStatesSql } from "./sqlite-task-reports.ts";
 
 function factsOf({
   deviceClass,
@@ -122,9 +122,6 @@ export function sqliteDevices(database: Database): DeviceStore {
   const byId = database.query<Row, { id: string }>(
     `${select} WHERE devices.id = $id AND removed_at_ms IS NULL`,
   );
-  const list = database.query<Row, []>(
-    `${select} WHERE removed_at_ms IS NULL ORDER BY enrolled_at_ms, devices.id`,
-  );
   const count = database.query<{ devices: number }, []>("SELECT devices FROM device_count");
   const withoutEnd = database.query<Row, { taskId: number; subnetId: string }>(
     `${select} WHERE devices.subnet_id = $subnetId AND removed_at_ms IS NULL AND NOT EXISTS (
@@ -134,6 +131,9 @@ export function sqliteDevices(database: Database): DeviceStore {
   const inventories = database.query<{ id: string; inventory_json: string }, { ids: string }>(
     `SELECT device_id AS id, inventory_json FROM device_inventories
      WHERE device_id IN (SELECT value FROM json_each($ids))`,
+  );
+  const lastSeen = database.query<{ id: string; at_ms: number }, { ids: string }>(
+    "SELECT id, last_seen_at_ms AS at_ms FROM devices WHERE id IN (SELECT value FROM json_each($ids))",
   );
   const touch = database.query("UPDATE devices SET last_seen_at_ms = $atMs WHERE id = $id");
   const touchAll = database.transaction((ids: readonly string[], atMs: number) => {
@@ -148,9 +148,6 @@ export function sqliteDevices(database: Database): DeviceStore {
       const row = byId.get({ id });
       return row && toDevice(row);
     },
-    async list() {
-      return list.all().map(toDevice);
-    },
     async count() {
       return count.get()!.devices;
     },
@@ -164,6 +161,8 @@ export function sqliteDevices(database: Database): DeviceStore {
           .map((row) => [row.id, JSON.parse(row.inventory_json) as Inventory] as const),
       );
     },
+    lastSeen: async (ids) =>
+      new Map(lastSeen.all({ ids: JSON.stringify(ids) }).map((row) => [row.id, row.at_ms] as const)),
     ways: ways(database),
     touch: async (ids, atMs) => touchAll(ids, atMs),
     recordCheckIn: recordCheckIn(database),

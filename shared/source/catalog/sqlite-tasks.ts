@@ -1,12 +1,13 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
-import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { successStates } from "../../api/schema/common.ts";
 import { progressNotes } from "./sqlite-device-packages.ts";
 import { clearLog, lanKeyBytes } from "./sqlite-lan-keys.ts";
 import { courseNoter } from "./sqlite-task-course.ts";
+import { endStatesSql, sqliteTaskReports, sqlOf, type ReportRow } from "./sqlite-task-reports.ts";
 import { wanReporter, type EarlierReport } from "./sqlite-wan-account.ts";
-import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
+import { reportOf, type TaskRecord, type TaskStore } from "./catalog.ts";
 
 type Row = {
   id: number;
@@ -219,19 +220,6 @@ function removePart(database: Database): TaskStore["removePart"] {
     })();
 }
 
-type ReportRow = { key: string | number; state: DeviceTaskState; attempt: number; has_begun: number };
-const reportColumns = "state, attempt, has_begun";
-const toReport = ({ state, attempt, has_begun: hasBegun }: ReportRow): TaskReport => ({
-  state,
-  attempt,
-  hasBegun: hasBegun === 1,
-});
-
-/** States for the IN of a query. */
-const sqlOf = (states: Iterable<DeviceTaskState>): string =>
-  [...states].map((state) => `'${state}'`).join(", ");
-export const endStatesSql = sqlOf(endStates);
-
 function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const endedOn = database.query<Row, { deviceId: string }>(
     `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
@@ -249,79 +237,34 @@ function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   };
 }
 
-function lists(database: Database): Pick<TaskStore, "counters" | "page" | "progressFor" | "reportsFor"> {
-  const ofDevices = "task_id = $taskId AND device_id IN (SELECT value FROM json_each($ids))";
-  const progressFor = database.query<ProgressRow, { taskId: number; ids: string }>(
-    `SELECT device_id, updated_at_ms, report_json FROM progress WHERE ${ofDevices}`,
-  );
-  const reportsFor = database.query<ReportRow, { taskId: number; ids: string }>(
-    `SELECT device_id AS key, ${reportColumns} FROM progress WHERE ${ofDevices}`,
-  );
-  const counters = database.query<
-    { task_id: number; state: DeviceTaskState; devices: number },
-    { ids: string }
-  >(
-    `SELECT task_id, state, sum(devices) AS devices FROM task_counters
-     WHERE task_id IN (SELECT value FROM json_each($ids)) GROUP BY task_id, state`,
-  );
-  const page = (direction: "ASC" | "DESC") =>
+function page(database: Database): TaskStore["page"] {
+  const ordered = (direction: "ASC" | "DESC") =>
     database.query<Row, { after: number; isOpen: number | null; search: string; limit: number }>(
       `SELECT * FROM tasks WHERE id ${direction === "ASC" ? ">" : "<"} $after
          AND ($isOpen IS NULL OR (state IN ('active', 'paused')) = $isOpen)
          AND ($search = '' OR instr(lower(package_name), $search) OR instr(lower(target), $search))
        ORDER BY id ${direction} LIMIT $limit`,
     );
-  const pages = { up: page("ASC"), down: page("DESC") };
-  return {
-    async progressFor(taskId, deviceIds) {
-      return new Map(progressFor.all({ taskId, ids: JSON.stringify(deviceIds) }).map(toProgress));
-    },
-    async reportsFor(taskId, deviceIds) {
-      const rows = reportsFor.all({ taskId, ids: JSON.stringify(deviceIds) });
-      return new Map(rows.map((row) => [row.key as string, toReport(row)] as const));
-    },
-    async counters(taskIds) {
-      const rows = counters.all({ ids: JSON.stringify(taskIds) });
-      const byTask = Map.groupBy(rows, (row) => row.task_id);
-      return new Map(
-        [...byTask].map(([id, own]) => [id, new Map(own.map(({ state, devices }) => [state, devices]))]),
-      );
-    },
-    async page({ after, isDescending, limit, isOpen, search }) {
-      const from = after ?? (isDescending ? Number.MAX_SAFE_INTEGER : -1);
-      const filter = {
-        isOpen: isOpen === undefined ? null : Number(isOpen),
-        search: (search ?? "").toLowerCase(),
-      };
-      return pages[isDescending ? "down" : "up"].all({ after: from, limit, ...filter }).map(toTask);
-    },
+  const pages = { up: ordered("ASC"), down: ordered("DESC") };
+  return async ({ after, isDescending, limit, isOpen, search }) => {
+    const from = after ?? (isDescending ? Number.MAX_SAFE_INTEGER : -1);
+    const filter = {
+      isOpen: isOpen === undefined ? null : Number(isOpen),
+      search: (search ?? "").toLowerCase(),
+    };
+    return pages[isDescending ? "down" : "up"].all({ after: from, limit, ...filter }).map(toTask);
   };
 }
-
-type ProgressRow = { device_id: string; updated_at_ms: number; report_json: string };
-const toProgress = (row: ProgressRow) =>
-  [
-    row.device_id,
-    { progress: JSON.parse(row.report_json) as Progress, updatedAtMs: row.updated_at_ms },
-  ] as const;
 
 /** @param epoch of the tasks that are created */
 export function sqliteTasks(database: Database, epoch: string): TaskStore {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const list = database.query<Row, []>("SELECT * FROM tasks ORDER BY id");
   const open = database.query<Row, []>("SELECT * FROM tasks WHERE state IN ('active', 'paused') ORDER BY id");
-  const progressOf = database.query<ProgressRow, { taskId: number }>(
-    "SELECT device_id, updated_at_ms, report_json FROM progress WHERE task_id = $taskId",
-  );
-  const reportsOf = database.query<ReportRow, { taskId: number }>(
-    `SELECT device_id AS key, ${reportColumns} FROM progress WHERE task_id = $taskId`,
-  );
-  const reportsBy = database.query<ReportRow, { deviceId: string }>(
-    `SELECT task_id AS key, ${reportColumns} FROM progress WHERE device_id = $deviceId`,
-  );
   return {
     ...overOn(database),
-    ...lists(database),
+    ...sqliteTaskReports(database),
+    page: page(database),
     create: createTask(database, epoch),
     change: changeTask(database),
     recordProgress: recordProgress(database),
@@ -343,14 +286,5 @@ export function sqliteTasks(database: Database, epoch: string): TaskStore {
         .map(({ id }) => id);
     },
     removePart: removePart(database),
-    async progressOf(taskId) {
-      return new Map(progressOf.all({ taskId }).map(toProgress));
-    },
-    async reportsOf(taskId) {
-      return new Map(reportsOf.all({ taskId }).map((row) => [row.key as string, toReport(row)] as const));
-    },
-    async reportsBy(deviceId) {
-      return new Map(reportsBy.all({ deviceId }).map((row) => [row.key as number, toReport(row)] as const));
-    },
   };
 }

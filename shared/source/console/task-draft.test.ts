@@ -3,7 +3,6 @@ import * as v from "valibot";
 import { taskCreateSchema, taskEditSchema, type TaskDetail } from "../../api/schema/admin.ts";
 import {
   copyOf,
-  countRequestOf,
   draftOf,
   draftProblems,
   editOf,
@@ -59,14 +58,6 @@ test("a draft becomes a request that the schema of the API takes", () => {
   });
   // Fields that the form hides are not sent.
   expect(requestOf({ ...run, action: "pre-cache" })).toMatchObject({ command: null, notWhile: [] });
-});
-
-test("the devices of a target are counted once a package is chosen, without the other fields", () => {
-  expect(countRequestOf(emptyDraft)).toBeNull();
-  expect(countRequestOf({ ...complete, action: "line", target: "tag=b7" })).toMatchObject({
-    action: "pre-cache",
-    target: "tag=b7",
-  });
 });
 
 const task: TaskDetail = {

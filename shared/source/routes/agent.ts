@@ -79,7 +79,7 @@ async function ownReports(
   const kept: Progress[] = [];
   for (const report of reports) {
     const task = known.has(report.taskId) ? null : await tasks.byId(report.taskId);
-    const targeting = task && (await openTargeting(context, [task.target], device.id));
+    const targeting = task && (await openTargeting(context, [task.target], [device.id]));
     if (known.has(report.taskId) || targeting?.matches(task!.target, device)) kept.push(report);
   }
   return kept;

@@ -8,7 +8,7 @@ import type { Person } from "../caller.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented } from "../openapi.ts";
 import { permissions } from "../permissions.ts";
-import { isInScope } from "../scope.ts";
+import { isInScope } from "../device-scope.ts";
 import { hasEnded } from "../sign-in/session-life.ts";
 
 export function eventRoutes(context: SourceContext): Hono<SourceEnv> {

@@ -196,7 +196,7 @@ type RowReader = (devices: readonly DeviceRecord[]) => Promise<Map<string, TaskD
 async function rowReader(context: ViewContext, task: TaskRecord): Promise<RowReader> {
   const { catalog, changeHub } = context;
   const concerned = [task, ...higherTasks(task, await catalog.tasks.list())];
-  const divide = await taskDevicesIn(context, concerned);
+  const divide = taskDevicesIn(context, concerned);
   return async (devices) => {
     const { counted, reports, higher } = await divide(task, devices);
     const progress = await catalog.tasks.progressFor(

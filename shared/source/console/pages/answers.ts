@@ -5,7 +5,9 @@ import type {
   overviewSchema,
   packageListSchema,
   subnetListSchema,
+  taskDeviceListSchema,
   taskListSchema,
+  taskSubnetListSchema,
 } from "../../../api/schema/admin.ts";
 import type { publicationListSchema } from "../../../api/schema/publishing.ts";
 import type { auditListSchema, auditRowSchema } from "../../../api/schema/audit.ts";
@@ -27,6 +29,8 @@ export type TargetCount = v.InferOutput<typeof targetCountSchema>;
 export type Health = v.InferOutput<typeof healthSchema>;
 export type TaskList = v.InferOutput<typeof taskListSchema>;
 export type PublicationList = v.InferOutput<typeof publicationListSchema>;
+export type TaskDeviceList = v.InferOutput<typeof taskDeviceListSchema>;
+export type TaskSubnetList = v.InferOutput<typeof taskSubnetListSchema>;
 export type PackageList = v.InferOutput<typeof packageListSchema>;
 export type DeviceList = v.InferOutput<typeof deviceListSchema>;
 export type DeviceTasks = v.InferOutput<typeof deviceTasksSchema>;

@@ -14,11 +14,11 @@ import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
 import { draftOf, editOf, editProblems, type DraftProblems, type TaskDraft } from "./task-draft.ts";
 import { ScheduleFields, SettingField, TargetFields, type FieldsState } from "./task-fields.tsx";
-import { PreviewCost, usePreview, Warnings, type Preview } from "./target-preview.tsx";
+import { PreviewCost, usePreview, useTargetCount, Warnings } from "./target-preview.tsx";
 import { time } from "./texts.ts";
 
 export function EditTaskPage({ id }: { id: string }) {
-  const task = useLoaded<TaskDetail>(`/v1/tasks/${encodeURIComponent(id)}?devices=failed`);
+  const task = useLoaded<TaskDetail>(`/v1/tasks/${encodeURIComponent(id)}?devices=none`);
   return <Shown loaded={task}>{(found) => <Editor task={found} />}</Shown>;
 }
 
@@ -54,7 +54,7 @@ function EditForm({ task, settings, draft, setDraft, next }: EditFormOptions) {
   const form = useRef<HTMLFormElement>(null);
   const [problems, setProblems] = useState<DraftProblems>({});
   const [isSame, setSame] = useState(false);
-  const preview = useTargetPreview(task, draft);
+  const counted = useTargetCount(draft.target);
   const state: FieldsState = {
     draft,
     problems,
@@ -72,7 +72,7 @@ function EditForm({ task, settings, draft, setDraft, next }: EditFormOptions) {
     const found = editProblems(draft, nowMs);
     setProblems(found);
     const edit = editOf(draftOf(task), draft, nowMs);
-    const isWrong = Object.keys(found).length > 0 || preview.error !== null;
+    const isWrong = Object.keys(found).length > 0 || counted.error !== null;
     setSame(!isWrong && Object.keys(edit).length === 0);
     if (isWrong) focusFirstProblem(form.current);
     else if (Object.keys(edit).length > 0) next(edit);
@@ -82,7 +82,7 @@ function EditForm({ task, settings, draft, setDraft, next }: EditFormOptions) {
       <Heading text={words.taskForms.title(String(task.id))} />
       <Facts facts={[[words.tasks.package, `${task.packageName} ${task.packageVersion}`]]} />
       <form ref={form} class="wizard" noValidate onSubmit={submit}>
-        <TargetFields state={state} preview={preview} />
+        <TargetFields state={state} counted={counted} />
         <ScheduleFields state={state} />
         {(settings.length > 0 || draft.setting !== "") && <SettingField state={state} settings={settings} />}
         {isSame && (
@@ -99,15 +99,6 @@ function EditForm({ task, settings, draft, setDraft, next }: EditFormOptions) {
       </form>
     </>
   );
-}
-
-/** Counts the devices of the target alone: the other fields may not fit together yet. */
-function useTargetPreview(task: TaskDetail, { target }: TaskDraft): Preview {
-  const [laterMs] = useState(() => Date.now() + 86_400_000);
-  // The source would refuse an expired task before it counts.
-  const expiry = task.expiresAtMs < laterMs ? { expiresAtMs: laterMs } : {};
-  const request = target.trim() === "" ? null : { target: target.trim(), ...expiry };
-  return usePreview(request, previewPath(task));
 }
 
 const previewPath = ({ id }: Pick<TaskDetail, "id">): string => `/v1/tasks/${id}/dry-run`;

@@ -17,7 +17,6 @@ export const germanForms: FormMessages = {
     lineHint:
       "Für die Shell des Systems, im Ordner des Pakets. Mit einem Browser veröffentlichte Dateien sind nicht ausführbar: zum Beispiel sh ./install.sh schreiben",
     ofPackage: "Neuer Auftrag mit diesem Paket",
-    packageFirst: "Wählen Sie ein Paket, um die Geräte und die Kosten zu sehen.",
     matches: (text, count, subnets) =>
       count === 0
         ? "Noch kein Gerät gehört zum Ziel."

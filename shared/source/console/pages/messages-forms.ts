@@ -19,7 +19,6 @@ export const englishForms = {
     lineHint:
       "For the shell of the system, in the folder of the package. Files published with a browser are not executable: write for example sh ./install.sh",
     ofPackage: "New task with this package",
-    packageFirst: "Choose a package to see the devices and the cost.",
     matches: (text: string, count: number, subnets: string) =>
       count === 0
         ? "The target matches no device yet."

@@ -14,9 +14,8 @@ import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
 import {
   copyOf,
-  draftWith,
-  countRequestOf,
   draftProblems,
+  draftWith,
   emptyDraft,
   requestOf,
   runsCommand,
@@ -31,7 +30,7 @@ import {
   TargetFields,
   type FieldsState,
 } from "./task-fields.tsx";
-import { PreviewCost, usePreview, Warnings } from "./target-preview.tsx";
+import { PreviewCost, usePreview, useTargetCount, Warnings } from "./target-preview.tsx";
 import { time } from "./texts.ts";
 
 const signLine = "flockcast-source trust sign --all --operator-key FILE";
@@ -42,7 +41,7 @@ export const NewTaskPage = () => <Wizard first={emptyDraft} />;
 
 /** New task with what another one has, except its times. */
 export function CopyTaskPage({ id }: { id: string }) {
-  const task = useLoaded<TaskDetail>(`/v1/tasks/${encodeURIComponent(id)}?devices=failed`);
+  const task = useLoaded<TaskDetail>(`/v1/tasks/${encodeURIComponent(id)}?devices=none`);
   return <Shown loaded={task}>{(found) => <Wizard first={copyOf(found)} />}</Shown>;
 }
 
@@ -110,7 +109,7 @@ function TaskForm({ packages, settings, draft, setDraft, next }: TaskFormOptions
   const form = useRef<HTMLFormElement>(null);
   const [search, setSearch] = useState("");
   const [problems, setProblems] = useState<DraftProblems>({});
-  const preview = usePreview(countRequestOf(draft));
+  const counted = useTargetCount(draft.target);
   const chosen = packages.find(({ name, version }) => name === draft.name && version === draft.version);
   const commands = chosen?.commands ?? [];
   // The package of a copied task may have been removed since.
@@ -133,7 +132,7 @@ function TaskForm({ packages, settings, draft, setDraft, next }: TaskFormOptions
       ...(isGone ? { name: "noPackage" as const } : {}),
     };
     setProblems(found);
-    if (Object.keys(found).length === 0 && preview.error === null) next();
+    if (Object.keys(found).length === 0 && counted.error === null) next();
     else focusFirstProblem(form.current);
   };
   return (
@@ -141,7 +140,7 @@ function TaskForm({ packages, settings, draft, setDraft, next }: TaskFormOptions
       {isGone && <p class="notice">{messages.value.wizard.packageGone(`${draft.name} ${draft.version}`)}</p>}
       <PackageFields state={state} packages={packages} search={search} setSearch={setSearch} />
       <ActionFields state={state} commands={commands} />
-      <TargetFields state={state} preview={preview} />
+      <TargetFields state={state} counted={counted} />
       <ScheduleFields state={state} />
       {settings.length > 0 && <SettingField state={state} settings={settings} />}
       <div class="buttons">

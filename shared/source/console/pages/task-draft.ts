@@ -197,9 +197,3 @@ export function editOf(before: TaskDraft, after: TaskDraft, nowMs: number): Task
     ...(differs("setting") ? { setting: wanted.setting } : {}),
   };
 }
-
-/** Returns the request whose preview counts the devices of the target alone; null: not yet. */
-export function countRequestOf({ name, version, target }: TaskDraft): TaskCreate | null {
-  if (name === "" || version === "" || target.trim() === "") return null;
-  return requestOf({ ...emptyDraft, name, version, target });
-}

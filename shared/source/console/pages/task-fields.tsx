@@ -4,7 +4,8 @@ import type { SettingView } from "../../../api/schema/settings.ts";
 import { compareVersions } from "../../../model/version-order.ts";
 import { Field, type FieldAttributes } from "./form-field.tsx";
 import { messages } from "./language.ts";
-import { refusalText, TargetDevices, type Preview } from "./target-preview.tsx";
+import type { TargetCount } from "./answers.ts";
+import { refusalText, TargetDevices, type Asked } from "./target-preview.tsx";
 import { runsCommand, textLengthMax, type DraftProblems, type TaskDraft } from "./task-draft.ts";
 
 export type FieldsState = {
@@ -207,10 +208,9 @@ function CommandField({ state, commands }: { state: FieldsState; commands: Publi
   );
 }
 
-export function TargetFields({ state, preview }: { state: FieldsState; preview: Preview }) {
-  const { draft } = state;
+export function TargetFields({ state, counted }: { state: FieldsState; counted: Asked<TargetCount> }) {
   const words = messages.value;
-  const refusal = preview.error === null ? undefined : refusalText(preview.error);
+  const refusal = counted.error === null ? undefined : refusalText(counted.error);
   return (
     <fieldset>
       <legend>{words.tasks.target}</legend>
@@ -222,7 +222,7 @@ export function TargetFields({ state, preview }: { state: FieldsState; preview: 
       >
         {(attributes) => <TextInput {...attributes} state={state} field="target" />}
       </Field>
-      {draft.name === "" ? <p>{words.wizard.packageFirst}</p> : <TargetDevices preview={preview.data} />}
+      <TargetDevices counted={counted.data} />
     </fieldset>
   );
 }

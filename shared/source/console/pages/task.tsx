@@ -1,8 +1,9 @@
 /**
  * One task while it runs: a lane for each subnet, and the devices. The source is asked again every
- * 2 seconds, and lists the devices of a large task only if they are not complete.
+ * 2 seconds. Lanes and unfinished devices of a large task are read a page at a time.
  */
 import type { TaskDetail, TaskDevice, TaskSubnet } from "../../../api/schema/admin.ts";
+import type { TaskDeviceList, TaskSubnetList } from "./answers.ts";
 import { DeviceState } from "./device-state.tsx";
 import {
   Badge,
@@ -11,6 +12,7 @@ import {
   Facts,
   Heading,
   Output,
+  PageSteps,
   Shown,
   Table,
   Time,
@@ -20,7 +22,7 @@ import {
 import { messages } from "./language.ts";
 import { nameOf } from "./overview.tsx";
 import { sentenceOf } from "./reasons.ts";
-import { useLoaded, type Loaded } from "./request.ts";
+import { useLoaded, usePages, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { TaskActions } from "./task-actions.tsx";
 import { TaskCourse } from "./task-course.tsx";
@@ -32,8 +34,12 @@ const everyMs = 2_000;
 const wholeListMax = 500;
 /** Devices whose output of the command is shown, the failed ones first. */
 const outputsMax = 10;
-/** Lanes in the page; a task of more subnets shows the unfinished ones first. */
+/** Lanes of one page. */
 const lanesMax = 50;
+
+/** A task whose devices are not yet counted may have any number of them. */
+const isLargeTask = ({ devices, countedAtMs }: TaskDetail): boolean =>
+  devices.total > wholeListMax || countedAtMs === null;
 
 const nameOfPackage = ({ packageName, packageVersion }: TaskDetail): string =>
   `${packageName} ${packageVersion}`;
@@ -42,7 +48,7 @@ export function TaskPage({ id }: { id: string }) {
   const words = messages.value;
   const loaded = useTask(id);
   const task = loaded.data;
-  const isLarge = task !== null && task.devices.total > wholeListMax;
+  const isLarge = task !== null && isLargeTask(task);
   return (
     <>
       <Heading
@@ -55,12 +61,8 @@ export function TaskPage({ id }: { id: string }) {
         {(shown) => (
           <>
             <TaskActions task={shown} reload={loaded.reload} />
-            <TaskFacts task={shown} />
-            <h2>{words.task.lanes}</h2>
-            {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
-            <Lanes subnets={shown.subnets} devices={shown.deviceList} />
-            <TaskCourse id={shown.id} isLive={isOpen(shown)} />
-            <Devices id={shown.id} devices={shown.deviceList} isLarge={isLarge} />
+            <TaskFacts task={shown} isLarge={isLarge} />
+            {isLarge ? <PagedParts task={shown} /> : <WholeParts task={shown} />}
           </>
         )}
       </Shown>
@@ -68,17 +70,58 @@ export function TaskPage({ id }: { id: string }) {
   );
 }
 
-/** Loads a task: first without most devices, which shows how many there are. */
-function useTask(id: string): Loaded<TaskDetail> {
-  const path = `/v1/tasks/${encodeURIComponent(id)}`;
-  const first = useLoaded<TaskDetail>(`${path}?devices=failed`);
-  const total = first.data?.devices.total ?? null;
-  const list = total !== null && total > wholeListMax ? "unfinished" : "all";
-  const detail = useLoaded<TaskDetail>(total === null ? null : `${path}?devices=${list}`, everyMs);
-  return total === null ? first : { ...detail, data: detail.data ?? first.data };
+function WholeParts({ task }: { task: TaskDetail }) {
+  const words = messages.value.task;
+  return (
+    <>
+      <h2>{words.lanes}</h2>
+      {task.subnets.length === 0 && <Empty text={words.noDevices} />}
+      <Lanes subnets={task.subnets} devices={task.deviceList} />
+      <TaskCourse id={task.id} isLive={isOpen(task)} />
+      <Devices id={task.id} devices={task.deviceList} isLarge={false} />
+    </>
+  );
 }
 
-function TaskFacts({ task }: { task: TaskDetail }) {
+/** Lanes and devices of a large task: the cost of a page does not grow with the task. */
+function PagedParts({ task }: { task: TaskDetail }) {
+  const path = `/v1/tasks/${task.id}`;
+  const lanes = usePages<TaskSubnetList>(`${path}/subnets?`, everyMs, lanesMax);
+  const devices = usePages<TaskDeviceList>(`${path}/devices?devices=unfinished`, everyMs);
+  return (
+    <>
+      <h2>{messages.value.task.lanes}</h2>
+      <Shown loaded={lanes}>
+        {({ subnets }) => (
+          <>
+            <Lanes subnets={subnets} devices={devices.data?.devices ?? []} />
+            <PageSteps {...lanes} rows={subnets.length} total={null} />
+          </>
+        )}
+      </Shown>
+      <Shown loaded={devices}>
+        {({ devices: listed }) => (
+          <>
+            <Devices id={task.id} devices={listed} isLarge />
+            <PageSteps {...devices} rows={listed.length} total={null} />
+          </>
+        )}
+      </Shown>
+    </>
+  );
+}
+
+/** Loads a task: first without its devices, which shows how many there are. */
+function useTask(id: string): Loaded<TaskDetail> {
+  const path = `/v1/tasks/${encodeURIComponent(id)}`;
+  const first = useLoaded<TaskDetail>(`${path}?devices=none`);
+  const list = first.data !== null && isLargeTask(first.data) ? "none" : "all";
+  const detail = useLoaded<TaskDetail>(first.data === null ? null : `${path}?devices=${list}`, everyMs);
+  if (first.data === null) return first;
+  return list === "none" ? { ...detail, data: detail.data ?? first.data } : detail;
+}
+
+function TaskFacts({ task, isLarge }: { task: TaskDetail; isLarge: boolean }) {
   const words = messages.value;
   const { complete, total } = task.devices;
   const share = words.tasks.ofTotal(count(complete), count(total));
@@ -101,8 +144,14 @@ function TaskFacts({ task }: { task: TaskDetail }) {
   return (
     <>
       <p class="share">
-        <Bar value={verifiedBytes} max={allBytes} label={verified} />
-        <span>{verified}</span>
+        {isLarge ? (
+          <Bar value={complete} max={total} label={`${words.tasks.progress}: ${share}`} />
+        ) : (
+          <>
+            <Bar value={verifiedBytes} max={allBytes} label={verified} />
+            <span>{verified}</span>
+          </>
+        )}
       </p>
       <Facts facts={facts} />
     </>
