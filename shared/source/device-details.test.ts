@@ -124,6 +124,14 @@ test("the cache has the packages that the device stated, also partial ones, with
   expect(await cacheOf()).toEqual({ statedAtMs: fixture.clock.nowMs, packages: [held] });
   await checkIn(device, { cached: [] });
   expect((await cacheOf()).packages).toEqual([]);
+  // The next check-in may be a day away: reports count until then.
+  const taskId = await createTask();
+  await report(device, taskId, "receiving", { bytesVerified: 3 });
+  expect((await cacheOf()).packages).toMatchObject([{ name: "editor", storedBytes: 3, complete: false }]);
+  await report(device, taskId, "complete");
+  expect((await cacheOf()).packages).toMatchObject([{ name: "editor", storedBytes: 5, complete: true }]);
+  await checkIn(device, { cached: [] });
+  expect((await cacheOf()).packages).toEqual([]);
 });
 
 test("a log is asked for by an operator, given once by the device, and removed after an hour", async () => {

@@ -20,7 +20,7 @@ export const cachedPackageSchema = v.object({
   lastUsedAtMs: timeMs,
 });
 export const deviceCacheSchema = v.object({
-  /** Time of the check-in; null: the device stated nothing. */
+  /** Time of the check-in, after which reports count; null: the device stated nothing. */
   statedAtMs: v.nullable(timeMs),
   /** The last used ones first. */
   packages: v.array(cachedPackageSchema),

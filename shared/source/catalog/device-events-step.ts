@@ -96,7 +96,8 @@ export const deviceEventsStep = `
     ${ofDevice("installed-again", "new.taken_over_at_ms", "", "new.taken_over_at_ms IS NOT old.taken_over_at_ms AND new.taken_over_at_ms IS NOT NULL")}
     ${ofDevice("removed", "new.removed_at_ms", "'why', new.removed_why", "old.removed_at_ms IS NULL AND new.removed_at_ms IS NOT NULL")}
   END;
-  CREATE TRIGGER device_events_of_check_in AFTER UPDATE OF checked_in_at_ms ON devices BEGIN
+  CREATE TRIGGER device_events_of_check_in AFTER UPDATE OF checked_in_at_ms ON devices
+    WHEN ${["agent_version", "hostname", "lan_address", "subnet_cidr"].map((column) => `old.${column} IS NOT new.${column}`).join(" OR ")} BEGIN
     ${ofCheckIn("agent-changed", "agent_version")}
     ${ofCheckIn("hostname-changed", "hostname")}
     ${ofCheckIn("address-changed", "lan_address")}
@@ -114,7 +115,9 @@ export const deviceEventsStep = `
     ${ofTask("task-received", "", "true")}
     ${reported("NULL", "'none'", "NULL")}
   END;
-  CREATE TRIGGER device_events_of_report AFTER UPDATE OF state, report_json ON progress BEGIN
+  CREATE TRIGGER device_events_of_report AFTER UPDATE OF state, report_json ON progress
+    WHEN new.state <> old.state OR new.attempt <> old.attempt OR ${role("new")} IS NOT ${role("old")}
+      OR instr(new.report_json, '"order-refused"') BEGIN
     ${ofTask("task-retried", ", 'attempt', new.attempt", "new.attempt > old.attempt")}
     ${reported("old.state", role("old"), refusal("old"))}
   END;

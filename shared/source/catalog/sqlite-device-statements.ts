@@ -32,6 +32,24 @@ export function statementWriter(
   };
 }
 
+type ReportedRow = Omit<CachedPackage, "storedBytes" | "complete"> & { readonly bytesVerified: number };
+
+/** Returns the packages of a statement and of the reports since, the last used ones first. */
+function withReported(
+  stated: readonly CachedPackage[],
+  reported: readonly ReportedRow[],
+): readonly CachedPackage[] {
+  const packages = new Map(stated.map((held) => [held.packageId, held]));
+  for (const { bytesVerified, ...about } of reported) {
+    const known = packages.get(about.packageId);
+    const storedBytes = Math.max(known?.storedBytes ?? 0, Math.min(bytesVerified, about.totalBytes));
+    if (storedBytes === 0) continue;
+    const complete = known?.complete === true || storedBytes === about.totalBytes;
+    packages.set(about.packageId, { ...about, storedBytes, complete });
+  }
+  return [...packages.values()].toSorted((a, b) => b.lastUsedAtMs - a.lastUsedAtMs);
+}
+
 export function sqliteDeviceStatements(database: Database): DeviceStatementStore {
   const events = database.query<{ at_ms: number; event_json: string }, { deviceId: string; limit: number }>(
     `SELECT at_ms, event_json FROM device_events WHERE device_id = $deviceId
@@ -40,6 +58,14 @@ export function sqliteDeviceStatements(database: Database): DeviceStatementStore
   const cache = database.query<{ at_ms: number; cache_json: string }, { deviceId: string }>(
     `SELECT coalesce(checked_in_at_ms, at_ms) AS at_ms, cache_json
      FROM device_statements JOIN devices ON devices.id = device_id WHERE device_id = $deviceId`,
+  );
+  // Reports since the check-in: the next one may be a day away.
+  const since = database.query<ReportedRow, { deviceId: string; atMs: number }>(
+    `SELECT package_id AS packageId, package_name AS name, package_version AS version,
+       max(json_extract(report_json, '$.bytesVerified')) AS bytesVerified, package_bytes AS totalBytes,
+       max(updated_at_ms) AS lastUsedAtMs
+     FROM progress JOIN tasks ON tasks.id = task_id
+     WHERE device_id = $deviceId AND updated_at_ms > $atMs GROUP BY package_id`,
   );
   return {
     async events(deviceId, limit) {
@@ -51,7 +77,10 @@ export function sqliteDeviceStatements(database: Database): DeviceStatementStore
     },
     async cache(deviceId) {
       const row = cache.get({ deviceId });
-      return row && { statedAtMs: row.at_ms, packages: JSON.parse(row.cache_json) as CachedPackage[] };
+      if (row === null) return null;
+      const reported = since.all({ deviceId, atMs: row.at_ms });
+      const stated = JSON.parse(row.cache_json) as CachedPackage[];
+      return { statedAtMs: row.at_ms, packages: withReported(stated, reported) };
     },
   };
 }

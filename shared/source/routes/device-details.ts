@@ -31,7 +31,8 @@ export function addDeviceDetails(routes: Hono<SourceEnv>, context: SourceContext
   routes.get(
     "/:device/cache",
     documented({
-      summary: "The packages in the cache of a device with their sizes, as of its last check-in",
+      summary:
+        "The packages in the cache of a device with their sizes, by its last check-in and reports since",
       audience: ["admin"],
       answer: deviceCacheSchema,
     }),

@@ -68,7 +68,7 @@ export const germanLive: LiveMessages = {
   },
   deviceDetails: {
     cache: "Pakete im Cache",
-    stated: "Stand der Meldung vom",
+    stated: "Nach den letzten Berichten und der Meldung vom",
     noCache: "Das Gerät hat kein Paket in seinem Cache gemeldet.",
     complete: "vollständig",
     partial: "unvollständig",

@@ -27,7 +27,7 @@ export const englishLive = {
   },
   deviceDetails: {
     cache: "Packages in the cache",
-    stated: "As of the check-in of",
+    stated: "By its last reports, and the check-in of",
     noCache: "The device has stated no package in its cache.",
     complete: "complete",
     partial: "partial",
