@@ -5,6 +5,7 @@
 import type { Database } from "bun:sqlite";
 import { firstSteps } from "./first-migrations.ts";
 import { listsStep } from "./lists-step.ts";
+import { packageIndexStep } from "./sqlite-device-packages.ts";
 import { lanKeyStep } from "./sqlite-lan-keys.ts";
 import { usersStep } from "./users-step.ts";
 import { webhooksStep } from "./webhooks-step.ts";
@@ -229,6 +230,7 @@ const steps: readonly string[] = [
   `,
   listsStep,
   webhooksStep,
+  packageIndexStep,
 ];
 
 export const catalogVersion = steps.length;
