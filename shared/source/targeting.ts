@@ -17,9 +17,9 @@ import {
 import { endStates, successStates } from "../api/schema/common.ts";
 import type {
   Catalog,
-  DevicePackage,
   DeviceRecord,
   DeviceSelection,
+  ReportedVersion,
   ScannedDevice,
   TaskRecord,
   TaskReport,
@@ -248,10 +248,16 @@ async function versionsOf(
   names: ReadonlySet<string>,
   devices: DeviceSelection,
 ): Promise<(name: string, deviceId: string, how: "has" | "holds") => string[]> {
-  const byName = new Map<string, ReadonlyMap<string, readonly DevicePackage[]>>();
+  const byName = new Map<string, ReadonlyMap<string, readonly ReportedVersion[]>>();
   for (const name of names) byName.set(name, await devicePackages.ofPackage(name, devices));
-  return (name, device, how) =>
-    (byName.get(name)?.get(device) ?? [])
-      .filter(({ isCurrent }) => how === "holds" || isCurrent)
-      .map(({ packageVersion }) => packageVersion);
+  return (name, device, how) => {
+    const own = byName.get(name)?.get(device) ?? [];
+    return (how === "holds" ? own : currentOf(own)).map(({ packageVersion }) => packageVersion);
+  };
+}
+
+/** Returns the version whose command ran last, unless this command removed it. */
+function currentOf(versions: readonly ReportedVersion[]): readonly ReportedVersion[] {
+  const last = Math.max(...versions.map(({ ranOrder }) => ranOrder ?? -1));
+  return versions.filter(({ ranOrder, isRemoved }) => ranOrder === last && !isRemoved);
 }

@@ -390,14 +390,20 @@ export type DevicePackage = {
   /** Whether this version's command was the last one of the package, and did not remove it. */
   readonly isCurrent: boolean;
 };
-export type HeldVersion = { readonly deviceId: string; readonly version: string };
+/** Version of one package that a device completed. */
+export type ReportedVersion = {
+  readonly packageVersion: string;
+  /** Place of its last command among those of the device; null: none ran. */
+  readonly ranOrder: number | null;
+  readonly isRemoved: boolean;
+};
 /** Packages that devices completed. Entries end with their device. */
 export interface DevicePackageStore {
   ofDevice(deviceId: string): Promise<DevicePackage[]>;
   /** Returns the versions of one package by device. */
-  ofPackage(packageName: string, devices: DeviceSelection): Promise<Map<string, DevicePackage[]>>;
-  /** Returns the versions of one package that these devices reported as complete, without order. */
-  heldBy(packageName: string, devices: DeviceSelection): Promise<HeldVersion[]>;
+  ofPackage(packageName: string, devices: DeviceSelection): Promise<Map<string, ReportedVersion[]>>;
+  /** Returns those of the devices that reported a version as complete. */
+  heldBy(packageName: string, version: string, devices: DeviceSelection): Promise<Set<string>>;
 }
 
 /** Address to which the source moves, as an administrator announced it. */

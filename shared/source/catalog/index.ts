@@ -2,12 +2,12 @@
 export type {
   Catalog,
   DeliveryCount,
-  DevicePackage,
   DevicePlace,
   DeviceSelection,
   NeighbourCandidate,
   PackageRecord,
   ProgressRecord,
+  ReportedVersion,
   SignedManifestBytes,
   TaskChange,
   TaskRecord,

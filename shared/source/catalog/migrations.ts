@@ -6,6 +6,7 @@ import type { Database } from "bun:sqlite";
 import { deviceEventsStep } from "./device-events-step.ts";
 import { firstSteps } from "./first-migrations.ts";
 import { listsStep } from "./lists-step.ts";
+import { packageIndexStep } from "./sqlite-device-packages.ts";
 import { lanKeyStep } from "./sqlite-lan-keys.ts";
 import { taskCourseStep } from "./task-course-step.ts";
 import { usersStep } from "./users-step.ts";
@@ -233,6 +234,7 @@ const steps: readonly string[] = [
   webhooksStep,
   taskCourseStep,
   deviceEventsStep,
+  packageIndexStep,
 ];
 
 export const catalogVersion = steps.length;

@@ -6,7 +6,7 @@ import type { Database } from "bun:sqlite";
 import { successStates, type Progress } from "../../api/schema/common.ts";
 import { foldedName } from "../../model/glob.ts";
 import { causesOf } from "../../model/reason.ts";
-import type { DevicePackage, DevicePackageStore, DeviceSelection } from "./catalog.ts";
+import type { DevicePackage, DevicePackageStore, DeviceSelection, ReportedVersion } from "./catalog.ts";
 import { listedSql, rangeSql, selected } from "./sqlite-selection.ts";
 import { isAscii } from "./sqlite-target.ts";
 
@@ -58,6 +58,13 @@ function packagesOf(rows: readonly Row[]): DevicePackage[] {
   });
 }
 
+/** Every column that a target reads is in the index: most rows of a large fleet need no other. */
+export const packageIndexStep = `
+  DROP INDEX device_packages_by_name;
+  CREATE INDEX device_packages_by_name
+    ON device_packages (package_name, device_id, package_version, ran_order, removed);
+  `;
+
 /**
  * Returns the function that gives the spellings of a package's name: SQLite folds the case of ASCII
  * alone. Reads one row of the index for each name, whatever the number of devices.
@@ -85,29 +92,50 @@ export function sqliteDevicePackages(database: Database): DevicePackageStore {
     `SELECT ${columns} FROM device_packages WHERE device_id = $deviceId`,
   );
   const spellings = spellingsOf(database);
-  const named = (what: string) => {
-    const select = `SELECT ${what} FROM device_packages WHERE package_name = $packageName`;
+  const named = (what: string, condition: string) => {
+    const select = `SELECT ${what} FROM device_packages WHERE package_name = $packageName ${condition}`;
     const queries = {
-      listed: database.query<Row, Record<string, string>>(`${select} AND ${listedSql}`),
-      ranged: database.query<Row, Record<string, string>>(`${select} AND ${rangeSql}`),
+      listed: database.query<unknown, Record<string, string>>(`${select} AND ${listedSql}`),
+      ranged: database.query<unknown, Record<string, string>>(`${select} AND ${rangeSql}`),
     };
-    return (name: string, devices: DeviceSelection): Row[] => {
+    return <Values extends unknown[]>(
+      name: string,
+      devices: DeviceSelection,
+      others: Record<string, string> = {},
+    ): Values[] => {
       const { kind, values } = selected(devices);
-      return spellings(name).flatMap((packageName) => queries[kind].all({ packageName, ...values }));
+      return spellings(name).flatMap(
+        (packageName) => queries[kind].values({ packageName, ...values, ...others }) as Values[],
+      );
     };
   };
-  const [ofPackage, heldBy] = [named(columns), named("device_id, package_version")];
+  const reported = named("device_id, package_version, ran_order, removed", "");
+  const held = named(
+    "device_id, package_version",
+    "AND ($ascii = '' OR package_version = $ascii COLLATE NOCASE)",
+  );
   return {
     ofDevice: async (deviceId) => packagesOf(ofDevice.all({ deviceId })),
     async ofPackage(packageName, devices) {
-      const byDevice = Map.groupBy(ofPackage(packageName, devices), (row) => row.device_id);
-      return new Map([...byDevice].map(([deviceId, rows]) => [deviceId, packagesOf(rows)] as const));
+      const byDevice = new Map<string, ReportedVersion[]>();
+      for (const [id, version, ranOrder, removed] of reported<Reported>(packageName, devices)) {
+        const one = { packageVersion: version, ranOrder, isRemoved: removed === 1 };
+        const own = byDevice.get(id);
+        if (own === undefined) byDevice.set(id, [one]);
+        else own.push(one);
+      }
+      return byDevice;
     },
-    async heldBy(packageName, devices) {
-      return heldBy(packageName, devices).map((row) => ({
-        deviceId: row.device_id,
-        version: row.package_version,
-      }));
+    async heldBy(packageName, version, devices) {
+      const wanted = foldedName(version);
+      const holders = new Set<string>();
+      for (const [id, one] of held<[string, string]>(packageName, devices, {
+        ascii: isAscii(version) ? version : "",
+      }))
+        if (one === version || foldedName(one) === wanted) holders.add(id);
+      return holders;
     },
   };
 }
+
+type Reported = [deviceId: string, version: string, ranOrder: number | null, removed: number];

@@ -4,8 +4,7 @@
  * each subnet with a device that does not hold it.
  */
 import { previewDevicesMax, type TaskPreview } from "../../api/schema/labels.ts";
-import { foldedName } from "../../model/glob.ts";
-import type { Catalog, DeviceSelection, ScannedDevice, TaskRecord } from "../catalog/index.ts";
+import type { ScannedDevice, TaskRecord } from "../catalog/index.ts";
 import type { SourceContext } from "../context.ts";
 import { taskScan } from "../task-devices.ts";
 import { grantedManifest } from "./agent-manifest.ts";
@@ -75,7 +74,7 @@ async function countDevices(
   const counts: DeviceCounts = { devices: 0, added: 0, dropped: 0, bySubnet: new Map(), first };
   const earlier = before === null ? null : new Set(await idsOf(context, before));
   for await (const { devices, range, targeted } of taskScan(context, task)) {
-    const holding = await holdersAmong(catalog, task, range);
+    const holding = await catalog.devicePackages.heldBy(task.packageName, task.packageVersion, range);
     for (const device of devices) {
       const { id } = device;
       const [isTargeted, holds, connected] = [targeted.has(id), holding.has(id), changeHub.isConnected(id)];
@@ -152,19 +151,6 @@ class FirstDevices {
   get rows(): TaskPreview["deviceList"] {
     return this.#rows;
   }
-}
-
-/** Returns the devices that reported a complete copy of the task's package. */
-async function holdersAmong(
-  { devicePackages }: Catalog,
-  { packageName, packageVersion }: Draft,
-  devices: DeviceSelection,
-): Promise<ReadonlySet<string>> {
-  const wanted = foldedName(packageVersion);
-  const versions = await devicePackages.heldBy(packageName, devices);
-  return new Set(
-    versions.filter(({ version }) => foldedName(version) === wanted).map(({ deviceId }) => deviceId),
-  );
 }
 
 async function manifestBytesOf({ catalog }: SourceContext, { packageId }: Draft): Promise<number> {
