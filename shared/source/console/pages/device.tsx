@@ -8,7 +8,7 @@ import { DeviceState } from "./device-state.tsx";
 import { ConnectedBadge, DeviceSearch, isTarget } from "./devices.tsx";
 import { ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time, type Fact } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { nameOf } from "./overview.tsx";
+import { nameOf, subnetOf } from "./device-names.ts";
 import { sentenceOf } from "./reasons.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
@@ -116,7 +116,7 @@ function DeviceFacts({ device }: { device: Device }) {
     [words.version, device.agentVersion],
     [words.setting, device.setting],
     [listWords.tags, device.tags.join(", ") || messages.value.none],
-    [listWords.subnet, device.subnetName ?? "–"],
+    [listWords.subnet, subnetOf(device)],
     [words.site, device.site ?? "–"],
     [words.enrolled, <Time atMs={device.enrolledAtMs} />],
     [listWords.lastSeen, <Time atMs={device.lastSeenAtMs} />],

@@ -1,8 +1,8 @@
 /** First page: how many devices there are, the open tasks, and what needs a person. */
-import type { Device } from "../../../api/schema/device.ts";
 import type { TrustView } from "../../../api/schema/trust.ts";
 import type { DeviceList, Overview, PackageList, TargetCount, TaskList } from "./answers.ts";
 import { createTaskStep, enrolStep, publishStep, signLine } from "./command-lines.ts";
+import { nameOf } from "./device-names.ts";
 import { Command, Empty, Heading, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { useLoaded, type Loaded } from "./request.ts";
@@ -135,6 +135,3 @@ function Attention({ tasks, trust }: { tasks: TaskList | null; trust: TrustView 
     </section>
   );
 }
-
-/** Returns the name that people know a device by. */
-export const nameOf = ({ name, hostname }: Pick<Device, "name" | "hostname">): string => name ?? hostname;

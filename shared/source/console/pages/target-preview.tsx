@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { TaskCreate, TaskEdit } from "../../../api/schema/admin.ts";
 import type { TaskPreview } from "../../../api/schema/labels.ts";
 import type { DeviceList, TargetCount } from "./answers.ts";
+import { namesIn } from "./device-names.ts";
 import { Facts, Shown, Table } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { ask, pageRows, RequestError, useLoaded } from "./request.ts";
@@ -114,7 +115,12 @@ function DeviceTable({ target, devices: total }: TargetCount) {
             columns={[
               {
                 name: words.task.device,
-                cell: ({ id, hostname }) => <a href={addressOf("devices", id)}>{hostname}</a>,
+                // Another window keeps what was written in the form.
+                cell: (device) => (
+                  <a href={addressOf("devices", device.id)} target="_blank" rel="noopener">
+                    {namesIn(devices, ({ id }) => id)(device)}
+                  </a>
+                ),
               },
               { name: words.devices.subnet, cell: ({ subnetName }) => subnetName ?? "–" },
               { name: words.devices.online, cell: ({ connected }) => (connected ? words.yes : words.no) },

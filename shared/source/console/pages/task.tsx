@@ -20,7 +20,7 @@ import {
   type Fact,
 } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { nameOf } from "./overview.tsx";
+import { namesIn } from "./device-names.ts";
 import { sentenceOf } from "./reasons.ts";
 import { useLoaded, usePages, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
@@ -185,8 +185,12 @@ function explaining(subnet: TaskSubnet, devices: readonly TaskDevice[]): readonl
 }
 
 /** Returns the name of a representative, which the lane knows by its host name. */
-const nameIn = (devices: readonly TaskDevice[], one: { deviceId: string; hostname: string }): string =>
-  nameOf(devices.find(({ deviceId }) => deviceId === one.deviceId) ?? { name: null, hostname: one.hostname });
+function nameIn(devices: readonly TaskDevice[], one: { deviceId: string; hostname: string }): string {
+  const known = devices.find(({ deviceId }) => deviceId === one.deviceId);
+  return known === undefined ? one.hostname : namesIn(devices, idOf)(known);
+}
+
+const idOf = ({ deviceId }: TaskDevice): string => deviceId;
 
 /** Returns a text with the names of devices in place of their ids. */
 const withNames = (text: string, devices: readonly TaskDevice[]): string =>
@@ -231,7 +235,7 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
       <ul class="reasons">
         {explaining(subnet, devices).map((device) => (
           <li key={device.deviceId}>
-            <strong>{nameOf(device)}</strong> <Why device={device} among={devices} />
+            <strong>{nameIn(devices, device)}</strong> <Why device={device} among={devices} />
           </li>
         ))}
       </ul>
@@ -260,10 +264,11 @@ const receivedText = (from: TaskDevice["from"]): string =>
 
 function deviceColumns(devices: readonly TaskDevice[]): Column<TaskDevice>[] {
   const words = messages.value.task;
+  const nameOfRow = namesIn(devices, idOf);
   return [
     {
       name: words.device,
-      cell: (device) => <a href={addressOf("devices", device.deviceId)}>{nameOf(device)}</a>,
+      cell: (device) => <a href={addressOf("devices", device.deviceId)}>{nameOfRow(device)}</a>,
     },
     {
       name: messages.value.devices.state,
@@ -312,7 +317,7 @@ function Devices({ id, devices, isLarge }: DevicesOptions) {
       )}
       {outputs.slice(0, outputsMax).map((device) => (
         <details key={device.deviceId}>
-          <summary>{words.outputOf(nameOf(device))}</summary>
+          <summary>{words.outputOf(nameIn(devices, device))}</summary>
           <Output text={device.command!.outputTail} />
         </details>
       ))}
