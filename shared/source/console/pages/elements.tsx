@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { messages } from "./language.ts";
-import { RequestError, type Loaded } from "./request.ts";
+import { ConsoleError, RequestError, type Loaded } from "./request.ts";
 import { count, time } from "./texts.ts";
 
 /** Whether a page was shown before: the first one leaves the focus where the browser puts it. */
@@ -35,19 +35,20 @@ const asSentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}$
 export function Problem({ error, onRetry }: { error: RequestError; onRetry?: () => unknown }) {
   const words = messages.value;
   const isUnanswered = error.status === 0;
+  const language = error instanceof ConsoleError ? undefined : "en";
   return (
     <div class="notice problem" role="alert">
       <p>
         {isUnanswered ? (
           <strong>{words.unreachable}</strong>
         ) : (
-          <strong lang="en">{asSentence(error.message)}</strong>
+          <strong lang={language}>{asSentence(error.message)}</strong>
         )}
       </p>
-      {isUnanswered || error.hint === null ? (
+      {isUnanswered || (error.hint === null && language !== undefined) ? (
         <p>{isUnanswered ? words.unreachableHint : words.refusedHint}</p>
-      ) : (
-        <p lang="en">{asSentence(error.hint)}</p>
+      ) : error.hint === null ? null : (
+        <p lang={language}>{asSentence(error.hint)}</p>
       )}
       {onRetry && (
         <button type="button" class="secondary" onClick={() => void onRetry()}>

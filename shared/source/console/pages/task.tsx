@@ -23,6 +23,9 @@ import { nameOf } from "./overview.tsx";
 import { ask, useLoaded, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
+import { retryAsked, startNowAsked } from "./signing/asked.ts";
+import { signChange } from "./signing/sign-orders.ts";
+import { WaitsFor } from "./signing/waits-for.tsx";
 import { isOpen, TaskState } from "./task-table.tsx";
 import { count, size, rate, percent } from "./texts.ts";
 
@@ -47,6 +50,7 @@ export function TaskPage({ id }: { id: string }) {
         {(shown) => (
           <>
             <Actions task={shown} loaded={loaded} />
+            {!shown.isSigned && isOpen(shown) && <WaitsFor />}
             <TaskFacts task={shown} />
             <h2>{words.task.lanes}</h2>
             {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
@@ -72,7 +76,10 @@ function useTask(id: string): Loaded<TaskDetail> {
 function Actions({ task, loaded: { reload } }: { task: TaskDetail; loaded: Loaded<TaskDetail> }) {
   const words = messages.value.task;
   const change = (verb: string) => async (): Promise<void> => {
-    await ask("POST", `/v1/tasks/${task.id}/${verb}`);
+    const answer = await ask<{ isSigned?: boolean }>("POST", `/v1/tasks/${task.id}/${verb}`);
+    const asked = verb === "start-now" ? startNowAsked : verb === "retry" ? retryAsked : null;
+    const subject = { kind: "task", subject: String(task.id) } as const;
+    if (answer.isSigned === false && asked !== null) await signChange(subject, asked);
     await reload();
   };
   const mayDo = (verb: string): boolean => isOpen(task) && may(`POST /v1/tasks/:id/${verb}`);

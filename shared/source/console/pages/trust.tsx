@@ -6,6 +6,8 @@ import { messages } from "./language.ts";
 import { useLoaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
+import { KeyPanel } from "./signing/key-panel.tsx";
+import { ReadAndSign } from "./signing/read-and-sign.tsx";
 import { ago, count, time } from "./texts.ts";
 
 const everyMs = 30_000;
@@ -24,6 +26,7 @@ export function TrustPage() {
         {(view) => (
           <>
             <Place trust={view} />
+            <KeyPanel trust={view} reload={trust.reload} />
             <File trust={view} />
             <Keys file={view.file} />
             <Versions files={view.files} />
@@ -193,6 +196,7 @@ function Drafts({ threshold }: { threshold: number }) {
             <Empty text={words.noDrafts} />
           ) : (
             <>
+              <ReadAndSign done={needed.reload} />
               <p>{words.signHint}</p>
               <Command line={signLine} />
               <Table
