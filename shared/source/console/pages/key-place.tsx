@@ -69,11 +69,10 @@ function Choice() {
           </label>
         ))}
       </fieldset>
-      <div class="notice" aria-live="polite">
+      {place === "browser" && <BrowserPlace />}
+      <div class="notice" aria-live="polite" hidden={place === "browser"}>
         {place === "source" ? (
           <Consequences texts={[words.sourceBroken, words.sourceLost]} />
-        ) : place === "browser" ? (
-          <BrowserPlace />
         ) : (
           <Consequences texts={[words.filesBroken, words.filesLost, words.filesWork]}>
             <p>{words.exportHint}</p>

@@ -8,6 +8,7 @@ import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
 import { KeyPanel } from "./signing/key-panel.tsx";
 import { ReadAndSign } from "./signing/read-and-sign.tsx";
+import { TrustChanges } from "./signing/trust-change.tsx";
 import { ago, count, time } from "./texts.ts";
 
 const everyMs = 30_000;
@@ -29,6 +30,7 @@ export function TrustPage() {
             <KeyPanel trust={view} reload={trust.reload} />
             <File trust={view} />
             <Keys file={view.file} />
+            {!view.canSign && may("POST /v1/trust/files") && <TrustChanges reload={trust.reload} />}
             <Versions files={view.files} />
             <Freshness freshness={view.freshness} canSign={view.canSign} />
           </>
@@ -190,13 +192,13 @@ function Drafts({ threshold }: { threshold: number }) {
   return (
     <section>
       <h2>{words.drafts}</h2>
+      {may("POST /v1/trust/orders") && <ReadAndSign done={needed.reload} />}
       <Shown loaded={needed}>
         {({ needed: rows }) =>
           rows.length === 0 ? (
             <Empty text={words.noDrafts} />
           ) : (
             <>
-              <ReadAndSign done={needed.reload} />
               <p>{words.signHint}</p>
               <Command line={signLine} />
               <Table

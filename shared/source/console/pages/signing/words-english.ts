@@ -97,10 +97,6 @@ export const signingEnglish = {
     useHint: "The signing key in the file is stored in this browser, in place of one that is there.",
     make: "Make a signing key",
     makeHint: "A key of your own for this browser. A root holder then lists it as an operator's.",
-    makeRoot: "Make a root key",
-    makeRootHint:
-      "A root key stays in its recovery file; this browser keeps none. A root holder then lists its public key.",
-    madeRoot: "The recovery file holds the root key. Give its public key to a root holder:",
     forget: "Forget the key",
     askForget:
       "Remove the key from this browser? Only the recovery file can bring it back. The trust file still lists the key: a stolen one has to be ended.",

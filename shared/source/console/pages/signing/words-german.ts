@@ -103,11 +103,6 @@ export const signingGerman: SigningWords = {
     make: "Signaturschlüssel erstellen",
     makeHint:
       "Ein eigener Schlüssel für diesen Browser. Wer einen Wurzelschlüssel hat, nimmt ihn danach als Schlüssel eines Bedieners auf.",
-    makeRoot: "Wurzelschlüssel erstellen",
-    makeRootHint:
-      "Ein Wurzelschlüssel bleibt in seiner Wiederherstellungsdatei; dieser Browser behält keinen. Wer einen Wurzelschlüssel hat, nimmt ihn danach auf.",
-    madeRoot:
-      "Die Wiederherstellungsdatei enthält den Wurzelschlüssel. Geben Sie seinen öffentlichen Schlüssel weiter:",
     forget: "Schlüssel vergessen",
     askForget:
       "Den Schlüssel aus diesem Browser entfernen? Nur die Wiederherstellungsdatei kann ihn zurückbringen. Die Vertrauensdatei nennt ihn weiter: Ein gestohlener muss beendet werden.",
