@@ -24,8 +24,11 @@ export function SettingAssignments({ settings, onChanged }: Options) {
   const assignments = useLoaded<SettingAssignmentList>(path);
   const change = async (method: "PUT" | "DELETE", body: AssignmentBody): Promise<void> => {
     const { isSigned } = await ask<{ isSigned: boolean }>(method, path, body);
-    if (!isSigned) await signChange({ kind: "assignments", subject: "" }, askedOf(method, body));
-    await Promise.all([assignments.reload(), onChanged()]);
+    try {
+      if (!isSigned) await signChange({ kind: "assignments", subject: "" }, askedOf(method, body));
+    } finally {
+      await Promise.all([assignments.reload(), onChanged()]);
+    }
   };
   const assign = async (data: FormData): Promise<void> => {
     const rank = textOf(data, "rank");

@@ -67,8 +67,11 @@ function CreateButton({ settings, onCreated }: CreateOptions) {
     const name = checked("name", newSettingNameSchema, textOf(data, "name"));
     const parent = textOf(data, "parent");
     const { isSigned } = await ask<SettingChanged>("POST", "/v1/settings", { name, parent });
-    if (!isSigned) await signChange({ kind: "setting", subject: name }, newSettingAsked(parent));
-    await onCreated();
+    try {
+      if (!isSigned) await signChange({ kind: "setting", subject: name }, newSettingAsked(parent));
+    } finally {
+      await onCreated();
+    }
   };
   return (
     <div class="buttons">

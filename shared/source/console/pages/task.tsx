@@ -79,8 +79,11 @@ function Actions({ task, loaded: { reload } }: { task: TaskDetail; loaded: Loade
     const answer = await ask<{ isSigned?: boolean }>("POST", `/v1/tasks/${task.id}/${verb}`);
     const asked = verb === "start-now" ? startNowAsked : verb === "retry" ? retryAsked : null;
     const subject = { kind: "task", subject: String(task.id) } as const;
-    if (answer.isSigned === false && asked !== null) await signChange(subject, asked);
-    await reload();
+    try {
+      if (answer.isSigned === false && asked !== null) await signChange(subject, asked);
+    } finally {
+      await reload();
+    }
   };
   const mayDo = (verb: string): boolean => isOpen(task) && may(`POST /v1/tasks/:id/${verb}`);
   const failed = count(task.devices.failed);

@@ -1,5 +1,5 @@
 /** Orders that wait, in words, and the signature of a person who has read them. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { NeededList } from "../../../../api/schema/trust.ts";
 import { Facts, Problem, useSending } from "../elements.tsx";
 import { DialogButton } from "../forms.tsx";
@@ -28,11 +28,7 @@ function Reading({ close, done }: { close: () => void; done: () => Promise<void>
     setOutcome(await signRead(orders ?? []));
     await done();
   });
-  const [hasBegun, setBegun] = useState(false);
-  if (!hasBegun) {
-    setBegun(true);
-    void reading.run();
-  }
+  useEffect(() => void reading.run(), []);
   const error = reading.error ?? signing.error;
   const isOpen = outcome === null && orders !== null && orders.length > 0;
   return (
