@@ -12,7 +12,8 @@ export function useSigningProblem(): SigningProblem | null | "unknown" {
   return problem;
 }
 
-export function BrowserPlace() {
+/** @param done runs after the hand-over */
+export function BrowserPlace({ done }: { done?: () => Promise<unknown> }) {
   const { place, problems } = signingMessages.value;
   const problem = useSigningProblem();
   return (
@@ -25,7 +26,10 @@ export function BrowserPlace() {
           uses={["root", "signing"]}
           anchorOf={takeOverAnchor}
           submit={place.begin}
-          finish={takeOver}
+          finish={async (keys) => {
+            await takeOver(keys);
+            await done?.();
+          }}
         />
       )}
       {problem !== null && problem !== "unknown" && <p role="alert">{problems[problem]}</p>}

@@ -83,7 +83,9 @@ function Changes({ trust, held, changed }: ChangesOptions) {
   return (
     <div class="buttons">
       {trust.canSign && may("POST /v1/trust/files") && (
-        <DialogButton name={words.place.begin}>{() => <BrowserPlace />}</DialogButton>
+        <DialogButton name={words.place.begin}>
+          {(close) => <BrowserPlace done={() => changed().then(close)} />}
+        </DialogButton>
       )}
       {!trust.canSign && (
         <DialogButton name={words.key.use}>
