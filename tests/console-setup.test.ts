@@ -107,6 +107,8 @@ test(
         const found = await violations();
         await here.focus();
         await press("ArrowDown");
+        await page.getByText("Nobody can reset it").waitFor();
+        await press("ArrowDown");
         await page.getByText("trust export").waitFor();
         const inFiles = await page.locator("main").innerText();
         found.push(...(await violations()));

@@ -8,10 +8,12 @@ import type { SettingList } from "./answers.ts";
 import { Facts, Heading, Problem, Shown, useSending, type Fact } from "./elements.tsx";
 import { focusFirstProblem } from "./form-field.tsx";
 import { messages } from "./language.ts";
-import { Unsigned } from "./new-task.tsx";
+import { Unsigned, type UnsignedTask } from "./new-task.tsx";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
+import { taskEditAsked } from "./signing/asked.ts";
+import { signStored } from "./signing/sign-orders.ts";
 import { draftOf, editOf, editProblems, type DraftProblems, type TaskDraft } from "./task-draft.ts";
 import { ScheduleFields, SettingField, TargetFields, type FieldsState } from "./task-fields.tsx";
 import { PreviewCost, usePreview, useTargetCount, Warnings } from "./target-preview.tsx";
@@ -25,7 +27,7 @@ export function EditTaskPage({ id }: { id: string }) {
 function Editor({ task }: { task: TaskDetail }) {
   const before = draftOf(task);
   const [draft, setDraft] = useState(before);
-  const [stage, setStage] = useState<"form" | TaskEdit | TaskChanged>("form");
+  const [stage, setStage] = useState<"form" | TaskEdit | UnsignedTask>("form");
   const settings = useLoaded<SettingList>(may("GET /v1/settings") ? "/v1/settings" : null);
   if (stage === "form")
     return (
@@ -37,7 +39,7 @@ function Editor({ task }: { task: TaskDetail }) {
         next={setStage}
       />
     );
-  if ("taskId" in stage) return <Unsigned key="unsigned" task={stage} />;
+  if ("outcome" in stage) return <Unsigned key="unsigned" {...stage} />;
   const back = (): void => setStage("form");
   return <Review key="review" task={task} edit={stage} back={back} changed={setStage} />;
 }
@@ -107,7 +109,7 @@ type ReviewOptions = {
   task: TaskDetail;
   edit: TaskEdit;
   back: () => void;
-  changed: (task: TaskChanged) => void;
+  changed: (unsigned: UnsignedTask) => void;
 };
 
 function Review({ task, edit, back, changed }: ReviewOptions) {
@@ -115,8 +117,11 @@ function Review({ task, edit, back, changed }: ReviewOptions) {
   const preview = usePreview(edit, previewPath(task));
   const { error, isSending, run } = useSending(async () => {
     const after = await ask<TaskChanged>("PATCH", `/v1/tasks/${task.id}`, edit);
-    if (after.isSigned) goTo("tasks", task.id);
-    else changed(after);
+    if (after.isSigned) return goTo("tasks", task.id);
+    const subject = { kind: "task", subject: String(task.id) } as const;
+    const outcome = await signStored(subject, taskEditAsked(edit));
+    if (outcome === "signed") goTo("tasks", task.id);
+    else changed({ task: after, outcome });
   });
   return (
     <>

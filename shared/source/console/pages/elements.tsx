@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { language, messages } from "./language.ts";
-import { RequestError, type Loaded } from "./request.ts";
+import { ConsoleError, RequestError, type Loaded } from "./request.ts";
 import { may } from "./session.ts";
 import { count, second, time } from "./texts.ts";
 
@@ -45,17 +45,20 @@ function nextStep(status: number): string {
 export function Problem({ error, onRetry }: { error: RequestError; onRetry?: () => unknown }) {
   const words = messages.value;
   const isUnanswered = error.status === 0;
-  const isHintEnough = error.hint !== null && language.value === "en";
+  // The console's own problems are in the viewer's language, with their next step.
+  const isOwn = error instanceof ConsoleError;
+  const textLanguage = isOwn ? undefined : "en";
+  const isHintEnough = isOwn || (error.hint !== null && language.value === "en");
   return (
     <div class="notice problem" role="alert">
       <p>
         {isUnanswered ? (
           <strong>{words.unreachable}</strong>
         ) : (
-          <strong lang="en">{asSentence(error.message)}</strong>
+          <strong lang={textLanguage}>{asSentence(error.message)}</strong>
         )}
       </p>
-      {!isUnanswered && error.hint !== null && <p lang="en">{asSentence(error.hint)}</p>}
+      {!isUnanswered && error.hint !== null && <p lang={textLanguage}>{asSentence(error.hint)}</p>}
       {isUnanswered && <p>{words.unreachableHint}</p>}
       {!isUnanswered && !isHintEnough && <p>{nextStep(error.status)}</p>}
       {onRetry && (

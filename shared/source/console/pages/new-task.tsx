@@ -9,9 +9,13 @@ import { Empty, Facts, Heading, Problem, Shown, useSending, type Fact } from "./
 import { focusFirstProblem } from "./form-field.tsx";
 import { messages } from "./language.ts";
 import { publishStep } from "./command-lines.ts";
-import { ask, useLoaded } from "./request.ts";
+import { ask, RequestError, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
+import { newTaskAsked } from "./signing/asked.ts";
+import { signStored, type SignOutcome } from "./signing/sign-orders.ts";
+import { WaitsFor } from "./signing/waits-for.tsx";
+import { signingMessages } from "./signing/words.ts";
 import {
   copyOf,
   draftProblems,
@@ -35,7 +39,9 @@ import { time } from "./texts.ts";
 
 const signLine = "flockcast-source trust sign --all --operator-key FILE";
 
-type Stage = "form" | "summary" | TaskChanged;
+/** A task that no device obeys yet, and why this browser did not sign it. */
+export type UnsignedTask = { readonly task: TaskChanged; readonly outcome: SignOutcome | RequestError };
+type Stage = "form" | "summary" | UnsignedTask;
 
 export const NewTaskPage = () => <Wizard first={emptyDraft} />;
 
@@ -63,7 +69,7 @@ function Wizard({ first }: { first: TaskDraft }) {
   const settings = useLoaded<SettingList>(may("GET /v1/settings") ? "/v1/settings" : null);
   if (stage === "summary")
     return <Summary key="summary" draft={draft} back={() => setStage("form")} created={setStage} />;
-  if (stage !== "form") return <Unsigned key="unsigned" task={stage} />;
+  if (stage !== "form") return <Unsigned key="unsigned" {...stage} />;
   return (
     <>
       <Heading text={words.wizard.title} />
@@ -160,14 +166,18 @@ function Summary({
 }: {
   draft: TaskDraft;
   back: () => void;
-  created: (task: TaskChanged) => void;
+  created: (unsigned: UnsignedTask) => void;
 }) {
   const words = messages.value;
   const preview = usePreview(requestOf(draft));
   const { error, isSending, run } = useSending(async () => {
     const task = await ask<TaskChanged>("POST", "/v1/tasks", requestOf(draft));
-    if (task.isSigned) goTo("tasks", task.taskId);
-    else created(task);
+    if (task.isSigned) return goTo("tasks", task.taskId);
+    const subject = { kind: "task", subject: String(task.taskId) } as const;
+    // The task exists also without a signature: the wizard must not create it again.
+    const outcome = await signStored(subject, newTaskAsked(requestOf(draft)));
+    if (outcome === "signed") goTo("tasks", task.taskId);
+    else created({ task, outcome });
   });
   const isBusy = preview.data === null && preview.error === null;
   return (
@@ -231,10 +241,13 @@ function summaryOf(draft: TaskDraft): Fact[] {
   ];
 }
 
-export const Unsigned = ({ task }: { task: TaskChanged }) => (
+export const Unsigned = ({ task, outcome }: UnsignedTask) => (
   <>
     <Heading text={messages.value.wizard.created(String(task.taskId))} />
+    {outcome instanceof RequestError && <Problem error={outcome} />}
+    {outcome === "begun" && <p role="status">{signingMessages.value.drafts.begun}</p>}
     <Empty text={messages.value.wizard.unsigned} next={{ needs: "POST /v1/tasks", command: signLine }} />
+    <WaitsFor />
     <p>
       <a href={addressOf("tasks", task.taskId)}>{messages.value.wizard.toTask}</a>
     </p>

@@ -32,6 +32,13 @@ export class RequestError extends Error {
   }
 }
 
+/** A problem that the console itself finds, in the language of the viewer. */
+export class ConsoleError extends RequestError {
+  constructor(message: string, hint: string | null = null) {
+    super(409, message, hint);
+  }
+}
+
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 type Refusal = { readonly error?: string; readonly hint?: string };
 

@@ -17,6 +17,8 @@ import { Dialog, Form, Select } from "./forms.tsx";
 import { language, messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
 import type { SettingList } from "./answers.ts";
+import { settingAsked } from "./signing/asked.ts";
+import { signChange } from "./signing/sign-orders.ts";
 import { count } from "./texts.ts";
 
 type Row = { readonly key: SettingKey; readonly field: SettingField; readonly about: string };
@@ -243,7 +245,10 @@ function Review({ setting, draft, onSaved, close }: ReviewOptions) {
     lines.push(words.change(messages.value.settings.parent, setting.parent ?? "", draft.parent));
   const send = async (): Promise<void> => {
     const path = `/v1/settings/${encodeURIComponent(setting.name)}`;
-    onSaved(await ask<SettingChanged>("PATCH", path, draft));
+    const changed = await ask<SettingChanged>("PATCH", path, draft);
+    const subject = { kind: "setting", subject: setting.name } as const;
+    const isSigned = changed.isSigned || (await signChange(subject, settingAsked(draft))) === "signed";
+    onSaved({ ...changed, isSigned });
   };
   return (
     <Dialog name={words.save} close={close}>

@@ -11,6 +11,8 @@ import { messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
+import { newSettingAsked } from "./signing/asked.ts";
+import { signChange } from "./signing/sign-orders.ts";
 import { SettingAssignments } from "./setting-assignments.tsx";
 import { SettingEditor } from "./setting-edit.tsx";
 import { keyText, valueText } from "./setting-text.ts";
@@ -63,8 +65,13 @@ function CreateButton({ settings, onCreated }: CreateOptions) {
   const words = messages.value.settingChanges;
   const create = async (data: FormData): Promise<void> => {
     const name = checked("name", newSettingNameSchema, textOf(data, "name"));
-    await ask("POST", "/v1/settings", { name, parent: textOf(data, "parent") });
-    await onCreated();
+    const parent = textOf(data, "parent");
+    const { isSigned } = await ask<SettingChanged>("POST", "/v1/settings", { name, parent });
+    try {
+      if (!isSigned) await signChange({ kind: "setting", subject: name }, newSettingAsked(parent));
+    } finally {
+      await onCreated();
+    }
   };
   return (
     <div class="buttons">

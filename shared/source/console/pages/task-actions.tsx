@@ -5,6 +5,8 @@ import { messages } from "./language.ts";
 import { ask } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
+import { retryAsked, startNowAsked } from "./signing/asked.ts";
+import { signChange } from "./signing/sign-orders.ts";
 import { isOpen } from "./task-table.tsx";
 import { count } from "./texts.ts";
 
@@ -13,8 +15,14 @@ type Options = { task: TaskDetail; reload: () => Promise<void> };
 export function TaskActions({ task, reload }: Options) {
   const words = messages.value.task;
   const send = (verb: string) => async (): Promise<void> => {
-    await ask("POST", `/v1/tasks/${task.id}/${verb}`);
-    await reload();
+    const answer = await ask<{ isSigned?: boolean }>("POST", `/v1/tasks/${task.id}/${verb}`);
+    const asked = verb === "start-now" ? startNowAsked : verb === "retry" ? retryAsked : null;
+    const subject = { kind: "task", subject: String(task.id) } as const;
+    try {
+      if (answer.isSigned === false && asked !== null) await signChange(subject, asked);
+    } finally {
+      await reload();
+    }
   };
   const mayDo = (verb: string): boolean => isOpen(task) && may(`POST /v1/tasks/:id/${verb}`);
   const failed = count(task.devices.failed);

@@ -24,6 +24,7 @@ import { namesIn } from "./device-names.ts";
 import { sentenceOf } from "./reasons.ts";
 import { useLoaded, usePages, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
+import { WaitsFor } from "./signing/waits-for.tsx";
 import { TaskActions } from "./task-actions.tsx";
 import { TaskCourse } from "./task-course.tsx";
 import { isOpen, TaskState } from "./task-table.tsx";
@@ -61,6 +62,7 @@ export function TaskPage({ id }: { id: string }) {
         {(shown) => (
           <>
             <TaskActions task={shown} reload={loaded.reload} />
+            {!shown.isSigned && isOpen(shown) && <WaitsFor />}
             <TaskFacts task={shown} isLarge={isLarge} />
             {isLarge ? <PagedParts task={shown} /> : <WholeParts task={shown} />}
           </>
