@@ -21,8 +21,8 @@ async function findSession(): Promise<void> {
   }
 }
 
-applyChoices();
 followAddress();
 void findSession();
+await applyChoices();
 const root = document.querySelector("#console");
 if (root !== null) render(<Shell />, root);
