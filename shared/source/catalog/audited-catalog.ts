@@ -155,7 +155,7 @@ const lifeTable: AuditTable<Stores["life"]> = {
   lastContactMs: "unaudited",
   expiryFromMs: "unaudited",
   setExpiryFrom: "unaudited",
-  deleteRemoved: "unaudited",
+  deletePart: "unaudited",
   packageFacts: "unaudited",
   history: "unaudited",
   noteAbsent: "unaudited",

@@ -110,10 +110,9 @@ export function sqliteDevicePackages(database: Database): DevicePackageStore {
     };
   };
   const reported = named("device_id, package_version, ran_order, removed", "");
-  const held = named(
-    "device_id, package_version",
-    "AND ($ascii = '' OR package_version = $ascii COLLATE NOCASE)",
-  );
+  const held = named("device_id, package_version", "");
+  // SQLite folds the case of ASCII alone.
+  const heldAscii = named("device_id", "AND package_version = $version COLLATE NOCASE");
   return {
     ofDevice: async (deviceId) => packagesOf(ofDevice.all({ deviceId })),
     async ofPackage(packageName, devices) {
@@ -127,12 +126,12 @@ export function sqliteDevicePackages(database: Database): DevicePackageStore {
       return byDevice;
     },
     async heldBy(packageName, version, devices) {
+      if (isAscii(version))
+        return new Set(heldAscii<[string]>(packageName, devices, { version }).map(([id]) => id));
       const wanted = foldedName(version);
       const holders = new Set<string>();
-      for (const [id, one] of held<[string, string]>(packageName, devices, {
-        ascii: isAscii(version) ? version : "",
-      }))
-        if (one === version || foldedName(one) === wanted) holders.add(id);
+      for (const [id, one] of held<[string, string]>(packageName, devices))
+        if (foldedName(one) === wanted) holders.add(id);
       return holders;
     },
   };

@@ -173,25 +173,25 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
     })();
 }
 
+type Raised = { readonly id: string; readonly attempt: number };
+
 function retry(database: Database): TaskStore["retry"] {
-  const raise = database.query<{ device_id: string }, { id: number; atMs: number; only: string | null }>(
+  const raise = database.query<Raised, { id: number; atMs: number; only: string | null }>(
     `UPDATE progress SET attempt = attempt + 1, state = 'pending', has_begun = 0, updated_at_ms = $atMs,
        report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0, '$.wanBytesFetched', 0, '$.lanBytesSent', 0,
          '$.reasons', json('[{"code":"not-retried"}]'), '$.command', json('null'))
      WHERE task_id = $id AND state = 'failed'
-       AND ($only IS NULL OR device_id IN (SELECT value FROM json_each($only))) RETURNING device_id`,
+       AND ($only IS NULL OR device_id IN (SELECT value FROM json_each($only))) RETURNING device_id AS id, attempt`,
   );
-  const allow = database.query(
-    `UPDATE tasks SET attempts = max(attempts, (SELECT max(attempt) FROM progress WHERE task_id = $id))
-     WHERE id = $id AND EXISTS (SELECT 1 FROM progress WHERE task_id = $id)`,
-  );
+  const allow = database.query("UPDATE tasks SET attempts = max(attempts, $most) WHERE id = $id");
   return async (id, atMs, deviceIds) =>
     database
       .transaction(() => {
         const only = deviceIds === null ? null : JSON.stringify(deviceIds);
-        const devices = raise.all({ id, atMs, only }).map((row) => row.device_id);
-        allow.run({ id });
-        return devices;
+        const raised = raise.all({ id, atMs, only });
+        const most = raised.reduce((highest, { attempt }) => Math.max(highest, attempt), 0);
+        if (raised.length > 0) allow.run({ id, most });
+        return raised.map((device) => device.id);
       })
       .immediate();
 }

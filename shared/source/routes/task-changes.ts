@@ -211,7 +211,7 @@ function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
 }
 
 /** Devices that one transaction lets repeat a task. */
-const retriedRows = 250;
+const retriedRows = 100;
 
 /** Repeats a task on the failed devices of a scope, in turns with requests. @returns their ids */
 async function retryInParts(context: SourceContext, task: TaskRecord, scope: Scope): Promise<string[]> {
