@@ -43,7 +43,9 @@ export async function installService(
   const notes: string[] = [];
   const changed: Record<string, unknown> = { ...options, data: dataFolder };
   const files: string[] = [];
-  const given = options.enrollFile ?? process.env["FLOCKCAST_ENROLL_FILE"];
+  // An installer passes a property on that nobody has set.
+  const given = options.enrollFile || process.env["FLOCKCAST_ENROLL_FILE"];
+  delete changed["enrollFile"];
   if (given) {
     changed["enrollFile"] = await copyToken(given, dataFolder, notes);
     files.push(changed["enrollFile"] as string);

@@ -2,8 +2,10 @@
  * The commands `service install`, `remove`, `start`, `stop` and `status`, which the agent and the
  * source have in common. `install` takes the options of the command that the service runs.
  */
+import { rm } from "node:fs/promises";
 import type { Command } from "@commander-js/extra-typings";
 import { platform } from "../platform/index.ts";
+import { retryLocked } from "../platform/locked-files.ts";
 import { ServiceError, type ServiceName } from "../platform/service.ts";
 import { printJson, printLine, printNote } from "../standard-output.ts";
 import { installService, type InstallOptions } from "./install.ts";
@@ -26,7 +28,7 @@ export function addServiceCommands(program: Command, of: ServiceProgram): void {
         await act();
         await printService(of.name, json === true);
       });
-  add("remove", "stop and remove the service; the data folder stays", () => serviceManager.remove(of.name));
+  addRemove(service as Command, of);
   add("start", "start the service", () => serviceManager.start(of.name));
   add("stop", "stop the service until it is started, or the machine restarts", () =>
     serviceManager.stop(of.name),
@@ -36,6 +38,22 @@ export function addServiceCommands(program: Command, of: ServiceProgram): void {
     .description("show whether the service is installed and runs")
     .option("--json", jsonText)
     .action(({ json }) => printService(of.name, json === true));
+}
+
+function addRemove(service: Command, of: ServiceProgram): void {
+  const { serviceManager } = platform;
+  const folder = serviceManager.dataFolderOf(of.name);
+  service
+    .command("remove")
+    .description("stop and remove the service; the data folder stays")
+    .option("--purge", `also remove the data folder ${folder}`)
+    .option("--json", jsonText)
+    .action(async ({ json, purge }) => {
+      requireAdministrator("remove");
+      await serviceManager.remove(of.name);
+      if (purge === true) await retryLocked(() => rm(folder, { recursive: true, force: true }));
+      await printService(of.name, json === true);
+    });
 }
 
 function addInstall(service: Command, of: ServiceProgram): void {
