@@ -35,7 +35,13 @@ import { printStatus } from "./status/status-text.ts";
 import { connectService, type StopsService } from "../service/connection.ts";
 import { StopRequest } from "./stop-request.ts";
 import { ownPath } from "./upgrade/executable.ts";
-import { confirmTrial, followSupervisor, supervision, upgradeStatus } from "./upgrade/supervised.ts";
+import {
+  confirmTrial,
+  followSupervisor,
+  supervision,
+  upgradeStatus,
+  type SupervisedAs,
+} from "./upgrade/supervised.ts";
 import { Supervisor } from "./upgrade/supervisor.ts";
 import { isUnderWay, readUpgrade } from "./upgrade/upgrade-state.ts";
 import { upgradesOf } from "./upgrade/upgrades.ts";
@@ -182,6 +188,23 @@ async function runAgent(program: AgentProgram, options: RunOptions & ServiceOpti
   const isService = options.service === true && as === null;
   const stopsService = connectService(serviceName, isService, finalStatuses);
   const log = loggerOf(program, options);
+  try {
+    await runLogged(program, options, log, stopsService, as);
+  } catch (error) {
+    // Nobody reads the standard error of a service with a file for its log.
+    if (options.logFile !== undefined)
+      log.fatal({ error: error instanceof Error ? error.message : String(error) }, "the agent ends");
+    throw error;
+  }
+}
+
+async function runLogged(
+  program: AgentProgram,
+  options: RunOptions,
+  log: Logger,
+  stopsService: StopsService,
+  as: SupervisedAs | null,
+): Promise<void> {
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
   const parsed = parseRunOptions(options);

@@ -52,6 +52,8 @@ const errors = once(
 export type ServiceHandle = bigint;
 
 const accessDenied = 5;
+/** ERROR_INVALID_LEVEL. */
+const invalidLevel = 124;
 const noSuchService = 1_060;
 const alreadyRunning = 1_056;
 const notActive = 1_062;
@@ -144,19 +146,22 @@ const level = { description: 1, failureActions: 2, delayedStart: 3, actsOnFailur
 const restart = 1;
 const failureActionsBytes = 40;
 
-function configure(service: ServiceHandle, which: keyof typeof level, information: Uint8Array): void {
-  const result = services().ChangeServiceConfig2W(service, level[which], ptr(information));
-  check(`set the ${which} of the service`, result);
+/** @returns false if the system does not know this part of a configuration */
+function configure(service: ServiceHandle, which: keyof typeof level, information: Uint8Array): boolean {
+  const code = codeAfter(services().ChangeServiceConfig2W(service, level[which], ptr(information)));
+  if (code === invalidLevel) return false;
+  if (code !== 0) throw failure(`set the ${which} of the service`, code);
+  return true;
 }
 
-export function describeService(service: ServiceHandle, text: string): void {
+export function describeService(service: ServiceHandle, text: string): boolean {
   const wide = wideText(text);
   const place = new BigUint64Array([BigInt(ptr(wide))]);
-  configure(service, "description", new Uint8Array(place.buffer));
+  return configure(service, "description", new Uint8Array(place.buffer));
 }
 
 /** The service starts some minutes after the system, when others do not need the disk. */
-export const delayStart = (service: ServiceHandle): void =>
+export const delayStart = (service: ServiceHandle): boolean =>
   configure(service, "delayedStart", new Uint8Array(new Uint32Array([1, 0]).buffer));
 
 /**
@@ -167,15 +172,15 @@ export function restartOnFailure(
   service: ServiceHandle,
   delaysMs: readonly number[],
   forgetsAfterSeconds: number,
-): void {
+): boolean {
   const actions = new Uint32Array(delaysMs.flatMap((delayMs) => [restart, delayMs]));
   const information = fixedBytes(failureActionsBytes);
   const view = new DataView(information.buffer);
   view.setUint32(0, forgetsAfterSeconds, true);
   view.setUint32(24, delaysMs.length, true);
   view.setBigUint64(32, BigInt(ptr(actions)), true);
-  configure(service, "failureActions", information);
-  configure(service, "actsOnFailure", new Uint8Array(new Uint32Array([1, 0]).buffer));
+  const isKnown = configure(service, "failureActions", information);
+  return configure(service, "actsOnFailure", new Uint8Array(new Uint32Array([1, 0]).buffer)) && isKnown;
 }
 
 export function startService(service: ServiceHandle, name: string): void {

@@ -37,10 +37,12 @@ const netsh = (...words: readonly string[]) =>
 async function install(spec: ServiceSpec): Promise<readonly string[]> {
   const { name, description, command } = spec;
   api.putService({ name, displayName: description, commandLine: command.map(quoteArgument).join(" ") });
+  const notes: string[] = [];
   api.withService(name, "all", (service) => {
     api.describeService(service, description);
-    api.delayStart(service);
-    api.restartOnFailure(service, restartDelaysMs, forgetsAfterSeconds);
+    if (!api.restartOnFailure(service, restartDelaysMs, forgetsAfterSeconds))
+      notes.push("this system cannot start a service again after a failure");
+    if (!api.delayStart(service)) notes.push("this system cannot delay the start of a service");
   });
   // The administrator who installs the service is another user than the system, which runs it.
   for (const path of [spec.dataFolder, ...spec.files]) setSecurity(path, systemSecurity);
@@ -48,9 +50,9 @@ async function install(spec: ServiceSpec): Promise<readonly string[]> {
   const program = `program=${command[0]!}`;
   const rule = ["add", "rule", `name=${name}`, "dir=in", "action=allow", "profile=any", program];
   const { status, lastLine } = await netsh(...rule);
-  return status === 0
-    ? []
-    : [`the firewall was not changed, allow inbound connections of ${command[0]!}: ${lastLine}`];
+  if (status !== 0)
+    notes.push(`the firewall was not changed, allow inbound connections of ${command[0]!}: ${lastLine}`);
+  return notes;
 }
 
 async function remove(name: ServiceName): Promise<void> {

@@ -2,10 +2,9 @@
  * The commands `service install`, `remove`, `start`, `stop` and `status`, which the agent and the
  * source have in common. `install` takes the options of the command that the service runs.
  */
-import { rm } from "node:fs/promises";
 import type { Command } from "@commander-js/extra-typings";
 import { platform } from "../platform/index.ts";
-import { retryLocked } from "../platform/locked-files.ts";
+import { removeTree } from "../platform/remove-tree.ts";
 import { ServiceError, type ServiceName } from "../platform/service.ts";
 import { printJson, printLine, printNote } from "../standard-output.ts";
 import { installService, type InstallOptions } from "./install.ts";
@@ -51,7 +50,7 @@ function addRemove(service: Command, of: ServiceProgram): void {
     .action(async ({ json, purge }) => {
       requireAdministrator("remove");
       await serviceManager.remove(of.name);
-      if (purge === true) await retryLocked(() => rm(folder, { recursive: true, force: true }));
+      if (purge === true) await removeTree(folder);
       await printService(of.name, json === true);
     });
 }
