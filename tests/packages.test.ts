@@ -12,6 +12,7 @@ import * as v from "valibot";
 import { build } from "../scripts/build/build.ts";
 import { nativeTargetName, parseTargets } from "../scripts/build/targets.ts";
 import { debPrograms, makeDeb } from "../scripts/package/deb.ts";
+import { makeMacArchive } from "../scripts/package/mac.ts";
 import type { PackageInput } from "../scripts/package/package-input.ts";
 import { makeRpm, rpmPrograms } from "../scripts/package/rpm.ts";
 import { outputOf } from "../scripts/rig/process.ts";
@@ -198,4 +199,25 @@ packageTest(
     expect(listed).toBe("aarch64");
   },
   120_000,
+);
+
+packageTest(
+  "the archive for macOS has the program, scripts that a shell can read, and a property list of launchd",
+  async () => {
+    const out = join(folder, "mac");
+    const input = { ...inputOf("flockcast-peer", "0.1.0"), architecture: "arm64" as const, out };
+    const archive = await makeMacArchive(input);
+    expect(basename(archive)).toBe("flockcast-peer-0.1.0-macos-arm64.tar.gz");
+    await outputOf(["tar", "-xzf", archive, "-C", out]);
+    const inside = join(out, "flockcast-peer-0.1.0");
+    expect(await digestFile(join(inside, "flockcast-peer"))).toBe(await digestFile(input.executable));
+    for (const script of ["install.sh", "uninstall.sh", "flockcast-representative"]) {
+      expect((await stat(join(inside, script))).mode & 0o777).toBe(0o755);
+      await outputOf(["/bin/sh", "-n", join(inside, script)]);
+    }
+    const list = await readFile(join(inside, "flockcast.peer.plist.example"), "utf8");
+    expect(list).toContain("<string>flockcast.peer</string>");
+    expect(list).toContain("<string>/Library/Application Support/flockcast</string>");
+  },
+  60_000,
 );

@@ -95,10 +95,11 @@ serviceTest(
       },
     );
     expect(again).toMatchObject({ startsAtBoot: true });
+    const journal = () => system.outputOf("journalctl", "-u", "flockcast-peer", "--no-pager");
+    await until(journal, 30_000, async () => (await journal()).split('"agent runs"').length > 2 || null);
     await system.outputOf(peer, "service", "stop");
     expect(await stateOf(system, peer)).toMatchObject({ state: "stopped", startsAtBoot: true, pid: null });
-    const log = await system.outputOf("journalctl", "-u", "flockcast-peer", "--no-pager");
-    expect(log).toContain("agent stopped");
+    expect(await journal()).toContain('"agent stopped"');
     await system.outputOf(peer, "service", "start");
     expect(await stateOf(system, peer)).toMatchObject({ state: "running" });
 
