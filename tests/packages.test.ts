@@ -56,15 +56,17 @@ type Format = {
   /** Removes data and settings too; null: the format cannot. */
   readonly purge: readonly string[] | null;
 };
+/** Without triggers: an index of all manual pages would take most of the time. */
+const dpkg = (word: string) => ["dpkg", "--no-triggers", "--force-unsafe-io", word];
 /** On Debian, rpm wants to be told that it may, and no dependency is installed as an rpm. */
 const rpm = (...words: readonly string[]) => ["rpm", "--force-debian", "--nodeps", ...words];
 const formats: Readonly<Record<string, Format>> = {
   deb: {
     make: makeDeb,
-    install: ["dpkg", "-i"],
-    upgrade: ["dpkg", "-i"],
-    remove: ["dpkg", "--remove"],
-    purge: ["dpkg", "--purge"],
+    install: dpkg("-i"),
+    upgrade: dpkg("-i"),
+    remove: dpkg("--remove"),
+    purge: dpkg("--purge"),
   },
   rpm: { make: makeRpm, install: rpm("-i"), upgrade: rpm("-U"), remove: rpm("-e"), purge: null },
 };
