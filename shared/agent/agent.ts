@@ -52,8 +52,11 @@ type LanParts = {
 };
 
 const loopbackAddress = "127.0.0.1";
-/** Upper bound on the last report at shutdown. */
-const lastReportMs = 1_500;
+/**
+ * Upper bound on the last report at shutdown, so that a service stops within a second although the
+ * source does not answer. What was not reported is reported after the next start.
+ */
+const lastReportMs = 700;
 
 export class Agent {
   readonly #options: AgentOptions;

@@ -27,7 +27,7 @@ test.each([
 
 test("gets the lines of the logger as they are written, without censored fields", () => {
   const tail = new LogTail();
-  const log = createLogger("test", "warn", undefined, tail.add);
+  const log = createLogger("test", "warn", undefined, { onLine: tail.add });
   log.warn({ credential: "abc123", text: "a\u001B[31mb" }, "one");
   log.info("two");
   expect(tail.lines).toHaveLength(1);

@@ -157,3 +157,6 @@ export async function userIdleMs(): Promise<number | null> {
 }
 
 export const browserCommand = (address: string): readonly string[] => ["/usr/bin/open", address];
+
+export { launchd as serviceManager } from "./launchd.ts";
+export const connectToManager = null;

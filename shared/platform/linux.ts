@@ -188,3 +188,6 @@ export { runningPrograms, userIdleMs } from "./linux-activity.ts";
 export const ignoresCase = false;
 
 export const browserCommand = (address: string): readonly string[] => ["xdg-open", address];
+
+export { systemd as serviceManager } from "./systemd.ts";
+export const connectToManager = null;

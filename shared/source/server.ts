@@ -112,7 +112,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   const place = { dataDir, listen, nowMs, log };
   // Given files are read before anything is created; the own certificate is stored in the folder.
   const given = choice.kind === "own" ? null : await openServingCertificate(choice, place);
-  await prepareDataFolder(dataDir);
+  await prepareSourceFolder(dataDir);
   const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name), undefined, options.nowMs);
   let context: SourceContext;
   let listener: Listener;
@@ -211,8 +211,8 @@ function logStart(context: SourceContext, url: string, host: string, tls: boolea
 /** Files by which a data folder is known. */
 const ownNames = [dataFiles.catalog.name, dataFiles.identityKey.name];
 
-/** Files that were restored with a wider mode are narrowed too. */
-async function prepareDataFolder(dataDir: string): Promise<void> {
+/** Creates the data folder for its user alone. Restored files with a wider mode are narrowed. */
+export async function prepareSourceFolder(dataDir: string): Promise<void> {
   try {
     await ensurePrivateFolder(dataDir, "data folder", ownNames);
     narrowFiles(dataDir);
