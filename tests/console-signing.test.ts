@@ -24,13 +24,15 @@ let harness: Harness;
 let browser: Browser;
 let peer: Peer;
 let recovery: string;
+let packageFile: string;
 
 beforeAll(async () => {
   harness = await openHarness({ settings: ["checkInInterval=1s"] });
   browser = openBrowser();
   recovery = join(harness.folder, "flockcast-recovery.json");
   peer = await harness.startPeer();
-  await harness.publish(await harness.makeFile("tool.bin", 200_000), { name: "tool", version: "1" });
+  packageFile = await harness.makeFile("tool.bin", 200_000);
+  await harness.publish(packageFile, { name: "tool", version: "1" });
 });
 afterAll(async () => {
   await browser?.[Symbol.asyncDispose]();
@@ -139,6 +141,42 @@ test(
     const taskId = Number(/\d+/.exec(heading)?.[0]);
     await harness.waitUntilComplete(taskId, [peer]);
     expect(await readFile(join(peer.data, "runs"), "utf8")).toBe("signed\n");
+  },
+  limitMs,
+);
+
+/** Fills in the form of a file. @returns what the page then shows */
+const publish = (version: string, isRefused: boolean) =>
+  browser.run(
+    async ({ page, show }, given) => {
+      await show("packages/new");
+      await page.locator("[name=file]").setInputFiles(given.file);
+      await page.locator("[name=package-name]").fill("signed");
+      await page.locator("[name=package-version]").fill(given.version);
+      await page.locator("form.wizard [type=submit]").click();
+      if (given.isRefused) return page.getByRole("alert").innerText();
+      await page.getByRole("heading", { level: 1, name: `signed ${given.version}` }).waitFor();
+      await page.locator(".page-head .badge.good").waitFor();
+      return "";
+    },
+    { version, isRefused, file: packageFile },
+  );
+
+test(
+  "publishes with the key of the browser, and signs no manifest of other files",
+  async () => {
+    await publish("1", false);
+    expect((await harness.client.packages()).find(({ name }) => name === "signed")?.state).toBe("ready");
+    expect((await harness.client.trust()).canSign).toBe(false);
+    await browser.run(async ({ page }) => {
+      await page.route(/packages\/manifest$/, async (route) => {
+        const asked = route.request().postDataJSON() as object;
+        await route.continue({ postData: JSON.stringify({ ...asked, chunkDigests: "A".repeat(43) + "=" }) });
+      });
+    }, null);
+    expect(await publish("2", true)).toContain("The source states another chunkDigests than you asked for");
+    await browser.run(({ page }) => page.unrouteAll(), null);
+    expect((await harness.client.packages()).filter(({ name }) => name === "signed")).toHaveLength(1);
   },
   limitMs,
 );

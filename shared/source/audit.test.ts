@@ -137,6 +137,7 @@ describe("every route that changes something", () => {
   /** Routes that change nothing that a person decides, and those of other tests. */
   const elsewhere = new Set([
     "POST /v1/tasks/dry-run",
+    "POST /v1/packages/manifest",
     "POST /v1/tasks/:id/dry-run",
     // Need digests of files: browser-publishing.test.ts has them.
     "POST /v1/packages/sign",

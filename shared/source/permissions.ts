@@ -45,6 +45,7 @@ const table = {
   "GET /v1/packages": reads("none"),
   "POST /v1/packages": publishes,
   "POST /v1/packages/sign": publishes,
+  "POST /v1/packages/manifest": publishes,
   "PUT /v1/packages/:id/content": publishes,
   "PATCH /v1/packages/:id/content": publishes,
   "GET /v1/packages/:id/upload": publishes,

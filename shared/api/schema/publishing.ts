@@ -3,9 +3,9 @@
  * upload in parts. common.ts defines units and encodings.
  */
 import * as v from "valibot";
-import { manifestBytesMax } from "../../model/manifest.ts";
-import { entriesMax } from "../../model/manifest-rules.ts";
+import { entriesMax, manifestBytesMax } from "../../model/manifest.ts";
 import { packageUrlLengthMax } from "../../model/package-url.ts";
+import { trustKeySchema } from "../../model/trust/statement.ts";
 import { base64, bytesCount, counter, name, packageIdSchema, text, timeMs } from "./common.ts";
 
 /** Upper bounds; the rules of the manifest are stricter, and have words for people. */
@@ -34,7 +34,11 @@ export const signRequestSchema = v.object({
     v.pipe(v.array(v.object({ first: counter, count: counter })), v.maxLength(entriesMax)),
     [],
   ),
+  /** Signature of the manifest by a key that the source does not hold. */
+  signature: v.optional(v.object({ publisherKey: trustKeySchema, signature: base64(64) })),
 });
+/** The manifest of a request, which a publisher's key signs. */
+export const manifestToSignSchema = v.object({ manifest: base64(manifestBytesMax) });
 export const uploadPartQuerySchema = v.object({
   /** First byte of the part in the virtual stream. */
   offset: v.pipe(v.string(), v.regex(/^\d{1,15}$/, "an offset is a number of bytes")),
@@ -91,5 +95,6 @@ export const publicationPathSchema = v.object({ id: publicationIdSchema });
 
 export type PublicationRequest = v.InferOutput<typeof publicationRequestSchema>;
 export type Publication = v.InferOutput<typeof publicationSchema>;
+export type ManifestToSign = v.InferOutput<typeof manifestToSignSchema>;
 export type SignRequest = v.InferInput<typeof signRequestSchema>;
 export type UploadState = v.InferOutput<typeof uploadStateSchema>;

@@ -11,10 +11,15 @@ import { constants, type Stats } from "node:fs";
 import { lstat, open, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, join, sep } from "node:path";
 import { ChunkDigester, isComplete } from "./chunk-digester.ts";
-import { chunkSizeFor, type FileMode, type Manifest, type ManifestFile } from "../../model/manifest.ts";
+import {
+  chunkSizeFor,
+  entriesMax,
+  type FileMode,
+  type Manifest,
+  type ManifestFile,
+} from "../../model/manifest.ts";
 import { encodeManifestInTurns } from "../../model/manifest-codec.ts";
 import { ManifestError } from "../../model/manifest-error.ts";
-import { entriesMax } from "../../model/manifest-rules.ts";
 import type { NamedCommand } from "../../model/package-command.ts";
 import { linkProblems, type PackageLink } from "../../model/package-link.ts";
 import { inTurns } from "../../model/steps.ts";

@@ -4,6 +4,7 @@
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { PublishedPackage } from "../../../api/schema/admin.ts";
+import type { SignRequest } from "../../../api/schema/publishing.ts";
 import type { TrustView } from "../../../api/schema/trust.ts";
 import { packageNameProblem, pathProblem, versionProblem } from "../../../model/package-path.ts";
 import type { PackageList } from "./answers.ts";
@@ -16,6 +17,8 @@ import { PublishUrl } from "./publish-url.tsx";
 import { pickedInDrop, pickedInInput, type Picked } from "./picked-files.ts";
 import { RequestError, useLoaded } from "./request.ts";
 import { goTo } from "./router.ts";
+import { publisherSigner, withSignature } from "./signing/sign-manifest.ts";
+import type { Signer } from "./signing/signer.ts";
 import { count, size } from "./texts.ts";
 import { commandFileName, publishPicked, type UploadProgress } from "./upload.ts";
 
@@ -24,18 +27,26 @@ export function PublishPage() {
   const packages = useLoaded<PackageList>("/v1/packages?limit=1000");
   const trust = useLoaded<TrustView>("/v1/trust");
   const [place, setPlace] = useState<ContentPlace>("files");
+  const signer = usePublisher();
   return (
     <>
       <Heading text={words.title} />
+      {signer instanceof RequestError && <Problem error={signer} />}
       <Shown loaded={trust}>
         {({ file }) =>
-          file.embedded && globalThis.isSecureContext ? (
+          signer === "unknown" ? (
+            <p aria-busy="true">{messages.value.loading}</p>
+          ) : globalThis.isSecureContext && (file.embedded || isSigner(signer)) ? (
             <>
-              <PlaceChoice place={place} choose={setPlace} />
+              {file.embedded && <PlaceChoice place={place} choose={setPlace} />}
               {place === "url" ? (
                 <PublishUrl />
               ) : (
-                <Shown loaded={packages}>{({ packages: all }) => <PublishForm packages={all} />}</Shown>
+                <Shown loaded={packages}>
+                  {({ packages: all }) => (
+                    <PublishForm packages={all} signer={file.embedded || !isSigner(signer) ? null : signer} />
+                  )}
+                </Shown>
               )}
             </>
           ) : (
@@ -51,6 +62,22 @@ export function PublishPage() {
       </Shown>
     </>
   );
+}
+
+/** Key of this browser that may sign packages; null: none. */
+type Publisher = Signer | null | "unknown" | RequestError;
+
+const isSigner = (publisher: Publisher): publisher is Signer =>
+  publisher !== null && publisher !== "unknown" && !(publisher instanceof RequestError);
+
+function usePublisher(): Publisher {
+  const [publisher, setPublisher] = useState<Publisher>("unknown");
+  useEffect(() => {
+    publisherSigner().then(setPublisher, (problem: unknown) =>
+      setPublisher(problem instanceof RequestError ? problem : null),
+    );
+  }, []);
+  return publisher;
 }
 
 const contentPlaces = ["files", "url"] as const;
@@ -86,7 +113,7 @@ function problemsOf(picked: Picked | null, name: string, version: string): Probl
 type Named = { readonly name: string; readonly version: string; readonly commands: string };
 
 /** State of the upload that runs. It ends with the page. */
-function useUpload(packages: readonly PublishedPackage[]) {
+function useUpload(packages: readonly PublishedPackage[], signer: Signer | null) {
   const [progress, setProgress] = useState<UploadProgress | null>(null);
   const [error, setError] = useState<RequestError | null>(null);
   const running = useRef<AbortController | null>(null);
@@ -97,7 +124,8 @@ function useUpload(packages: readonly PublishedPackage[]) {
     setError(null);
     try {
       const { signal } = abort;
-      const upload = { ...given, picked, packages, signal, onProgress: setProgress };
+      const sign = signer && ((request: SignRequest) => withSignature(signer, request));
+      const upload = { ...given, picked, packages, sign, signal, onProgress: setProgress };
       goTo("packages", await publishPicked(upload));
     } catch (problem) {
       if (!abort.signal.aborted) setError(problemFor(problem));
@@ -117,7 +145,9 @@ function problemFor(problem: unknown): RequestError {
   return new RequestError(400, text, words.unreadableHint);
 }
 
-function PublishForm({ packages }: { packages: readonly PublishedPackage[] }) {
+type PublishOptions = { packages: readonly PublishedPackage[]; signer: Signer | null };
+
+function PublishForm({ packages, signer }: PublishOptions) {
   const words = messages.value.publish;
   const form = useRef<HTMLFormElement>(null);
   const [picked, setPicked] = useState<Picked | null>(null);
@@ -125,7 +155,7 @@ function PublishForm({ packages }: { packages: readonly PublishedPackage[] }) {
   const [version, setVersion] = useState("");
   const [commands, setCommands] = useState("");
   const [problems, setProblems] = useState<Problems>({});
-  const { progress, error, start, cancel } = useUpload(packages);
+  const { progress, error, start, cancel } = useUpload(packages, signer);
   const pick = (found: Picked | null): void => {
     if (found === null) return;
     setPicked(found);

@@ -42,6 +42,8 @@ export type Upload = {
   readonly commands: string;
   /** Packages that are published already. */
   readonly packages: readonly PublishedPackage[];
+  /** Adds the signature of this browser; null: the source signs. */
+  readonly sign: ((request: SignRequest) => Promise<SignRequest>) | null;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: UploadProgress) => void;
 };
@@ -51,7 +53,7 @@ export type Upload = {
  * @throws RequestError for a refusal; the reason of the signal; DOMException for unreadable files
  */
 export async function publishPicked(upload: Upload): Promise<string> {
-  const { picked, name, version, commands, packages, signal, onProgress } = upload;
+  const { picked, name, version, commands, packages, sign, signal, onProgress } = upload;
   const files = picked.files.map(({ path, file }) => ({ path, sizeBytes: file.size }));
   const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const before = chunkSizeBefore(packages, { name, version });
@@ -68,7 +70,8 @@ export async function publishPicked(upload: Upload): Promise<string> {
     chunkSizeBytes: chunked.chunkSizeBytes,
     ...digests,
   };
-  const { packageId, contentNeeded } = await ask<PublishResponse>("POST", "/v1/packages/sign", request);
+  const given = sign === null ? request : await sign(request);
+  const { packageId, contentNeeded } = await ask<PublishResponse>("POST", "/v1/packages/sign", given);
   signal.throwIfAborted();
   if (contentNeeded) await sendParts(packageId, chunked, stream, upload);
   return packageId;

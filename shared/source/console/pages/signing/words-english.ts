@@ -22,6 +22,11 @@ export const signingEnglish = {
   refused: (why: string) => `Nothing was signed: ${why}`,
   refusedHint:
     "The change is stored at the source, and devices ignore it. Look at it again; if you did not expect this, the source may be in other hands.",
+  publishing: {
+    notInScope: (name: string) => `The key of this browser may not sign packages named "${name}".`,
+    notInScopeHint: "Choose another name, or have a root holder list the key for it.",
+    differsHint: "Choose the files again. If it happens again, the source may be in other hands.",
+  },
   problems: {
     older: (shown: string, seen: string) =>
       `The source shows version ${shown} of the trust file, and this browser has seen version ${seen}.`,

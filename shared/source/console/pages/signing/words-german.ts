@@ -20,6 +20,13 @@ export const signingGerman: SigningWords = {
   refused: (why) => `Nichts wurde signiert: ${why}`,
   refusedHint:
     "Die Änderung ist bei der Quelle gespeichert, und Geräte beachten sie nicht. Sehen Sie sie noch einmal an. Wenn Sie dies nicht erwartet haben, ist die Quelle vielleicht in fremden Händen.",
+  publishing: {
+    notInScope: (name) => `Der Schlüssel dieses Browsers darf keine Pakete namens „${name}“ signieren.`,
+    notInScopeHint:
+      "Einen anderen Namen wählen, oder den Schlüssel von einem Wurzelinhaber dafür eintragen lassen.",
+    differsHint:
+      "Die Dateien noch einmal wählen. Geschieht es wieder, kann die Quelle in fremden Händen sein.",
+  },
   problems: {
     older: (shown, seen) =>
       `Die Quelle zeigt Version ${shown} der Vertrauensdatei, und dieser Browser hat Version ${seen} gesehen.`,
