@@ -1,11 +1,11 @@
 /**
  * Files of the console: page, scripts and styles for the browser, with their content in memory.
- * Hides how they are made. A compiled executable contains them, and a script bundles them once, at
+ * Hides how they are made. An executable contains them, packed, and a script bundles them once, at
  * the first request.
  */
 import { basename, join } from "node:path";
 import { ApiError } from "../api-error.ts";
-import index from "./pages/index.html";
+import { packedConsole } from "#packed-console";
 
 export type ConsoleFile = {
   readonly media: string;
@@ -20,8 +20,7 @@ export type ConsoleFile = {
 /** By path below the root of the source: "/" is the page. */
 export type ConsoleFiles = ReadonlyMap<string, ConsoleFile>;
 
-/** An HTML import in a compiled executable; in a script it has no list of files. */
-type HtmlImport = { readonly files?: readonly { readonly path: string }[] };
+const pageName = "index.html";
 
 const mediaByEnd: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
@@ -45,22 +44,31 @@ export const consoleFiles = (): Promise<ConsoleFiles> =>
   }));
 
 async function load(): Promise<ConsoleFiles> {
-  const { files } = index as HtmlImport;
-  const found =
-    files === undefined
-      ? await bundled(join(import.meta.dir, "pages", "index.html"))
-      : files.map(({ path }) => Bun.file(path));
-  const entries = found.map(async (file): Promise<[string, ConsoleFile]> => {
-    const name = basename(("path" in file ? file.path : file.name) ?? "");
-    const isPage = name.endsWith(".html");
+  const files =
+    packedConsole === null
+      ? await built()
+      : Object.entries(packedConsole).map(([path, text]) => unpacked(path, text));
+  return new Map(files);
+}
+
+const unpacked = (path: string, text: string): [string, ConsoleFile] => {
+  const bytes = Bun.gunzipSync(Buffer.from(text, "base64"));
+  return [path, contentOf(path === "/" ? pageName : path, bytes, path !== "/")];
+};
+
+async function built(): Promise<[string, ConsoleFile][]> {
+  const files = await bundled(join(import.meta.dir, "pages", pageName));
+  const entries = files.map(async (file): Promise<[string, ConsoleFile]> => {
+    const name = basename(file.path);
+    const isPage = name === pageName;
     const bytes = new Uint8Array(await file.arrayBuffer());
     return [isPage ? "/" : `/${name}`, contentOf(name, bytes, !isPage)];
   });
-  return new Map(await Promise.all(entries));
+  return Promise.all(entries);
 }
 
 /**
- * Bundles sources of pages as the build of an executable does.
+ * Bundles sources of pages. Those of forms are files of their own, which are loaded when opened.
  * @param page file of the page
  * @throws ApiError 503 with the first message of the bundler
  */
@@ -69,7 +77,6 @@ export async function bundled(page: string): Promise<Bun.BuildArtifact[]> {
     entrypoints: [page],
     target: "browser",
     minify: true,
-    // Forms are loaded when they are opened. A compiled executable has them in the first page.
     splitting: true,
     publicPath: "/",
   }).catch((error: unknown) => {

@@ -4,6 +4,7 @@ import { openFixture, type Fixture } from "../app-fixture.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { packConsole } from "../../../scripts/build/pack-console.ts";
 import { bundled, consoleFiles } from "./console-files.ts";
 
 let fixture: Fixture;
@@ -94,6 +95,22 @@ test("the first page takes at most 60 KB, and forms are loaded when they are ope
   const size = first.reduce((sum, path) => sum + files.get(path)!.gzipped.length, 0);
   expect(size).toBeLessThan(60_000);
   expect(first.length).toBeLessThan(files.size);
+});
+
+test("the console adds at most half a megabyte to an executable", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-packed-"));
+  try {
+    const [first, second] = [join(folder, "a.ts"), join(folder, "b.ts")];
+    await packConsole(first);
+    await packConsole(second);
+    const text = await Bun.file(first).text();
+    expect(text.length).toBeLessThan(500_000);
+    expect(await Bun.file(second).text()).toBe(text);
+    const { packedConsole } = (await import(first)) as { packedConsole: Record<string, string> };
+    expect(Object.keys(packedConsole)).toContain("/");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("other methods and paths are those of the API", async () => {
