@@ -5,7 +5,7 @@
 import { useRef, useState } from "preact/hooks";
 import type { TaskChanged, TaskDetail, TaskEdit } from "../../../api/schema/admin.ts";
 import type { SettingList } from "./answers.ts";
-import { Facts, Heading, Problem, Shown, useSending, type Fact } from "./elements.tsx";
+import { Facts, Heading, Shown, type Fact } from "./elements.tsx";
 import { focusFirstProblem } from "./form-field.tsx";
 import { messages } from "./language.ts";
 import { Unsigned, type UnsignedTask } from "./new-task.tsx";
@@ -15,8 +15,9 @@ import { may } from "./session.ts";
 import { taskEditAsked } from "./signing/asked.ts";
 import { signStored } from "./signing/sign-orders.ts";
 import { draftOf, editOf, editProblems, type DraftProblems, type TaskDraft } from "./task-draft.ts";
+import { TaskReview } from "./task-review.tsx";
 import { ScheduleFields, SettingField, TargetFields, type FieldsState } from "./task-fields.tsx";
-import { PreviewCost, usePreview, useTargetCount, Warnings } from "./target-preview.tsx";
+import { usePreview, useTargetCount } from "./target-preview.tsx";
 import { time } from "./texts.ts";
 
 export function EditTaskPage({ id }: { id: string }) {
@@ -103,8 +104,6 @@ function EditForm({ task, settings, draft, setDraft, next }: EditFormOptions) {
   );
 }
 
-const previewPath = ({ id }: Pick<TaskDetail, "id">): string => `/v1/tasks/${id}/dry-run`;
-
 type ReviewOptions = {
   task: TaskDetail;
   edit: TaskEdit;
@@ -113,44 +112,24 @@ type ReviewOptions = {
 };
 
 function Review({ task, edit, back, changed }: ReviewOptions) {
-  const words = messages.value;
-  const preview = usePreview(edit, previewPath(task));
-  const { error, isSending, run } = useSending(async () => {
+  const words = messages.value.taskForms;
+  const send = async (): Promise<void> => {
     const after = await ask<TaskChanged>("PATCH", `/v1/tasks/${task.id}`, edit);
     if (after.isSigned) return goTo("tasks", task.id);
     const subject = { kind: "task", subject: String(task.id) } as const;
     const outcome = await signStored(subject, taskEditAsked(edit));
     if (outcome === "signed") goTo("tasks", task.id);
     else changed({ task: after, outcome });
-  });
+  };
   return (
-    <>
-      <Heading text={words.taskForms.summary(String(task.id))} />
-      <Facts facts={changesOf(task, edit)} />
-      {preview.error && <Problem error={preview.error} />}
-      {preview.data === null && preview.error === null && <p aria-busy="true">{words.loading}</p>}
-      {preview.data !== null && (
-        <>
-          <Warnings warnings={preview.data.warnings} />
-          {preview.data.devices === 0 && <p class="notice">{words.task.noDevices}</p>}
-          <PreviewCost preview={preview.data} />
-        </>
-      )}
-      {error && <Problem error={error} />}
-      <div class="buttons">
-        <button
-          type="button"
-          aria-busy={isSending}
-          disabled={isSending || preview.data === null}
-          onClick={() => void run()}
-        >
-          {words.taskForms.save}
-        </button>
-        <button type="button" class="secondary" onClick={back}>
-          {words.wizard.back}
-        </button>
-      </div>
-    </>
+    <TaskReview
+      title={words.summary(String(task.id))}
+      facts={changesOf(task, edit)}
+      preview={usePreview(edit, `/v1/tasks/${task.id}/dry-run`)}
+      submit={words.save}
+      send={send}
+      back={back}
+    />
   );
 }
 

@@ -5,7 +5,7 @@
 import { useRef, useState } from "preact/hooks";
 import type { TaskChanged, TaskDetail } from "../../../api/schema/admin.ts";
 import type { PackageList, SettingList } from "./answers.ts";
-import { Empty, Facts, Heading, Problem, Shown, useSending, type Fact } from "./elements.tsx";
+import { Empty, Heading, Problem, Shown, type Fact } from "./elements.tsx";
 import { focusFirstProblem } from "./form-field.tsx";
 import { messages } from "./language.ts";
 import { publishStep } from "./command-lines.ts";
@@ -34,7 +34,8 @@ import {
   TargetFields,
   type FieldsState,
 } from "./task-fields.tsx";
-import { PreviewCost, usePreview, useTargetCount, Warnings } from "./target-preview.tsx";
+import { TaskReview } from "./task-review.tsx";
+import { usePreview, useTargetCount } from "./target-preview.tsx";
 import { time } from "./texts.ts";
 
 const signLine = "flockcast-source trust sign --all --operator-key FILE";
@@ -168,9 +169,8 @@ function Summary({
   back: () => void;
   created: (unsigned: UnsignedTask) => void;
 }) {
-  const words = messages.value;
-  const preview = usePreview(requestOf(draft));
-  const { error, isSending, run } = useSending(async () => {
+  const words = messages.value.wizard;
+  const send = async (): Promise<void> => {
     const task = await ask<TaskChanged>("POST", "/v1/tasks", requestOf(draft));
     if (task.isSigned) return goTo("tasks", task.taskId);
     const subject = { kind: "task", subject: String(task.taskId) } as const;
@@ -178,36 +178,16 @@ function Summary({
     const outcome = await signStored(subject, newTaskAsked(requestOf(draft)));
     if (outcome === "signed") goTo("tasks", task.taskId);
     else created({ task, outcome });
-  });
-  const isBusy = preview.data === null && preview.error === null;
+  };
   return (
-    <>
-      <Heading text={words.wizard.summary} />
-      <Facts facts={summaryOf(draft)} />
-      {preview.error && <Problem error={preview.error} />}
-      {isBusy && <p aria-busy="true">{words.loading}</p>}
-      {preview.data !== null && (
-        <>
-          <Warnings warnings={preview.data.warnings} />
-          {preview.data.devices === 0 && <p class="notice">{words.task.noDevices}</p>}
-          <PreviewCost preview={preview.data} />
-        </>
-      )}
-      {error && <Problem error={error} />}
-      <div class="buttons">
-        <button
-          type="button"
-          aria-busy={isSending}
-          disabled={isSending || preview.data === null}
-          onClick={() => void run()}
-        >
-          {words.wizard.create}
-        </button>
-        <button type="button" class="secondary" onClick={back}>
-          {words.wizard.back}
-        </button>
-      </div>
-    </>
+    <TaskReview
+      title={words.summary}
+      facts={summaryOf(draft)}
+      preview={usePreview(requestOf(draft))}
+      submit={words.create}
+      send={send}
+      back={back}
+    />
   );
 }
 
