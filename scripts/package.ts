@@ -3,9 +3,9 @@
  * and the source for Linux, Windows and macOS, with SHA256SUMS and its signature. The tools that
  * make them are installed with apt-get where they are missing, if that is possible.
  */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
-import { readReleaseKey, signatureFile, signSums, sumsFile } from "./build/sums.ts";
+import { keyOption, makeSigned, runForPerson } from "./build/release-command.ts";
 import { formatNames, makePackages, type FormatName } from "./package/make-packages.ts";
 import type { Architecture } from "./package/package-input.ts";
 
@@ -17,30 +17,15 @@ async function main(): Promise<void> {
     .addOption(new Option("--format <name...>", "only these formats").choices(formatNames))
     .addOption(new Option("--arch <name...>", "only these machines").choices(architectures))
     .option("--out <folder>", "output folder", "dist")
-    .addOption(
-      new Option("--key <file>", "private Ed25519 key (PEM) that signs SHA256SUMS").env(
-        "FLOCKCAST_RELEASE_KEY",
-      ),
-    )
+    .addOption(keyOption)
     .parse()
     .opts();
   const out = resolve(options.out);
-  // A wrong key is found before the builds.
-  const key = options.key === undefined ? null : await readReleaseKey(options.key);
   const formats = (options.format ?? formatNames) as readonly FormatName[];
   const wanted = (options.arch ?? architectures) as readonly Architecture[];
-  for (const file of await makePackages(formats, wanted, out)) console.log(file);
-  console.log(join(out, sumsFile));
-  if (key === null) return console.log("not signed: give --key FILE or FLOCKCAST_RELEASE_KEY");
-  await signSums(out, key);
-  console.log(join(out, signatureFile));
+  await makeSigned(out, options.key, async () => {
+    for (const file of await makePackages(formats, wanted, out)) console.log(file);
+  });
 }
 
-if (import.meta.main) {
-  try {
-    await main();
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main) await runForPerson(main);
