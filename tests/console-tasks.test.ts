@@ -9,6 +9,7 @@ import { packageId } from "../shared/model/manifest-codec.ts";
 import { readCommandFile } from "../shared/source/publishing/command-file.ts";
 import { digestPath, type DigestOptions } from "../shared/source/publishing/digest-files.ts";
 import { browserPrograms, openBrowser, type Browser } from "../scripts/rig/browser.ts";
+import { addUsers, signInAt } from "./console-sign-in.ts";
 import { openHarness, type Harness, type Peer } from "./harness.ts";
 import { programTest } from "./network-test.ts";
 
@@ -16,7 +17,6 @@ setDefaultTimeout(90_000);
 const test = await programTest(browserPrograms);
 const limitMs = 90_000;
 
-const password = "correct horse battery";
 let harness: Harness;
 let browser: Browser;
 let peers: Peer[] = [];
@@ -28,9 +28,7 @@ let site: Bun.Server<undefined> | null = null;
 beforeAll(async () => {
   harness = await openHarness({ sourceArgs: ["--publish-network", "127.0.0.1"] });
   browser = openBrowser();
-  const secret = join(harness.folder, "password");
-  await writeFile(secret, `${password}\n`);
-  await harness.source.admin("user", "add", "anna", "--role", "administrator", "--password-file", secret);
+  await addUsers(harness, { anna: "administrator" });
   peers = await harness.startPeers(2);
   file = await harness.makeFile("tool.bin", 11_000_000);
 });
@@ -41,18 +39,8 @@ afterAll(async () => {
 });
 
 /** Opens a new browser window and signs in. */
-const signIn = (width = 1_280, locale = "en-GB") =>
-  browser.run(
-    async ({ open }, given) => {
-      const page = await open({ locale: given.locale, viewport: { width: given.width, height: 900 } });
-      await page.goto(given.url);
-      await page.locator("[name=user]").fill("anna");
-      await page.locator("[name=password]").fill(given.password);
-      await page.locator("[type=submit]").click();
-      await page.locator("nav.pages").waitFor();
-    },
-    { width, locale, password, url: harness.source.url },
-  );
+const signIn = (width = 1_280, language = "en-GB") =>
+  signInAt(browser, harness.source.url, "anna", { width, language });
 
 /** Publishes a file or a folder through the page. @returns the problems that the browser reports */
 const publishInPage = (input: "file" | "folder", path: string, name: string, version: string) =>

@@ -3,10 +3,11 @@
  * a transfer that the page of the task shows.
  */
 import { Database } from "bun:sqlite";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 import { browserPrograms, openBrowser, type Browser } from "../scripts/rig/browser.ts";
+import { addUsers, password, signInAt, type Look } from "./console-sign-in.ts";
 import { openHarness, partOf, type Harness, type Peer } from "./harness.ts";
 import { programTest } from "./network-test.ts";
 
@@ -15,7 +16,6 @@ setDefaultTimeout(90_000);
 const test = await programTest(browserPrograms);
 const limitMs = 90_000;
 
-const password = "correct horse battery";
 let harness: Harness;
 let browser: Browser;
 let peers: Peer[] = [];
@@ -31,13 +31,7 @@ beforeAll(async () => {
   if (!hasBrowser) return;
   harness = await openHarness({ settings: ["wanRate=10mbit"] });
   browser = openBrowser();
-  const file = join(harness.folder, "password");
-  await writeFile(file, `${password}\n`);
-  for (const [name, role] of [
-    ["anna", "administrator"],
-    ["vera", "viewer"],
-  ] as const)
-    await harness.source.admin("user", "add", name, "--role", role, "--password-file", file);
+  await addUsers(harness, { anna: "administrator", vera: "viewer" });
   peers = await harness.startPeers(2);
   for (const [at, peer] of peers.entries())
     await harness.source.admin("device", "rename", peer.id, `desk-${at + 1}`);
@@ -59,30 +53,8 @@ afterAll(async () => {
   await harness?.[Symbol.asyncDispose]();
 });
 
-type Look = { colorScheme?: "light" | "dark"; width?: number; language?: string; timezoneId?: string };
-
 /** Opens a new browser window and signs in. */
-const signIn = (
-  user: string,
-  { colorScheme = "light", width = 1280, language = "en-GB", timezoneId = "UTC" }: Look = {},
-) =>
-  browser.run(
-    async ({ open }, given) => {
-      const { colorScheme: scheme, width: pageWidth, language: locale, user: name, url } = given;
-      const page = await open({
-        colorScheme: scheme,
-        timezoneId: given.timezoneId,
-        locale,
-        viewport: { width: pageWidth, height: 900 },
-      });
-      await page.goto(url);
-      await page.locator("[name=user]").fill(name);
-      await page.locator("[name=password]").fill(given.password);
-      await page.locator("[type=submit]").click();
-      await page.locator("nav.pages").waitFor();
-    },
-    { colorScheme, width, language, timezoneId, user, password, url: harness.source.url },
-  );
+const signIn = (user: string, look?: Look) => signInAt(browser, harness.source.url, user, look);
 
 /** Shows a page of the console, and returns the problems that the browser and axe report. */
 const problemsOf = (where: string, usesAxe = true) =>
