@@ -4,7 +4,7 @@ import type { TaskCreate, TaskEdit } from "../../../api/schema/admin.ts";
 import type { TaskPreview } from "../../../api/schema/labels.ts";
 import type { DeviceList, TargetCount } from "./answers.ts";
 import { namesIn } from "./device-names.ts";
-import { Facts, Shown, Table } from "./elements.tsx";
+import { Facts, Shown, Table, type Column } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { ask, pageRows, RequestError, useLoaded } from "./request.ts";
 import { addressOf } from "./router.ts";
@@ -99,6 +99,26 @@ export const Warnings = ({ warnings }: Pick<TaskPreview, "warnings">) =>
     </ul>
   );
 
+type ListedDevice = DeviceList["devices"][number];
+
+function deviceColumns(devices: readonly ListedDevice[]): Column<ListedDevice>[] {
+  const words = messages.value;
+  const nameIn = namesIn(devices, ({ id }) => id);
+  return [
+    {
+      name: words.task.device,
+      // Another window keeps what was written in the form.
+      cell: (device) => (
+        <a href={addressOf("devices", device.id)} target="_blank" rel="noopener">
+          {nameIn(device)}
+        </a>
+      ),
+    },
+    { name: words.devices.subnet, cell: ({ subnetName }) => subnetName ?? "–" },
+    { name: words.devices.online, cell: ({ connected }) => (connected ? words.yes : words.no) },
+  ];
+}
+
 /** The first page of the devices of a target. */
 function DeviceTable({ target, devices: total }: TargetCount) {
   const words = messages.value;
@@ -112,19 +132,7 @@ function DeviceTable({ target, devices: total }: TargetCount) {
             label={words.task.devices}
             rows={devices}
             keyOf={({ id }) => id}
-            columns={[
-              {
-                name: words.task.device,
-                // Another window keeps what was written in the form.
-                cell: (device) => (
-                  <a href={addressOf("devices", device.id)} target="_blank" rel="noopener">
-                    {namesIn(devices, ({ id }) => id)(device)}
-                  </a>
-                ),
-              },
-              { name: words.devices.subnet, cell: ({ subnetName }) => subnetName ?? "–" },
-              { name: words.devices.online, cell: ({ connected }) => (connected ? words.yes : words.no) },
-            ]}
+            columns={deviceColumns(devices)}
           />
           {total > devices.length && <p>{words.wizard.moreDevices(count(total - devices.length))}</p>}
         </>

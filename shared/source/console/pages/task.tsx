@@ -186,20 +186,23 @@ function explaining(subnet: TaskSubnet, devices: readonly TaskDevice[]): readonl
   return [representative, other].filter((device) => device !== undefined);
 }
 
-/** Returns the name of a representative, which the lane knows by its host name. */
-function nameIn(devices: readonly TaskDevice[], one: { deviceId: string; hostname: string }): string {
-  const known = devices.find(({ deviceId }) => deviceId === one.deviceId);
-  return known === undefined ? one.hostname : namesIn(devices, idOf)(known);
+/** Returns what a device is called; a representative may be known by its host name only. */
+type Naming = (one: Pick<TaskDevice, "deviceId" | "hostname">) => string;
+
+/** Names all devices at once: a table has a text with names in each row. */
+function namingOf(devices: readonly TaskDevice[]): Naming {
+  const nameIn = namesIn(devices, ({ deviceId }) => deviceId);
+  const names = new Map(devices.map((device) => [device.deviceId, nameIn(device)]));
+  return ({ deviceId, hostname }) => names.get(deviceId) ?? hostname;
 }
 
-const idOf = ({ deviceId }: TaskDevice): string => deviceId;
-
 /** Returns a text with the names of devices in place of their ids. */
-const withNames = (text: string, devices: readonly TaskDevice[]): string =>
-  text.replace(/\b[0-9a-f]{16}\b/, (id) => nameIn(devices, { deviceId: id, hostname: id }));
+const withNames = (text: string, nameOf: Naming): string =>
+  text.replace(/\b[0-9a-f]{16}\b/, (id) => nameOf({ deviceId: id, hostname: id }));
 
 function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskDevice[] }) {
   const words = messages.value.task;
+  const nameOf = namingOf(devices);
   const name = subnet.name ?? subnet.cidr;
   const title = subnet.subnetId === null ? words.noSubnet : words.lane(name);
   const share = subnet.bytesTotal === 0 ? 1 : subnet.bytesVerified / subnet.bytesTotal;
@@ -211,9 +214,7 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
       subnet.representative === null ? (
         words.noRepresentative
       ) : (
-        <a href={addressOf("devices", subnet.representative.deviceId)}>
-          {nameIn(devices, subnet.representative)}
-        </a>
+        <a href={addressOf("devices", subnet.representative.deviceId)}>{nameOf(subnet.representative)}</a>
       ),
     ],
     [words.peers, count(peers)],
@@ -237,7 +238,7 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
       <ul class="reasons">
         {explaining(subnet, devices).map((device) => (
           <li key={device.deviceId}>
-            <strong>{nameIn(devices, device)}</strong> <Why device={device} among={devices} />
+            <strong>{nameOf(device)}</strong> <Why device={device} nameOf={nameOf} />
           </li>
         ))}
       </ul>
@@ -246,11 +247,11 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
 }
 
 /** Way and reason in words. */
-function Why({ device: { way, reasons }, among }: { device: TaskDevice; among: readonly TaskDevice[] }) {
+function Why({ device: { way, reasons }, nameOf }: { device: TaskDevice; nameOf: Naming }) {
   return (
     <>
       {way !== "none" && <Badge kind="quiet" text={messages.value.ways[way]} />}{" "}
-      <span>{withNames(sentenceOf(reasons), among)}</span>
+      <span>{withNames(sentenceOf(reasons), nameOf)}</span>
     </>
   );
 }
@@ -264,13 +265,12 @@ const receivedText = (from: TaskDevice["from"]): string =>
     .map((origin) => `${messages.value.task.from[origin]} ${size(from[origin])}`)
     .join(", ") || "–";
 
-function deviceColumns(devices: readonly TaskDevice[]): Column<TaskDevice>[] {
+function deviceColumns(nameOf: Naming): Column<TaskDevice>[] {
   const words = messages.value.task;
-  const nameOfRow = namesIn(devices, idOf);
   return [
     {
       name: words.device,
-      cell: (device) => <a href={addressOf("devices", device.deviceId)}>{nameOfRow(device)}</a>,
+      cell: (device) => <a href={addressOf("devices", device.deviceId)}>{nameOf(device)}</a>,
     },
     {
       name: messages.value.devices.state,
@@ -294,7 +294,7 @@ function deviceColumns(devices: readonly TaskDevice[]): Column<TaskDevice>[] {
       name: words.received,
       cell: ({ from }) => receivedText(from),
     },
-    { name: words.reason, cell: (device) => <Why device={device} among={devices} /> },
+    { name: words.reason, cell: (device) => <Why device={device} nameOf={nameOf} /> },
   ];
 }
 
@@ -302,6 +302,7 @@ type DevicesOptions = { id: number; devices: readonly TaskDevice[]; isLarge: boo
 
 function Devices({ id, devices, isLarge }: DevicesOptions) {
   const words = messages.value.task;
+  const nameOf = namingOf(devices);
   const outputs = devices
     .filter(({ command }) => command !== null && command.outputTail !== "")
     .toSorted((a, b) => Number(b.state === "failed") - Number(a.state === "failed"));
@@ -314,12 +315,12 @@ function Devices({ id, devices, isLarge }: DevicesOptions) {
           label={words.devices}
           rows={devices}
           keyOf={({ deviceId }) => deviceId}
-          columns={deviceColumns(devices)}
+          columns={deviceColumns(nameOf)}
         />
       )}
       {outputs.slice(0, outputsMax).map((device) => (
         <details key={device.deviceId}>
-          <summary>{words.outputOf(nameIn(devices, device))}</summary>
+          <summary>{words.outputOf(nameOf(device))}</summary>
           <Output text={device.command!.outputTail} />
         </details>
       ))}
