@@ -208,6 +208,8 @@ describe("a wrong command line", () => {
     [["serve", "--data", "x", "--listen", "nowhere"], 2, '"nowhere" is not HOST:PORT'],
     [[...serveX, "--tls-cert", "c"], 2, "--tls-key"],
     [[...serveX, "--no-tls", "--tls-cert", "c", "--tls-key", "k"], 2, "--no-tls and --tls-cert exclude"],
+    [[...serveX, "--no-tls", "--console-port", "7444"], 2, "the console is at --listen"],
+    [[...serveX, "--console-port", "70000"], 2, '"70000" is not a port'],
     [[...serveX, "--name", "a.example", "--no-tls"], 2, "--name is for the certificate"],
     [[...serveX, "--name", "a.example", "--tls-cert", "c", "--tls-key", "k"], 2, "--name is for the"],
     [[...serveX, "--name", "a b"], 2, '--name "a b" is not a host name'],

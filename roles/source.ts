@@ -13,7 +13,16 @@ import { addReports, addSource } from "../shared/source/commands/maintenance.ts"
 import { addUrl, listUrls, removeUrl } from "../shared/source/commands/package-urls.ts";
 import { addLabels } from "../shared/source/commands/labels.ts";
 import { publish } from "../shared/source/commands/publish.ts";
-import { serve } from "../shared/source/commands/serve.ts";
+import {
+  parseServeOptions,
+  serve,
+  serviceFinalStatuses,
+  type ServeOptions,
+} from "../shared/source/commands/serve.ts";
+import { addServeOptions } from "../shared/source/commands/serve-options.ts";
+import { prepareSourceFolder } from "../shared/source/server.ts";
+import { platform } from "../shared/platform/index.ts";
+import { addServiceCommands } from "../shared/service/service-command.ts";
 import {
   allowPlainHttp,
   jsonOption,
@@ -39,6 +48,7 @@ import {
   startTask,
 } from "../shared/source/commands/task-changes.ts";
 import { addTrust } from "../shared/source/commands/trust-command-line.ts";
+import { showTaskHistory } from "../shared/source/commands/task-history.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
 import { machineEnds } from "../shared/model/image-order.ts";
@@ -50,47 +60,28 @@ import { withUsageErrors } from "../shared/command-line/usage-errors.ts";
 import { endWhenNobodyReads, printNote } from "../shared/standard-output.ts";
 import { version } from "../shared/version.ts";
 
+/** The service of the source, as a user of its own where the system has such users. */
+export const sourceService = {
+  name: "flockcast-source",
+  description: "flockcast source",
+  user: "flockcast-source",
+  finalStatuses: serviceFinalStatuses,
+  keepsChildren: false,
+} as const;
+
 function addServing(program: Command): void {
-  program
-    .command("serve")
-    .description("run the source")
-    .requiredOption("--data <dir>", "data folder, created if missing")
-    .requiredOption(
-      "--listen <host:port>",
-      "address to listen on; port 0: a free port, written to DIR/source.url",
-    )
-    .option(
-      "--name <host>",
-      "host name or address for the certificate that the source issues itself; may be repeated",
-      (name: string, all?: string[]) => [...(all ?? []), name],
-    )
-    .option("--tls-cert <file>", "certificate chain in PEM to use instead; may be self-signed")
-    .option("--tls-key <file>", "private key of that certificate in PEM")
-    .option("--no-tls", "listen without TLS: for labs, and for a proxy that ends TLS")
-    .option(
-      "--trusted-proxy <cidr>",
-      "proxy whose Forwarded or X-Forwarded-For header names the client; may be repeated",
-      (cidr: string, all?: string[]) => [...(all ?? []), cidr],
-    )
-    .option(
-      "--keep-versions <count>",
-      "newest versions of a package that stay; older ones without an open task are removed",
-    )
-    .option(
-      "--approve-takeovers",
-      "let a device that is installed again with enroll.token keep its tags without device approve",
-    )
-    .option(
-      "--webhook-network <cidr>",
-      "network that is not public to which webhooks may go, also over http; may be repeated",
-      (cidr: string, all?: string[]) => [...(all ?? []), cidr],
-    )
-    .option("--audit-age <duration>", "age at which rows of the audit are removed", "400d")
-    .option(
-      "--accept-device-groups",
-      "count the groups that devices state themselves (--device-group) as tags: for labs only",
-    )
-    .action(serve);
+  const serving = program.command("serve").description("run the source");
+  addServeOptions(serving as Command);
+  serving.option("--service", "only for the service manager of Windows, which starts the program with it");
+  serving.action((options) => serve(options as unknown as ServeOptions));
+  addServiceCommands(program, {
+    ...sourceService,
+    command: "serve",
+    addOptions: (install) =>
+      addServeOptions(install, platform.serviceManager.dataFolderOf("flockcast-source")),
+    check: (options) => void parseServeOptions(options as unknown as ServeOptions),
+    prepareFolder: prepareSourceFolder,
+  });
 }
 
 function addPublishing(program: Command): void {
@@ -258,6 +249,15 @@ function addTaskViews(task: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(showTask);
+  task
+    .command("history")
+    .description("the course of a task: bytes over the WAN and in the LAN, and complete devices, over time")
+    .argument("<id>")
+    .addOption(jsonOption())
+    .addOption(csvOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(showTaskHistory);
   task
     .command("watch")
     .description(

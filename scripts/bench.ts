@@ -1,10 +1,12 @@
 /**
- * `bun run bench -- fec | start | files | lists | lan | faults | scale | yield`: benchmarks
- * (docs/BENCHMARKS.md). All but the first four build a LAN of network namespaces and need Linux
- * and root. A benchmark removes its LAN at the end; the next one removes what a killed one left.
+ * `bun run bench -- fec | start | files | lists | console | lan | faults | scale | yield`:
+ * benchmarks (docs/BENCHMARKS.md). All but the first five build a LAN of network namespaces and
+ * need Linux and root. A benchmark removes its LAN at the end; the next one removes what a killed
+ * one left.
  */
 import { tmpdir } from "node:os";
 import { Command } from "@commander-js/extra-typings";
+import { runConsole } from "./bench/console.ts";
 import { runLists } from "./bench/lists.ts";
 import { runStart } from "./bench/agent-start.ts";
 import { runFiles } from "./bench/files.ts";
@@ -81,14 +83,22 @@ command
     }),
   );
 
-command
-  .command("lists")
-  .description("processor time of the source for each list and view of the API, with a large fleet")
-  .option("--devices <n>", "enrolled devices", between(1, 1_000_000, true), 100_000)
-  .option("--subnets <n>", "subnets that they are on", between(1, 100_000, true), 2_000)
-  .option("--tasks <n>", "open tasks", between(1, 10_000, true), 200)
-  .option("--tasks-for-all <n>", "tasks among them that target all devices", between(0, 100, true), 5)
-  .option("--connected <n>", "devices with an open event stream", between(0, 100_000, true), 10_000)
+/** Returns a command with the size of a fleet. */
+const onFleet = (name: string, description: string) =>
+  command
+    .command(name)
+    .description(description)
+    .option("--devices <n>", "enrolled devices", between(1, 1_000_000, true), 100_000)
+    .option("--subnets <n>", "subnets that they are on", between(1, 100_000, true), 2_000)
+    .option("--tasks <n>", "open tasks", between(1, 10_000, true), 200)
+    .option("--tasks-for-all <n>", "tasks among them that target all devices", between(0, 100, true), 5)
+    .option("--connected <n>", "devices with an open event stream", between(0, 100_000, true), 10_000);
+
+onFleet("console", "every page of the console in Chromium, with a large fleet")
+  .option("--repeat <n>", "openings of each page", between(1, 1_000, true), 5)
+  .action(async (options) => console.log(await runConsole(options)));
+
+onFleet("lists", "processor time of the source for each list and view of the API, with a large fleet")
   .option("--repeat <n>", "requests of each", between(1, 1_000, true), 20)
   .option("--slow <ms>", "a request that takes longer is not repeated", between(1, 1e6), 2_000)
   .action(async (options) => console.log(await runLists(options)));

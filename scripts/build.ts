@@ -11,7 +11,7 @@ import { roleNames } from "./build/executable.ts";
 import { parseTargets } from "./build/targets.ts";
 import { billFile } from "./build/bill-of-materials.ts";
 import { build } from "./build/build.ts";
-import { readReleaseKey, signatureFile, signSums, sumsFile } from "./build/sums.ts";
+import { keyOption, makeSigned, runForPerson } from "./build/release-command.ts";
 
 async function main(): Promise<void> {
   const options = new Command("bun run build")
@@ -24,30 +24,15 @@ async function main(): Promise<void> {
     )
     .addOption(new Option("--role <name...>", "only these roles").choices(roleNames))
     .option("--out <folder>", "output folder", "dist")
-    .addOption(
-      new Option("--key <file>", "private Ed25519 key (PEM) that signs SHA256SUMS").env(
-        "FLOCKCAST_RELEASE_KEY",
-      ),
-    )
+    .addOption(keyOption)
     .parse()
     .opts();
   const folder = resolve(options.out);
-  // A wrong key is found before the builds.
-  const key = options.key === undefined ? null : await readReleaseKey(options.key);
-  const files = await build(parseTargets(options.target ?? []), options.role ?? roleNames, folder);
-  for (const file of files) console.log(`${file}  ${((await stat(file)).size / 1e6).toFixed(0)} MB`);
-  console.log(join(folder, billFile));
-  console.log(join(folder, sumsFile));
-  if (key === null) return console.log("not signed: give --key FILE or FLOCKCAST_RELEASE_KEY");
-  await signSums(folder, key);
-  console.log(join(folder, signatureFile));
+  await makeSigned(folder, options.key, async () => {
+    const files = await build(parseTargets(options.target ?? []), options.role ?? roleNames, folder);
+    for (const file of files) console.log(`${file}  ${((await stat(file)).size / 1e6).toFixed(0)} MB`);
+    console.log(join(folder, billFile));
+  });
 }
 
-if (import.meta.main) {
-  try {
-    await main();
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main) await runForPerson(main);

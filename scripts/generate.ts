@@ -1,7 +1,8 @@
 /**
- * `bun run generate [kernels|vectors|stories|reasons|permissions|man]…`: writes generated files
- * that are committed: the WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, the stories
- * of docs/stories, docs/REASONS.md, docs/PERMISSIONS.md and docs/man. Default: all of them.
+ * `bun run generate [kernels|vectors|stories|reasons|permissions|man|units]…`: writes generated
+ * files that are committed: the WebAssembly kernels, the golden vectors of docs/PROTOCOL.md, the
+ * stories of docs/stories, docs/REASONS.md, docs/PERMISSIONS.md, docs/man, and the units of
+ * docs/OPERATIONS.md. Default: all of them.
  */
 import { Argument, Command } from "@commander-js/extra-typings";
 import { generateKernels } from "./generate/kernels.ts";
@@ -9,6 +10,7 @@ import { generateMan } from "./generate/man.ts";
 import { generatePermissions } from "./generate/permissions.ts";
 import { generateReasons } from "./generate/reasons.ts";
 import { generateStories } from "./generate/stories.ts";
+import { generateUnits } from "./generate/units.ts";
 import { generateVectors } from "./generate/vectors.ts";
 
 const generators = {
@@ -18,6 +20,7 @@ const generators = {
   reasons: generateReasons,
   permissions: generatePermissions,
   man: generateMan,
+  units: generateUnits,
 } as const;
 const names = Object.keys(generators) as (keyof typeof generators)[];
 

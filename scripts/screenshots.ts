@@ -108,6 +108,7 @@ async function main(out: string, cleanup: Cleanup): Promise<number> {
   cleanup.add("close the browser", async () => browser[Symbol.asyncDispose]());
   const task = await makeTasks(source, folder);
   const client = await source.client();
+  const { packageId } = await client.task(task);
   for (;;) {
     const { subnets } = await client.task(task);
     const isMidway = ({ bytesVerified, bytesTotal }: (typeof subnets)[number]): boolean =>
@@ -125,10 +126,17 @@ async function main(out: string, cleanup: Cleanup): Promise<number> {
     ["task", `tasks/${task}`],
     ["overview", "overview"],
     ["tasks", "tasks"],
+    ["new-task", "tasks/new"],
+    ["edit-task", `tasks/${task}/edit`],
     ["device", `devices/${devices[0]!.id}`],
+    ["subnets", "subnets"],
     ["packages", "packages"],
+    ["package", `packages/${packageId}`],
+    ["publish", "packages/new"],
     ["settings", "settings"],
     ["setting", "settings/default"],
+    ["people", "people"],
+    ["trust", "trust"],
     ["audit", "audit"],
     ["about", "about"],
   ]);

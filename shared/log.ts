@@ -1,6 +1,6 @@
 /**
- * The log of a program: JSON lines on standard error, or formatted lines when standard error is a
- * terminal. Standard output is reserved for data.
+ * The log of a program: JSON lines on standard error or in a file, or formatted lines when standard
+ * error is a terminal. Standard output is reserved for data.
  *
  * Text from outside cannot forge a line or change the terminal: in JSON hidden characters are
  * escapes of JSON, and formatted lines show them as visible escapes.
@@ -10,12 +10,29 @@
  */
 import pino from "pino";
 import pinoPretty from "pino-pretty";
+import { LogFile } from "./log-file.ts";
 import { coloursOn } from "./terminal.ts";
 import { printable, printableJson, printableValue } from "./printable.ts";
 
 const STANDARD_ERROR = 2;
 
 export type Logger = pino.Logger;
+
+export type LogOutput = {
+  /** File of the log instead of standard error (log-file.ts); null: none. */
+  readonly path?: string | null;
+  /** Gets each line of JSON that is written, without the censored texts. */
+  readonly onLine?: (line: string) => void;
+};
+
+/** Passes a line on, as it will be written. */
+const passedTo =
+  (onLine: (line: string) => void, write: (line: string) => string) =>
+  (line: string): string => {
+    const written = write(line);
+    onLine(written);
+    return written;
+  };
 
 /** Returns a line of the log whose texts are formatted for a terminal later. */
 function printableRecord(line: string): string {
@@ -31,20 +48,24 @@ function printableRecord(line: string): string {
  * @param level `silent`, `error`, `warn`, `info` or `debug`; defaults to the environment variable
  *   FLOCKCAST_LOG. An unknown level, or none, means `info`.
  * @param fields returns further fields of each line
+ * @param output where the lines go, other than to standard error
+ * @throws Error of the file system when the file cannot be made
  */
 export function createLogger(
   name: string,
   level = process.env["FLOCKCAST_LOG"],
   fields: () => object = () => ({}),
+  { path = null, onLine = () => {} }: LogOutput = {},
 ): Logger {
   const known = level !== undefined && (level === "silent" || Object.hasOwn(pino.levels.values, level));
+  const isForPeople = path === null && process.stderr.isTTY;
   const options: pino.LoggerOptions = {
     name,
     level: known ? level : "info",
     base: { name },
     mixin: fields,
     timestamp: pino.stdTimeFunctions.isoTime,
-    hooks: { streamWrite: process.stderr.isTTY ? printableRecord : printableJson },
+    hooks: { streamWrite: passedTo(onLine, isForPeople ? printableRecord : printableJson) },
     formatters: { level: (label) => ({ level: label }) },
     redact: {
       paths: [
@@ -60,7 +81,7 @@ export function createLogger(
       censor: "…",
     },
   };
-  const log = process.stderr.isTTY
+  const log = isForPeople
     ? pino(
         options,
         pinoPretty({
@@ -71,7 +92,7 @@ export function createLogger(
           translateTime: "HH:MM:ss",
         }),
       )
-    : pino(options, pino.destination({ fd: STANDARD_ERROR, sync: true }));
+    : pino(options, path === null ? pino.destination({ fd: STANDARD_ERROR, sync: true }) : new LogFile(path));
   if (level !== undefined && !known) {
     log.warn(`FLOCKCAST_LOG is "${level}": write silent, error, warn, info or debug; logging at info`);
   }

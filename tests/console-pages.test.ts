@@ -2,11 +2,11 @@
  * Administration in a real browser, at a real source with a real agent: settings, tags, sites,
  * users, tokens and trust, and what a viewer sees of them.
  */
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 import { browserPrograms, openBrowser, type Browser } from "../scripts/rig/browser.ts";
 import type { AgentStatus } from "../shared/agent/status/status-server.ts";
+import { addUsers, password, signInAt, type Look } from "./console-sign-in.ts";
 import { openHarness, until, type Harness, type Peer } from "./harness.ts";
 import { programTest } from "./network-test.ts";
 
@@ -15,7 +15,6 @@ setDefaultTimeout(90_000);
 const test = await programTest(browserPrograms);
 const limitMs = 90_000;
 
-const password = "correct horse battery";
 let harness: Harness;
 let browser: Browser;
 let peer: Peer;
@@ -23,13 +22,7 @@ let peer: Peer;
 beforeAll(async () => {
   harness = await openHarness();
   browser = openBrowser();
-  const file = join(harness.folder, "password");
-  await writeFile(file, `${password}\n`);
-  for (const [name, role] of [
-    ["anna", "administrator"],
-    ["vera", "viewer"],
-  ] as const)
-    await harness.source.admin("user", "add", name, "--role", role, "--password-file", file);
+  await addUsers(harness, { anna: "administrator", vera: "viewer" });
   peer = await harness.startPeer();
   await harness.source.admin("device", "rename", peer.id, "desk-1");
 });
@@ -38,22 +31,8 @@ afterAll(async () => {
   await harness?.[Symbol.asyncDispose]();
 });
 
-type Look = { colorScheme?: "light" | "dark"; width?: number; language?: string };
-
 /** Opens a new browser window and signs in. */
-const signIn = (user: string, { colorScheme = "light", width = 1280, language = "en-GB" }: Look = {}) =>
-  browser.run(
-    async ({ open }, given) => {
-      const { colorScheme: scheme, width: pageWidth, language: locale, user: name, url } = given;
-      const page = await open({ colorScheme: scheme, locale, viewport: { width: pageWidth, height: 900 } });
-      await page.goto(url);
-      await page.locator("[name=user]").fill(name);
-      await page.locator("[name=password]").fill(given.password);
-      await page.locator("[type=submit]").click();
-      await page.locator("nav.pages").waitFor();
-    },
-    { colorScheme, width, language, user, password, url: harness.source.url },
-  );
+const signIn = (user: string, look?: Look) => signInAt(browser, harness.source.url, user, look);
 
 /**
  * Presses a button, fills the fields of its dialog, and sends them.
@@ -108,9 +87,13 @@ test(
     const seen = await browser.run(async ({ page, show }) => {
       await show("settings/default");
       await page.getByRole("button", { name: "Change values" }).click();
-      await page.getByRole("switch", { name: "Inherited: wanRate" }).click();
+      await page.getByRole("searchbox", { name: "Search values" }).fill("wanrate");
+      const inherits = page.getByRole("switch", { name: "Inherited: wanRate" });
       const field = page.locator("[name=wanRate]");
+      const isInherited = await inherits.isChecked();
       await field.fill("fast");
+      const stays = await inherits.isChecked();
+      await page.getByRole("searchbox", { name: "Search values" }).fill("cache");
       await page.getByRole("button", { name: "Review the changes" }).click();
       const fault = await page.getByRole("alert").innerText();
       const isMarked = await field.getAttribute("aria-invalid");
@@ -122,10 +105,11 @@ test(
       await dialog.waitFor({ state: "hidden" });
       await page.getByText("is stored").waitFor();
       await page.locator("section table").filter({ hasText: "anna" }).waitFor();
-      return { fault, isMarked, review };
+      return { fault, isMarked, review, inherited: [isInherited, stays] };
     }, null);
     expect(seen.fault).toContain("wanRate=fast");
     expect(seen.isMarked).toBe("true");
+    expect(seen.inherited).toEqual([true, false]);
     expect(seen.review).toContain("wanRate: none → 50mbit");
     const { version, differences } = await harness.client.setting("default");
     expect(differences.wanRateBps).toBe(50_000_000);

@@ -9,6 +9,7 @@ import { packageId } from "../shared/model/manifest-codec.ts";
 import { readCommandFile } from "../shared/source/publishing/command-file.ts";
 import { digestPath, type DigestOptions } from "../shared/source/publishing/digest-files.ts";
 import { browserPrograms, openBrowser, type Browser } from "../scripts/rig/browser.ts";
+import { addUsers, signInAt } from "./console-sign-in.ts";
 import { openHarness, type Harness, type Peer } from "./harness.ts";
 import { programTest } from "./network-test.ts";
 
@@ -16,41 +17,30 @@ setDefaultTimeout(90_000);
 const test = await programTest(browserPrograms);
 const limitMs = 90_000;
 
-const password = "correct horse battery";
 let harness: Harness;
 let browser: Browser;
 let peers: Peer[] = [];
 /** Published in the first test. */
 let file = "";
 let folder = "";
+let site: Bun.Server<undefined> | null = null;
 
 beforeAll(async () => {
-  harness = await openHarness();
+  harness = await openHarness({ sourceArgs: ["--publish-network", "127.0.0.1"] });
   browser = openBrowser();
-  const secret = join(harness.folder, "password");
-  await writeFile(secret, `${password}\n`);
-  await harness.source.admin("user", "add", "anna", "--role", "administrator", "--password-file", secret);
+  await addUsers(harness, { anna: "administrator" });
   peers = await harness.startPeers(2);
   file = await harness.makeFile("tool.bin", 11_000_000);
 });
 afterAll(async () => {
+  await site?.stop(true);
   await browser?.[Symbol.asyncDispose]();
   await harness?.[Symbol.asyncDispose]();
 });
 
 /** Opens a new browser window and signs in. */
-const signIn = (width = 1_280, locale = "en-GB") =>
-  browser.run(
-    async ({ open }, given) => {
-      const page = await open({ locale: given.locale, viewport: { width: given.width, height: 900 } });
-      await page.goto(given.url);
-      await page.locator("[name=user]").fill("anna");
-      await page.locator("[name=password]").fill(given.password);
-      await page.locator("[type=submit]").click();
-      await page.locator("nav.pages").waitFor();
-    },
-    { width, locale, password, url: harness.source.url },
-  );
+const signIn = (width = 1_280, language = "en-GB") =>
+  signInAt(browser, harness.source.url, "anna", { width, language });
 
 /** Publishes a file or a folder through the page. @returns the problems that the browser reports */
 const publishInPage = (input: "file" | "folder", path: string, name: string, version: string) =>
@@ -92,6 +82,14 @@ test(
     const commands = await readCommandFile(join(folder, "flockcast.toml"));
     expect(commands.map(({ name }) => name)).toEqual(["check"]);
     expect(suite!.id).toBe(await idOf(folder, { name: "suite", version: "3", commands }));
+    // The next step after publishing: a task with this package and its only command.
+    const filled = await browser.run(async ({ page, show }, id) => {
+      await show(`packages/${id}`);
+      await page.getByRole("button", { name: "New task with this package" }).click();
+      await page.locator("#run").waitFor();
+      return Promise.all(["package", "action", "run"].map((field) => page.locator(`#${field}`).inputValue()));
+    }, suite!.id);
+    expect(filled).toEqual(["suite", "named", "check"]);
   },
   limitMs,
 );
@@ -161,6 +159,110 @@ test(
 );
 
 test(
+  "edits a task by the keyboard alone after a summary of what changes, and copies it with what it has",
+  async () => {
+    const tool = (await harness.client.packages()).find(({ name }) => name === "tool")!;
+    const conditions = ["--start", "+1d", "--not-while", "game.exe", "--deadline", "+3d"];
+    const what = ["--action", "run", "--command", "sleep 300", ...conditions];
+    const taskId = Number(
+      await harness.source.admin("task", "create", tool.id, ...what, "--target", `device:${peers[0]!.id}`),
+    );
+    const before = await harness.client.task(taskId);
+    await signIn();
+    const edited = await browser.run(async ({ page, problems, show, violations }, id) => {
+      const focused = () => page.evaluate<string>("document.activeElement.id");
+      const text = () => page.evaluate<string>("document.activeElement.textContent");
+      const tabUntil = async (isThere: () => Promise<boolean>) => {
+        for (let step = 0; step < 60 && !(await isThere()); step++) await page.keyboard.press("Tab");
+      };
+      await show(`tasks/${id}`);
+      await page.getByRole("button", { name: "Edit", exact: true }).waitFor();
+      await tabUntil(async () => (await text()) === "Edit");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { level: 1, name: `Edit task ${id}` }).waitFor();
+      await page.locator(".target-count").filter({ hasText: "1 device" }).waitFor();
+      await tabUntil(async () => (await focused()) === "target");
+      await page.keyboard.press("Enter");
+      const same = await page.getByRole("alert").innerText();
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type("all");
+      await page.locator(".target-count").filter({ hasText: "2 devices" }).waitFor();
+      await tabUntil(async () => (await focused()) === "not-while");
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type("EXCEL.EXE, code");
+      const found = await violations();
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { level: 1, name: `Changes of task ${id}` }).waitFor();
+      await page.locator("main table").waitFor();
+      const summary = await page.locator("main").innerText();
+      found.push(...(await violations()));
+      await tabUntil(async () => (await text()) === "Save the changes");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { level: 1, name: new RegExp(`^Task ${id}\\b`) }).waitFor();
+      return { same, summary, found, problems };
+    }, taskId);
+    expect(edited.same).toBe("Nothing is changed yet.");
+    expect(edited.summary).toContain(`device:${peers[0]!.id} → all`);
+    expect(edited.summary).toContain("game.exe → EXCEL.EXE, code");
+    expect(edited.summary).toMatch(/New devices\s+1\s/);
+    expect(edited.summary).not.toContain("Deadline");
+    expect([...edited.found, ...edited.problems]).toEqual([]);
+    const { startAtMs, deadlineAtMs, expiresAtMs } = before;
+    const kept = { startAtMs, deadlineAtMs, expiresAtMs, command: "sleep 300" };
+    const changed = { target: "all", notWhile: ["EXCEL.EXE", "code"], version: before.version + 1 };
+    expect(await harness.client.task(taskId)).toMatchObject({ ...kept, ...changed });
+    const copied = await browser.run(async ({ page, show }, id) => {
+      await show(`tasks/${id}/copy`);
+      await page.locator("#target").fill("all");
+      await page.locator(".target-count").filter({ hasText: "2 devices" }).waitFor();
+      await page.locator("form.wizard [type=submit]").click();
+      await page.getByRole("button", { name: "Create the task" }).click();
+      await page.getByRole("heading", { level: 1, name: /^Task \d+/ }).waitFor();
+      return page.url();
+    }, taskId);
+    const copyId = Number(/#\/tasks\/(\d+)$/.exec(copied)?.[1]);
+    expect(await harness.client.task(copyId)).toMatchObject({
+      command: "sleep 300",
+      notWhile: ["EXCEL.EXE", "code"],
+      deadlineAtMs: null,
+    });
+    await harness.waitForTask(copyId, ({ deviceList }) =>
+      deviceList.some(({ state }) => state === "running"),
+    );
+    const ended = await browser.run(
+      async ({ page, show }, { first, copy }) => {
+        const questions: string[] = [];
+        const confirm = async (button: string) => {
+          await page.locator("main").getByRole("button", { name: button, exact: true }).first().click();
+          questions.push(await page.getByRole("dialog").innerText());
+          await page.getByRole("dialog").getByRole("button", { name: button, exact: true }).click();
+        };
+        await show(`tasks/${copy}`);
+        await confirm("Cancel, and end running commands");
+        await page.locator(".page-head").getByText("cancelled").waitFor();
+        await confirm("Remove the task");
+        await page.getByRole("heading", { level: 1, name: "Tasks", exact: true }).waitFor();
+        await show(`tasks/${first}`);
+        await confirm("Pause");
+        await page.locator(".page-head").getByText("paused").waitFor();
+        await confirm("Resume");
+        await page.locator(".page-head").getByText("scheduled").waitFor();
+        await confirm("Cancel the task");
+        await page.locator(".page-head").getByText("cancelled").waitFor();
+        return { questions, edits: await page.getByRole("button", { name: "Edit", exact: true }).count() };
+      },
+      { first: taskId, copy: copyId },
+    );
+    expect(ended.questions[0]).toContain("can leave it half done");
+    expect(ended.questions[1]).toContain(`Remove task ${copyId} with the reports`);
+    expect(ended.edits).toBe(0);
+    await expect(harness.client.task(copyId)).rejects.toThrow(`${copyId}`);
+    await harness.source.admin("task", "remove", String(taskId));
+  },
+  limitMs,
+);
+
+test(
   "continues an upload after a lost connection, and after a reload with the bytes that are missing",
   async () => {
     const large = await harness.makeFile("large.bin", 20_000_000);
@@ -207,6 +309,125 @@ test(
     const found = (await harness.client.packages()).find(({ name }) => name === "large");
     expect(found).toMatchObject({ state: "ready", id: await idOf(large, { name: "large", version: "1" }) });
     await harness.client.removePackage("large@1");
+  },
+  limitMs,
+);
+
+/** Opens a web site with a file, one whose end never comes, and a page. @returns its address */
+function openSite(content: Uint8Array): string {
+  site = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 120,
+    fetch(request) {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/setup.bin") return new Response(content);
+      if (pathname === "/endless.bin")
+        return new Response(
+          new ReadableStream({
+            start: (controller) => controller.enqueue(content),
+            pull: () => new Promise(() => {}),
+          }),
+        );
+      if (pathname === "/login") return new Response("<p>", { headers: { "content-type": "text/html" } });
+      return new Response(null, { status: 404 });
+    },
+  });
+  return site.url.origin;
+}
+
+test(
+  "publishes a file of a web site by its address, with commands, progress, cancel and the next step of a failure",
+  async () => {
+    const local = await harness.makeFile("setup.bin", 900_000);
+    const origin = openSite(await Bun.file(local).bytes());
+    await signIn();
+    const seen = await browser.run(async ({ page, problems, show, violations }, address) => {
+      await show("packages/new");
+      await page.getByRole("radio", { name: "On a web site" }).check();
+      const fill = async (path: string, version: string, commands = "") => {
+        await page.locator("[name=url]").fill(`${address}${path}`);
+        await page.locator("[name=package-version]").fill(version);
+        await page.locator("[name=commands]").fill(commands);
+        await page.locator("form.wizard [type=submit]").click();
+      };
+      const one = (text: string) => page.locator("article.publication").filter({ hasText: text });
+      await page.locator("[name=url]").fill("file:///etc/passwd");
+      await page.locator("form.wizard [type=submit]").click();
+      const wrong = await page.locator("#url-problem").innerText();
+      await page.locator("[name=url]").fill("");
+      await fill("/setup.bin", "1", '[install]\nlinux = "test -f setup.bin"');
+      await one("setup 1").getByText("published", { exact: true }).waitFor();
+      await fill("/missing.bin", "2");
+      await one("missing 2").getByRole("alert").waitFor();
+      const failure = await one("missing 2").getByRole("alert").innerText();
+      await fill("/login", "3");
+      await one("login 3").getByText("This is a web page").waitFor();
+      await fill("/endless.bin", "4");
+      await one("endless 4")
+        .getByText(/900\s[kK]B/)
+        .waitFor();
+      const found = await violations();
+      // The source continues while nobody looks.
+      await page.reload();
+      await show("packages/new");
+      await page.getByRole("radio", { name: "On a web site" }).check();
+      await one("endless 4").getByRole("button", { name: "Cancel the publication" }).click();
+      const dialog = page.getByRole("dialog");
+      const question = await dialog.innerText();
+      await dialog.getByRole("button", { name: "Cancel the publication" }).click();
+      await one("endless 4").getByText("cancelled", { exact: true }).waitFor();
+      await one("setup 1").getByRole("link").click();
+      await page.getByRole("heading", { level: 1, name: "setup 1" }).waitFor();
+      const shown = await page.locator("main").innerText();
+      return { wrong, failure, found, question, shown, problems };
+    }, origin);
+    expect(seen.wrong).toContain("neither http: nor https:");
+    expect(seen.failure).toContain("answered 404");
+    expect(seen.failure).toContain("Correct the address or the web site");
+    expect(seen.found).toEqual([]);
+    expect(seen.problems).toEqual([]);
+    expect(seen.question).toContain("Stop to read endless 4?");
+    expect(seen.shown).toContain("install");
+    expect(seen.shown).toContain(`${origin}/setup.bin`);
+    const published = (await harness.client.packages()).find(({ name }) => name === "setup")!;
+    const commands = [
+      { name: "install", lines: [{ os: "linux", shell: "sh", line: "test -f setup.bin" }] },
+    ] as const;
+    expect(published.id).toBe(await idOf(local, { name: "setup", version: "1", commands }));
+    await harness.waitUntilComplete(await harness.createTask(published.id), peers);
+    for (const peer of peers) expect(await harness.copyError(peer, local, "setup", "1")).toBeNull();
+    expect((await harness.client.packages()).map(({ name }) => name)).not.toContain("endless");
+  },
+  limitMs,
+);
+
+test(
+  "adds and removes a web site of a package after a confirmation",
+  async () => {
+    await signIn();
+    const { id } = (await harness.client.packages()).find(({ name }) => name === "tool")!;
+    const seen = await browser.run(async ({ page, show, violations }, tool) => {
+      await show(`packages/${tool}`);
+      await page.getByRole("button", { name: "Add a web site" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.locator("[name=url]").fill("ftp://files.example/tool.bin");
+      await dialog.getByRole("button", { name: "Add a web site" }).click();
+      const wrong = await dialog.getByRole("alert").innerText();
+      await dialog.locator("[name=url]").fill("https://files.example/tool.bin");
+      await dialog.getByRole("button", { name: "Add a web site" }).click();
+      await page.locator(".web-sites code").waitFor();
+      const found = await violations();
+      await page.getByRole("button", { name: "Remove the web site" }).click();
+      const question = await page.getByRole("dialog").innerText();
+      await page.getByRole("dialog").getByRole("button", { name: "Remove the web site" }).click();
+      await page.getByText("This source alone serves the bytes.").waitFor();
+      return { wrong, found, question };
+    }, id);
+    expect(seen.wrong).toContain("neither http: nor https:");
+    expect(seen.found).toEqual([]);
+    expect(seen.question).toContain("Remove https://files.example/tool.bin?");
+    for (const words of ["setup@1", "login@3"]) await harness.client.removePackage(words);
   },
   limitMs,
 );
@@ -272,6 +493,10 @@ for (const [width, locale] of [
           await page.locator("form.wizard [type=submit]").click();
           await page.locator(".field-problem").first().waitFor();
           await look("publish");
+          await page.locator("[name=place][value=url]").check();
+          await page.locator("form.wizard [type=submit]").click();
+          await page.locator("#url-problem").waitFor();
+          await look("publish by URL");
           await show("tasks/new");
           await page.locator("#package").waitFor();
           await page.locator("form.wizard [type=submit]").click();
@@ -287,9 +512,20 @@ for (const [width, locale] of [
           await page.locator("form.wizard [type=submit]").click();
           await page.locator("main table").waitFor();
           await look("summary");
+          await show(`tasks/${given.taskId}/edit`);
+          await page.locator("#target").fill("");
+          await page.locator("#expires").fill("");
+          await page.locator("form.wizard [type=submit]").click();
+          await page.locator("#expires-problem").waitFor();
+          await look("edit");
+          await show(`tasks/${given.taskId}/copy`);
+          await page.locator("#target").waitFor();
+          await look("copy");
+          await show(`tasks/${given.taskId}`);
+          await look("task");
           return [...found, ...reported];
         },
-        { start },
+        { start, taskId: (await harness.client.tasks())[0]!.id },
       );
       expect(problems).toEqual([]);
     },

@@ -3,10 +3,11 @@
  * a transfer that the page of the task shows.
  */
 import { Database } from "bun:sqlite";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 import { browserPrograms, openBrowser, type Browser } from "../scripts/rig/browser.ts";
+import { addUsers, password, signInAt, type Look } from "./console-sign-in.ts";
 import { openHarness, partOf, type Harness, type Peer } from "./harness.ts";
 import { programTest } from "./network-test.ts";
 
@@ -15,7 +16,6 @@ setDefaultTimeout(90_000);
 const test = await programTest(browserPrograms);
 const limitMs = 90_000;
 
-const password = "correct horse battery";
 let harness: Harness;
 let browser: Browser;
 let peers: Peer[] = [];
@@ -31,13 +31,7 @@ beforeAll(async () => {
   if (!hasBrowser) return;
   harness = await openHarness({ settings: ["wanRate=10mbit"] });
   browser = openBrowser();
-  const file = join(harness.folder, "password");
-  await writeFile(file, `${password}\n`);
-  for (const [name, role] of [
-    ["anna", "administrator"],
-    ["vera", "viewer"],
-  ] as const)
-    await harness.source.admin("user", "add", name, "--role", role, "--password-file", file);
+  await addUsers(harness, { anna: "administrator", vera: "viewer" });
   peers = await harness.startPeers(2);
   for (const [at, peer] of peers.entries())
     await harness.source.admin("device", "rename", peer.id, `desk-${at + 1}`);
@@ -59,30 +53,8 @@ afterAll(async () => {
   await harness?.[Symbol.asyncDispose]();
 });
 
-type Look = { colorScheme?: "light" | "dark"; width?: number; language?: string; timezoneId?: string };
-
 /** Opens a new browser window and signs in. */
-const signIn = (
-  user: string,
-  { colorScheme = "light", width = 1280, language = "en-GB", timezoneId = "UTC" }: Look = {},
-) =>
-  browser.run(
-    async ({ open }, given) => {
-      const { colorScheme: scheme, width: pageWidth, language: locale, user: name, url } = given;
-      const page = await open({
-        colorScheme: scheme,
-        timezoneId: given.timezoneId,
-        locale,
-        viewport: { width: pageWidth, height: 900 },
-      });
-      await page.goto(url);
-      await page.locator("[name=user]").fill(name);
-      await page.locator("[name=password]").fill(given.password);
-      await page.locator("[type=submit]").click();
-      await page.locator("nav.pages").waitFor();
-    },
-    { colorScheme, width, language, timezoneId, user, password, url: harness.source.url },
-  );
+const signIn = (user: string, look?: Look) => signInAt(browser, harness.source.url, user, look);
 
 /** Shows a page of the console, and returns the problems that the browser and axe report. */
 const problemsOf = (where: string, usesAxe = true) =>
@@ -174,7 +146,11 @@ test(
       const during = await lane.innerText();
       await page.locator(".page-head .badge.good").waitFor({ timeout: 60_000 });
       await page.locator("tbody .badge.good").nth(1).waitFor({ timeout: 20_000 });
-      return { during, after: await lane.innerText(), devices: await page.locator("tbody").innerText() };
+      return {
+        during,
+        after: await lane.innerText(),
+        devices: await page.getByRole("region", { name: "Devices" }).innerText(),
+      };
     }, taskId);
     expect(seen.during).toContain("Representative");
     expect(seen.during).toMatch(/downloading|receiving|repairing|verifying/);
@@ -187,6 +163,39 @@ test(
   limitMs,
 );
 
+/** Pages of the navigation, in its order. */
+const listPages = "overview tasks devices subnets packages settings people trust audit about".split(" ");
+/** Every page, also the forms and one that is not there. */
+const everyPlace = (): string[] => [
+  ...listPages,
+  "nothing",
+  `tasks/${endedTaskId}`,
+  `tasks/${endedTaskId}/edit`,
+  `tasks/${endedTaskId}/copy`,
+  "tasks/new",
+  `devices/${peers[0]!.id}`,
+  "packages/new",
+  `packages/${packageId}`,
+  "settings/default",
+];
+
+/** Opens the page that asks to sign in. @returns what the browser and axe report */
+const signInProblems = (look: Look) =>
+  browser.run(
+    async ({ open, problems, violations }, given) => {
+      const { colorScheme = "light", width = 1280, language: locale = "en-GB", url } = given;
+      const page = await open({ colorScheme, locale, viewport: { width, height: 900 } });
+      await page.goto(url);
+      await page.locator("[name=user]").waitFor();
+      await page.waitForLoadState("networkidle");
+      const overflow = await page.evaluate<number>(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+      );
+      return [...problems, ...(await violations()), ...(overflow > 0 ? [`${overflow} pixels too wide`] : [])];
+    },
+    { ...look, url: harness.source.url },
+  );
+
 const looks: readonly Look[] = [
   { colorScheme: "light" },
   { colorScheme: "dark", language: "de-DE" },
@@ -198,18 +207,19 @@ for (const look of looks)
   test(
     `has no problem on any page, by axe and by the browser: ${Object.values(look).join(" ")}`,
     async () => {
+      const problems = await signInProblems(look);
       await signIn("anna", look);
-      const lists = ["overview", "tasks", "devices", "packages", "settings", "audit", "about", "nothing"];
-      const ones = [
-        `tasks/${endedTaskId}`,
-        `devices/${peers[0]!.id}`,
-        `packages/${packageId}`,
-        "settings/default",
-      ];
-      const problems: string[] = [];
+      const named = await browser.run(
+        ({ page }) =>
+          page
+            .locator("nav.pages a")
+            .evaluateAll((all) => all.map((one) => one.getAttribute("href")!.slice(2))),
+        null,
+      );
+      expect(named).toEqual(listPages);
       // Axe finds the same at every large width.
       const usesAxe = (look.width ?? 0) < 2_000;
-      for (const place of [...lists, ...ones]) problems.push(...(await problemsOf(place, usesAxe)));
+      for (const place of everyPlace()) problems.push(...(await problemsOf(place, usesAxe)));
       expect(problems).toEqual([]);
       // The browser reports the refusal too.
       const refused = await problemsOf("tasks/999");
@@ -219,18 +229,105 @@ for (const look of looks)
   );
 
 test(
+  "shows the course of an ended task after a reload: two charts, their values, and the zone of the viewer",
+  async () => {
+    await signIn("anna", { timezoneId: "Asia/Tokyo" });
+    const taskId = await createTask();
+    const task = await harness.waitUntilComplete(taskId, peers);
+    const seen = await browser.run(async ({ page, problems, show, violations }, id) => {
+      await show(`tasks/${id}`);
+      await page.reload();
+      await page.locator("canvas").nth(1).waitFor();
+      const images = page.getByRole("img");
+      const labels = [await images.nth(0).getAttribute("aria-label")];
+      labels.push(await images.nth(1).getAttribute("aria-label"));
+      const painted = await page.evaluate<number>(`(() => {
+        const canvas = document.querySelector("canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(data.buffer)).size;
+      })()`);
+      await page.locator(".course summary").click();
+      const rows = page.locator(".course tbody tr");
+      const first = await rows.first().innerText();
+      const found = [...problems.splice(0), ...(await violations())];
+      return { labels, painted, rows: await rows.count(), first, found };
+    }, taskId);
+    expect(seen.found).toEqual([]);
+    expect(seen.labels[0]).toMatch(/^Rates: .* crossed the WAN/);
+    expect(seen.labels[1]).toBe("Complete devices: 2 devices are complete.");
+    expect(seen.painted).toBeGreaterThan(10);
+    expect(seen.rows).toBeGreaterThanOrEqual(2);
+    const { points } = await harness.client.taskHistory(taskId);
+    expect(points.at(-1)).toMatchObject({ complete: task.devices.complete });
+    const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: "Asia/Tokyo" });
+    expect(seen.first).toContain(clock.format(points.at(-1)!.atMs));
+  },
+  limitMs,
+);
+
+for (const look of [{}, { colorScheme: "dark", width: 375, language: "de-DE" }] satisfies Look[])
+  test(
+    `shows what a device did and holds, and its log once it is asked: ${Object.values(look).join(" ")}`,
+    async () => {
+      await signIn("anna", look);
+      const isGerman = "language" in look;
+      // Each look asks another device, so that no earlier log is shown.
+      const peer = peers[isGerman ? 1 : 0];
+      const seen = await browser.run(
+        async ({ page, problems, show, violations }, given) => {
+          await show(`devices/${given.id}`);
+          const cache = page.getByRole("region", { name: given.cache });
+          await cache.getByText("notes 3").waitFor();
+          const history = page.getByRole("region", { name: given.history, exact: true });
+          await history.waitFor();
+          const events = await history.innerText();
+          await page.getByRole("button", { name: given.button }).click();
+          await page.locator(".device-log pre").waitFor({ timeout: 40_000 });
+          const log = await page.locator(".device-log").innerText();
+          const overflow = await page.evaluate<number>(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+          );
+          const found = [...problems.splice(0), ...(await violations())];
+          return { cache: await cache.innerText(), events, log, overflow, found };
+        },
+        isGerman
+          ? { id: peer!.id, cache: "Pakete im Cache", history: "Verlauf", button: "Log anzeigen" }
+          : { id: peer!.id, cache: "Packages in the cache", history: "History", button: "Show log" },
+      );
+      expect([seen.found, seen.overflow]).toEqual([[], 0]);
+      expect(seen.cache).toMatch(/50\s?kB/);
+      const ended = `${endedTaskId} (notes 3)`;
+      expect(seen.events).toContain(isGerman ? `Auftrag ${ended}: vollständig` : `task ${ended}: complete`);
+      expect(seen.events).toContain(isGerman ? "angemeldet" : "enrolled");
+      expect(seen.log).toContain("agent runs");
+      expect(seen.log).toContain(isGerman ? "Gesendet" : "Taken");
+      const rows = await harness.client.audit({ limit: 50 });
+      expect(rows.map(({ actor, object }) => `${actor} ${object}`)).toContain(
+        `anna log of device ${peer!.id}`,
+      );
+    },
+    limitMs,
+  );
+
+test(
   "speaks the language of the browser, and the one that the viewer chooses",
   async () => {
     await signIn("anna", { language: "de-DE" });
-    const seen = await browser.run(async ({ page }) => {
+    const seen = await browser.run(async ({ page, show }, id) => {
+      await show(`tasks/${id}`);
+      await page.locator(".reasons").first().waitFor();
+      const reasons = await page.locator(".reasons").first().innerText();
       const german = await page.locator("nav.pages").innerText();
+      await page.locator(".person summary").click();
       await page.getByLabel("Sprache").selectOption("en");
       const english = await page.locator("nav.pages").innerText();
       await page.reload();
       await page.locator("nav.pages").waitFor();
       const kept = await page.locator("nav.pages").innerText();
-      return { german, english, kept, lang: await page.evaluate("document.documentElement.lang") };
-    }, null);
+      const lang = await page.evaluate("document.documentElement.lang");
+      return { reasons, german, english, kept, lang };
+    }, endedTaskId);
+    expect(seen.reasons).toMatch(/vollständig: \d+\s% (über|von)/);
     expect(seen.german).toContain("Geräte");
     expect(seen.english).toContain("Devices");
     expect(seen).toMatchObject({ kept: seen.english, lang: "en" });
@@ -278,7 +375,7 @@ test(
         await page.goto(address);
         await page.locator("[type=submit]").waitFor();
         await page.waitForLoadState("networkidle");
-        return (await page.locator("main a").count()) > 0;
+        return (await page.getByRole("button", { name: "Sign in with" }).count()) > 0;
       }, url);
     expect(await hasLink()).toBe(false);
     const issuer = await startProvider(url);
@@ -299,7 +396,7 @@ test(
     expect([set.status, set.ok ? "" : await set.text()]).toEqual([200, ""]);
     expect(await hasLink()).toBe(true);
     const person = await browser.run(async ({ page }) => {
-      await page.locator("main a").click();
+      await page.getByRole("button", { name: "Sign in with" }).click();
       await page.locator("[name=login]").fill("carl");
       await page.locator("[name=password]").fill("any");
       await page.locator("[type=submit]").click();
@@ -343,7 +440,7 @@ test(
       await show("overview");
       const attention = await page.locator(".attention").innerText();
       await show(`tasks/${id}`);
-      await page.locator("main details summary").click();
+      await page.locator("main details summary").last().click();
       return {
         attention,
         text: await page.locator("main").innerText(),
@@ -402,6 +499,7 @@ test(
   async () => {
     await signIn("anna");
     const goodbye = await browser.run(async ({ page }) => {
+      await page.locator(".person summary").click();
       await page.getByRole("button", { name: "Sign out" }).click();
       return page.getByRole("status").innerText();
     }, null);
@@ -413,6 +511,71 @@ test(
       return page.getByRole("status").innerText();
     }, null);
     expect(ended).toContain("Your session ended");
+  },
+  limitMs,
+);
+
+const endedAt = (place: string): string => `${place}: Your session ended. Sign in again to continue.`;
+
+test(
+  "asks to sign in again on every page once the session has ended elsewhere",
+  async () => {
+    await signIn("anna");
+    const shown = await browser.run(
+      async ({ page }, { places, password: right }) => {
+        const texts: string[] = [];
+        for (const place of places) {
+          await page.evaluate(async (hash) => {
+            await fetch("/v1/session", { method: "DELETE" });
+            Object.assign(Reflect.get(globalThis, "location") as object, { hash });
+          }, `#/${place}`);
+          texts.push(`${place}: ${await page.locator("main.sign-in").getByRole("status").innerText()}`);
+          await page.locator("[name=user]").fill("anna");
+          await page.locator("[name=password]").fill(right);
+          await page.locator("[type=submit]").click();
+          await page.locator("nav.pages").waitFor();
+          // The page that was asked for is shown after the sign-in.
+          if (!page.url().endsWith(`#/${place}`)) texts.push(`${place}: left for ${page.url()}`);
+          await page.evaluate("location.hash = '#/nothing'");
+          await page.getByText("There is no such page").waitFor();
+        }
+        return texts;
+      },
+      { places: everyPlace().filter((place) => place !== "nothing"), password },
+    );
+    expect(shown).toEqual(
+      everyPlace()
+        .filter((place) => place !== "nothing")
+        .map(endedAt),
+    );
+  },
+  limitMs,
+);
+
+test(
+  "names a next step in the language of the viewer for what the source refuses",
+  async () => {
+    await signIn("anna", { language: "de-DE" });
+    const german = await browser.run(async ({ page, show }) => {
+      await show("tasks/999");
+      const refused = await page.getByRole("alert").innerText();
+      await show("settings");
+      await page.getByRole("button", { name: "Einstellung anlegen" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.locator("[name=name]").fill("not a name");
+      await dialog.getByRole("button", { name: "Einstellung anlegen" }).click();
+      return { refused, field: await dialog.getByRole("alert").innerText() };
+    }, null);
+    expect(german.refused).toContain("No task 999");
+    expect(german.refused).toContain("Gehen Sie zur Liste zurück");
+    expect(german.field).toContain("Berichtigen Sie, was die Meldung nennt");
+    await signIn("anna");
+    const english = await browser.run(async ({ page, show }) => {
+      await show("tasks/999");
+      return page.getByRole("alert").innerText();
+    }, null);
+    expect(english).toContain("No task 999");
+    expect(english.split("\n").filter(Boolean).length).toBeGreaterThan(1);
   },
   limitMs,
 );

@@ -37,6 +37,13 @@ const connected = (harness: Harness, count: number) =>
     },
   );
 
+const untilApproval = (peer: Peer, wanted: string) =>
+  until(
+    async () => `${peer.name} states ${(await peer.status()).approval}, not ${wanted}`,
+    60_000,
+    async () => ((await peer.status()).approval === wanted ? true : null),
+  );
+
 const exitOf = (peer: Peer): Promise<number> =>
   until(
     () => `${peer.name} does not end`,
@@ -66,7 +73,7 @@ test("a device that is installed again keeps its id and history, and its tags wa
   await harness.waitUntilComplete(second, [peer]);
   const grouped = await harness.createTask(await publish(harness, "third"), { target: "group:lab" });
   expect((await harness.client.task(grouped)).devices.total).toBe(0);
-  expect((await harness.tryAdmin("device", "list")).stdout).toContain("suspended");
+  expect((await harness.tryAdmin("device", "list")).stdout).toContain("suspended, waiting for approval");
   expect((await harness.tryAdmin("device", "approve", device!.hostname)).stdout).toContain(
     `${peer.id}: active`,
   );
@@ -227,9 +234,12 @@ test("a device of a token with tags and approval gets nothing until it is approv
   const [device] = await connected(harness, 1);
   expect(device).toMatchObject({ state: "waiting", tags: ["room-5"], enrolledWith: "room-5" });
   expect((await harness.client.task(taskId)).devices.total).toBe(0);
+  expect((await harness.tryAdmin("device", "list")).stdout).toContain("waiting for approval");
+  await untilApproval(peer, "waiting");
   const log = async (): Promise<string> => readFile(`${peer.data}.log`, "utf8");
   expect((await harness.tryAdmin("device", "approve", peer.id)).status).toBe(0);
   await harness.waitUntilComplete(taskId, [peer]);
+  await untilApproval(peer, "active");
   // The token was for one device: a second one is told so and ends.
   const second = await harness.startPeer({ name: "second", enrollToken }).catch((error: Error) => error);
   expect(second).toBeInstanceOf(Error);

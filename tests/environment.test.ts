@@ -14,6 +14,7 @@ import { makeCertificate } from "../shared/api/testing-certificates.ts";
 import { openImpostor } from "../shared/api/testing-impostor.ts";
 import { readToken } from "../shared/api/token.ts";
 import { createCleanups } from "./cleanups.ts";
+import type { Publication } from "../shared/api/schema/publishing.ts";
 import { until, type Harness } from "./harness.ts";
 
 const { addCleanup, open } = createCleanups();
@@ -188,3 +189,46 @@ test("a web site with a wrong certificate is refused, also with NODE_TLS_REJECT_
   );
   expect(requests).toBe(0);
 }, 90_000);
+
+test("a source reads a package by URL through the proxy of its environment, and no inner address", async () => {
+  const asked: string[] = [];
+  const content = new Uint8Array(100_000).fill(7);
+  await using site = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      asked.push(request.url);
+      return new Response(content);
+    },
+  });
+  const through = `http://127.0.0.1:${site.port}`;
+  const harness = await open({ env: { HTTP_PROXY: through, http_proxy: through } });
+  const token = (await readFile(join(harness.source.data, "admin.token"), "utf8")).trim();
+  const call = async (path: string, json?: unknown): Promise<Publication> => {
+    const response = await fetch(`${harness.source.url}/v1/publications${path}`, {
+      method: json === undefined ? "GET" : "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      tls: { rejectUnauthorized: false },
+    });
+    return (await response.json()) as Publication;
+  };
+  const publish = async (url: string, version: string): Promise<Publication> => {
+    const { id } = await call("", { url, name: "tool", version });
+    return until(
+      () => `${url} is still read`,
+      waitMs,
+      async () => {
+        const now = await call(`/${id}`);
+        return now.endedAtMs === null ? null : now;
+      },
+    );
+  };
+  // Only the proxy knows this name.
+  const done = await publish("http://files.invalid/tool.bin", "1");
+  expect(done).toMatchObject({ state: "done", doneBytes: content.length });
+  expect(asked).toEqual(["http://files.invalid/tool.bin"]);
+  const inner = await publish("http://169.254.169.254/latest", "2");
+  expect(inner.problem?.error).toContain("is not public");
+  expect(asked).toHaveLength(1);
+}, 60_000);

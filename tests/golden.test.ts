@@ -87,7 +87,12 @@ test("migrates a catalog of version 1 with every row except leases, which last s
   const root = { name: "default", version: 3, parent: null, differences: { wanAttempts: 5 } };
   expect([...(await catalog.settings.tree()).values()]).toEqual([root]);
   expect(
-    (await catalog.devices.list()).map(({ id, hostname, wishes, tags }) => [id, hostname, wishes, tags]),
+    (await catalog.deviceList.scan(null, 9)).map(({ id, hostname, wishes, tags }) => [
+      id,
+      hostname,
+      wishes,
+      tags,
+    ]),
   ).toEqual([[deviceId, "pc-17", ["sales"], []]]);
   expect(await catalog.devicePackages.ofDevice(deviceId)).toEqual([
     { packageName: "editor", packageVersion: "4.2", isCurrent: true },
@@ -99,7 +104,7 @@ test("migrates a catalog of version 1 with every row except leases, which last s
   });
   expect(await catalog.tasks.byId(4)).toMatchObject({ command: "./setup", target: "all", state: "active" });
   expect((await catalog.tasks.reportsBy(deviceId)).get(4)).toMatchObject({ state: "complete", attempt: 1 });
-  const report = (await catalog.tasks.progressOf(4)).get(deviceId)!.progress;
+  const report = (await catalog.tasks.progressFor(4, [deviceId])).get(deviceId)!.progress;
   expect(v.parse(progressSchema, report)).toMatchObject({
     bytesVerified: 2_500,
     reasons: [{ code: "problem", detail: "complete" }],

@@ -3,11 +3,14 @@
  * metrics that a running source and a running agent serve.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { unpackProgram } from "../scripts/rig/debian.ts";
 import { runToEnd } from "../scripts/rig/process.ts";
 import { metricsOf } from "../scripts/rig/deployment.ts";
 import { openHarness } from "./harness.ts";
+import { testUnless } from "./network-test.ts";
 
 const folder = join(import.meta.dir, "..", "docs", "monitoring");
 const alertsFile = join(folder, "alerts.yml");
@@ -94,10 +97,23 @@ describe("the dashboard", () => {
   });
 });
 
-test.skipIf(Bun.which("promtool") === null)("promtool accepts the rules", async () => {
-  const { status, stdout, stderr } = await runToEnd(
-    ["promtool", "check", "rules", "--lint-fatal", alertsFile],
-    {},
-  );
-  expect([status, stdout + stderr]).toEqual([0, expect.stringContaining("SUCCESS")]);
-});
+// The package would start a server and bring the libraries of its pages.
+const promtool = await unpackProgram("prometheus", "usr/bin/promtool");
+testUnless("missing" in promtool ? promtool.missing : null)(
+  "promtool accepts the rules, and finds one that is wrong",
+  async () => {
+    if ("missing" in promtool) throw new Error(promtool.missing);
+    const check = (file: string) => runToEnd([promtool.path, "check", "rules", "--lint-fatal", file]);
+    const { status, stdout, stderr } = await check(alertsFile);
+    expect([status, stdout + stderr]).toEqual([0, expect.stringContaining("SUCCESS")]);
+    const copy = await mkdtemp(join(tmpdir(), "flockcast-alerts-"));
+    try {
+      const wrong = join(copy, "wrong.yml");
+      await writeFile(wrong, (await readFile(alertsFile, "utf8")).replace("rate(", "rat("));
+      expect((await check(wrong)).status).not.toBe(0);
+    } finally {
+      await rm(copy, { recursive: true });
+    }
+  },
+  60_000,
+);

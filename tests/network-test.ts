@@ -14,7 +14,7 @@ function missingRequirement(tools: readonly string[]): string | null {
 }
 
 /** @param reason why the tests cannot run here; null when they can */
-function testUnless(reason: string | null): NetworkTest {
+export function testUnless(reason: string | null): NetworkTest {
   const testOrSkip = test.skipIf(reason !== null && process.env["CI"] !== "true");
   return (name, run, timeoutMs) =>
     testOrSkip(reason === null ? name : `${name} (skipped: ${reason})`, run, timeoutMs);

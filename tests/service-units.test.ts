@@ -4,8 +4,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runToEnd } from "../scripts/rig/process.ts";
+import { withUnits } from "../scripts/generate/units.ts";
+import { packageUnit } from "../scripts/package/units.ts";
 import { programsFromSource } from "../scripts/rig/programs.ts";
-import { takeoverVariables } from "../shared/platform/runtime-variables.ts";
+import { takeoverVariables } from "../shared/platform/takeover-variables.ts";
 
 const operations = readFileSync(join(import.meta.dir, "..", "docs", "OPERATIONS.md"), "utf8");
 /** Name of a unit's file → its text. */
@@ -20,6 +22,10 @@ const [agent, source, cachesOnly] = [
   "flockcast-peer.service.d/no-commands.conf",
 ];
 
+const packageUnits = (["flockcast-peer", "flockcast-source"] as const).map(
+  (name) => [`package-${name}.service`, packageUnit(name)] as const,
+);
+
 const hasAnalyzer = Bun.which("systemd-analyze") !== null;
 const analyzerTest = test.skipIf(!hasAnalyzer);
 const named = (name: string): string =>
@@ -30,7 +36,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "flockcast-units-"));
   mkdirSync(join(folder, "flockcast-peer.service.d"));
   // The programs are not installed here.
-  for (const [name, text] of units)
+  for (const [name, text] of [...units, ...packageUnits])
     writeFileSync(join(folder, name), text.replaceAll(/^ExecStart=\S+/gm, "ExecStart=/bin/true"));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -49,6 +55,10 @@ test("the documents have a unit for the agent and the source, which clear all va
   }
 });
 
+test("the documents have the units that the programs install", () => {
+  expect(withUnits(operations)).toBe(operations);
+});
+
 test("the programs know the words of the units", async () => {
   for (const [name, role, command] of [
     [agent, "peer", "run"],
@@ -64,7 +74,7 @@ test("the programs know the words of the units", async () => {
 analyzerTest(
   named("systemd reads the units without a warning"),
   async () => {
-    for (const name of [agent, source]) {
+    for (const name of [agent, source, ...packageUnits.map(([file]) => file)]) {
       const { status, stderr } = await runToEnd(["systemd-analyze", "verify", join(folder, name)]);
       expect([name, status, stderr.trim()]).toEqual([name, 0, ""]);
     }

@@ -336,6 +336,7 @@ describe("single sign-on", () => {
       password: true,
       provider: { issuer, path: "/v1/sign-in/provider" },
       signedIn: false,
+      sourceUrl: null,
     });
   });
 

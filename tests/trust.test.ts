@@ -96,6 +96,8 @@ test("a source without keys hands out nothing that no operator signed, and obeys
   );
   expect(unsigned.status).toBe(0);
   expect(unsigned.stderr).toContain("no device obeys task 2 until it is signed");
+  const list = (await harness.tryAdmin("task", "list")).stdout.split("\n");
+  expect(list.map((line) => /not signed/.test(line))).toEqual([false, false, true, false]);
   await untilStatus(peer!, "the keys are elsewhere", ({ trust }) => (trust.embedded ? null : true));
   await Bun.sleep(2_500);
   expect((await harness.client.task(2)).deviceList[0]!.state).toBe("pending");

@@ -103,6 +103,11 @@ function fillTasks(database: Database, size: FleetSize, nowMs: number): void {
        WHERE devices.rowid_ < $devices * 9 / 10`,
     )
     .run({ all: tasksForAll, devices, nowMs, report });
+  database.run(
+    `INSERT OR IGNORE INTO device_packages (device_id, package_name, package_version, ran_order, removed)
+     SELECT device_id, package_name, package_version, iif(action = 'run', 1, NULL), 0
+     FROM progress JOIN tasks ON tasks.id = task_id WHERE progress.state = 'complete'`,
+  );
 }
 
 function fillPeople(database: Database, nowMs: number): void {

@@ -8,12 +8,15 @@
 import { join } from "node:path";
 import { executableFileName } from "../../shared/agent/upgrade/executable.ts";
 import { version } from "../../shared/version.ts";
+import { packConsole } from "./pack-console.ts";
 import { fetchRuntime, pinned, sha256Of } from "./runtimes.mjs";
 import type { BuildTarget } from "./targets.ts";
 
 const root = join(import.meta.dir, "..", "..");
 /** Runtimes that were fetched. bootstrap.mjs keeps its own there. */
 const runtimeFolder = join(root, ".bun");
+/** As package.json names it. */
+const packedConsole = join(runtimeFolder, "packed-console.ts");
 const project = "flockcast";
 
 export const roleNames = ["source", "peer", "representative"] as const;
@@ -55,8 +58,7 @@ function compileArguments(
     "build",
     "--compile",
     "--minify",
-    // Browsers load pages of the console one by one.
-    ...(role === "source" ? ["--splitting"] : []),
+    ...(role === "source" ? ["--conditions=flockcast-executable"] : []),
     // Web sites and the source are trusted as the operating system trusts them.
     "--compile-exec-argv=--use-system-ca",
     "--no-compile-autoload-dotenv",
@@ -98,6 +100,7 @@ export async function buildExecutable(
   file: string,
   changes: BuildChanges = {},
 ): Promise<void> {
+  if (role === "source") await packConsole(packedConsole);
   const words = compileArguments(role, target, file, runtimeOf(target), changes);
   const { status, output } = await runQuietly([process.execPath, ...words], root);
   if (status !== 0)

@@ -1,5 +1,5 @@
 /**
- * SHA256SUMS of a folder with executables and their bill of materials, and the signature over it:
+ * SHA256SUMS of a folder with executables, packages and a bill of materials, and its signature:
  * Ed25519 (RFC 8032) over the bytes of the file, 64 bytes, as `openssl pkeyutl -rawin` checks it.
  */
 import { createPrivateKey, sign, type KeyObject } from "node:crypto";
@@ -11,9 +11,12 @@ import { targetOf } from "./targets.ts";
 export const sumsFile = "SHA256SUMS";
 export const signatureFile = `${sumsFile}.sig`;
 
+/** Names of the packages of scripts/package. */
+const packageName = /\.(deb|rpm|msi|tar\.gz)$/;
+
 /**
- * Writes the bill of materials and the digests of every executable in the folder, also of earlier
- * builds for other targets. A signature over earlier digests is removed.
+ * Writes the bill of materials, and the digests of every executable and package in the folder, also
+ * of earlier builds for other targets. A signature over earlier digests is removed.
  */
 export async function writeSums(folder: string): Promise<void> {
   const names = (await readdir(folder)).filter((name) => name.startsWith("flockcast-")).toSorted();
@@ -23,7 +26,10 @@ export async function writeSums(folder: string): Promise<void> {
     if (target !== null) files.push({ name, sha256: await sha256(join(folder, name)), target });
   }
   await writeFile(join(folder, billFile), await billOfMaterials(files));
-  const all = [...files, { name: billFile, sha256: await sha256(join(folder, billFile)) }];
+  const packages: Omit<BuiltFile, "target">[] = [];
+  for (const name of names.filter((each) => packageName.test(each)))
+    packages.push({ name, sha256: await sha256(join(folder, name)) });
+  const all = [...files, ...packages, { name: billFile, sha256: await sha256(join(folder, billFile)) }];
   await rm(join(folder, signatureFile), { force: true });
   await writeFile(join(folder, sumsFile), all.map((file) => `${file.sha256}  ${file.name}\n`).join(""));
 }

@@ -16,6 +16,7 @@ const packages: ReadonlySet<string> = new Set([
   "preact",
   "preact/hooks",
   "pretty-bytes",
+  "uplot",
   "valibot",
 ]);
 

@@ -24,7 +24,8 @@ import { formatRunSchedule, parseRunSchedule } from "../../shared/model/run-sche
 import { formatWanSchedule, parseWanSchedule } from "../../shared/model/wan-schedule.ts";
 import { LanBusError } from "../../shared/net/lan/lan-bus.ts";
 import { formatGroup, parseGroup } from "../../shared/net/lan/multicast-group.ts";
-import { canonicalAddress, cidrContains, networkOf } from "../../shared/model/subnet.ts";
+import { cidrContains } from "../../shared/model/cidr.ts";
+import { canonicalAddress, networkOf } from "../../shared/model/subnet.ts";
 import { parseRetryAfterMs } from "../../shared/net/web/retry-after.ts";
 import { fittedReason } from "../../shared/wire/encode.ts";
 import { limits } from "../../shared/wire/index.ts";

@@ -107,6 +107,8 @@ const answer: CheckInResponse = {
   begun: [],
   probes: [],
   announcedUrl: null,
+  approval: "active",
+  logRequest: null,
 };
 
 /** A device; `stored` is its ledger. */

@@ -39,7 +39,7 @@ function sampleOf(name: string, { type, wrapped }: Entry): string | number | boo
 }
 
 /** Returns each reason with a sample value for every parameter. */
-const sampleReasons = (): Reason[] =>
+export const sampleReasons = (): Reason[] =>
   Object.entries(reasonTable).map(([code, { schema }]) => {
     const sample: Reason = { code };
     for (const [name, entry] of Object.entries(schema.entries as Record<string, Entry>))

@@ -18,6 +18,36 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
 });
 
+/** Runs in the page: returns the time until it shows what its address names. */
+async function firstRow(hash) {
+  const heading = globalThis.document.querySelector("h1");
+  const beganMs = performance.now();
+  const isShown = () =>
+    globalThis.document.querySelector("h1") !== heading &&
+    globalThis.document.querySelector("main [aria-busy=true]") === null &&
+    globalThis.document.querySelector("main :is(tbody tr, .lane, dl, form, p)") !== null;
+  globalThis.location.hash = hash;
+  while (!isShown()) {
+    if (performance.now() - beganMs > 30_000) throw new Error(`No row of ${hash} after 30 s`);
+    await new Promise((resolve) => globalThis.requestAnimationFrame(resolve));
+  }
+  return performance.now() - beganMs;
+}
+
+/** Runs in the page: scrolls a step with each frame. */
+async function scrollToEnd() {
+  let [lastMs, longestFrameMs] = [performance.now(), 0];
+  for (let step = 0; step < 200; step++) {
+    const before = globalThis.scrollY;
+    globalThis.scrollBy(0, 300);
+    const nowMs = await new Promise((resolve) => globalThis.requestAnimationFrame(resolve));
+    longestFrameMs = Math.max(longestFrameMs, nowMs - lastMs);
+    lastMs = nowMs;
+    if (globalThis.scrollY === before && step > 5) break;
+  }
+  return { longestFrameMs, rows: globalThis.document.querySelectorAll("main :is(tbody tr, .lane)").length };
+}
+
 const tools = {
   page: null,
   /** Messages of the console, errors of scripts and reports of the content policy. */
@@ -44,6 +74,13 @@ const tools = {
     // The content policy forbids a condition that the page itself evaluates.
     do await page.waitForTimeout(50);
     while ((await page.locator("[aria-busy=true]").count()) > 0);
+  },
+  /** Opens a page, waits until it is still, and scrolls to its end. */
+  async timed(place) {
+    const { page } = tools;
+    const firstRowMs = await page.evaluate(firstRow, `#/${place}`);
+    await page.waitForLoadState("networkidle");
+    return { firstRowMs, ...(await page.evaluate(scrollToEnd)) };
   },
   /** Returns the violations that axe finds in the page, one sentence each. */
   async violations() {

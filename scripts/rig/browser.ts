@@ -15,6 +15,15 @@ export type BrowserTools = {
   readonly open: (options?: BrowserContextOptions) => Promise<Page>;
   readonly show: (place: string) => Promise<void>;
   readonly violations: () => Promise<string[]>;
+  readonly timed: (place: string) => Promise<TimedPage>;
+};
+
+/** Times of a page of the console, from its address on, and the rows that it shows. */
+export type TimedPage = {
+  readonly firstRowMs: number;
+  /** While it scrolls to its end. */
+  readonly longestFrameMs: number;
+  readonly rows: number;
 };
 
 export type Browser = AsyncDisposable & {
@@ -33,7 +42,7 @@ type Answer = { readonly value: unknown; readonly error?: string };
 /** @throws Error at the first step when Chromium or Node.js is missing */
 export function openBrowser(): Browser {
   const driver = join(import.meta.dir, "browser-driver.mjs");
-  const child = Bun.spawn(["node", driver, Bun.which("chromium") ?? "chromium"], {
+  const child = Bun.spawn([nodeProgram(), driver, Bun.which("chromium") ?? "chromium"], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",
@@ -54,6 +63,12 @@ export function openBrowser(): Browser {
       await child.exited;
     },
   };
+}
+
+/** Returns the program of Node.js: `bun run` puts a folder first whose "node" is Bun. */
+function nodeProgram(): string {
+  const folders = (process.env["PATH"] ?? "").split(":").filter((folder) => !/\/bun-node-/.test(folder));
+  return Bun.which("node", { PATH: folders.join(":") }) ?? "node";
 }
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {

@@ -11,6 +11,8 @@ import { outputOf } from "./process.ts";
 
 /** Path in Debian, whose package `wine64` puts no program on the PATH. */
 const debianWine = "/usr/lib/wine/wine64";
+/** Server of a prefix, which all programs of Wine there are connected to. */
+export const wineServer = "/usr/lib/wine/wineserver64";
 /** Program of Wine → Debian package. */
 export const winePrograms: Readonly<Record<string, string>> = { [debianWine]: "wine64" };
 

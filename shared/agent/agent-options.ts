@@ -5,12 +5,14 @@ import type { Upgrades } from "../device/ports.ts";
 import type { Logger } from "../log.ts";
 import type { Group } from "../net/lan/multicast-group.ts";
 import type { Conditions } from "./conditions.ts";
+import type { LogTail } from "./log-tail.ts";
 import type { MetricsAddress } from "./status/metrics-server.ts";
 
 export type AgentOptions = {
   dataFolder: string;
   conditions: Conditions;
   log: Logger;
+  logTail: LogTail;
   cache: DistributionCache;
   identity: Identity;
   /** `--source` of the command line. */

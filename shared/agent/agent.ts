@@ -3,22 +3,16 @@
  * the device to the operating system, checks in at the source, follows changes of the network,
  * reports progress, and answers `status`.
  */
-import { randomBytes } from "node:crypto";
 import os from "node:os";
 import { join } from "node:path";
 import type { CheckInAnswer } from "../api/agent-client.ts";
 import { Device } from "../device/device.ts";
-import { LanSessions } from "../device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
 import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
-import { mayBeNeighbour } from "../model/neighbour.ts";
 import { deviceZone } from "../model/time-zone.ts";
-import { LanProbes } from "../net/exchange/probes.ts";
-import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup } from "../net/lan/multicast-group.ts";
-import { nodeCrypto } from "../net/seal/aead.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
 import { platform } from "../platform/index.ts";
 import { ensurePrivateFolder, narrowFiles } from "../platform/private-files.ts";
@@ -29,9 +23,10 @@ import { CheckIns } from "./check-ins.ts";
 import { disksOf } from "./disks.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { Home } from "./home.ts";
-import { readInventory, statedPackages } from "./inventory.ts";
-import { LanGroup } from "./lan-group.ts";
+import { readInventory, statementOf } from "./inventory.ts";
+import { lanParts, loopbackAddress, type LanParts } from "./lan-parts.ts";
 import { endStates } from "../api/schema/common.ts";
+import { sendLogTail } from "./log-tail.ts";
 import { MachineEndWatch } from "./machine-end.ts";
 import { OwnSetting, versionOf } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
@@ -46,16 +41,11 @@ import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
 import { TrustedAnswers } from "./trusted-answers.ts";
 
-type LanParts = {
-  readonly lan: LanSessions;
-  readonly lanGroup: LanGroup;
-  readonly exchange: ExchangeServer;
-  readonly probes: LanProbes;
-};
-
-const loopbackAddress = "127.0.0.1";
-/** Upper bound on the last report at shutdown. */
-const lastReportMs = 1_500;
+/**
+ * Upper bound on the last report at shutdown, so that a service stops within a second although the
+ * source does not answer. What was not reported is reported after the next start.
+ */
+const lastReportMs = 700;
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -96,7 +86,12 @@ export class Agent {
       onBarred,
       random: Math.random,
     });
-    this.#net = this.#createNet(onError);
+    this.#net = lanParts({
+      options,
+      current: activeInterface,
+      onNeighbour: (id) => this.#onNeighbour(id),
+      onError,
+    });
     this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
     this.#reports = new ProgressReports({
       send: (reports) => this.#home.client.progress(reports),
@@ -114,7 +109,7 @@ export class Agent {
       log,
       intervalMs: () => this.#own.values.checkInIntervalMs,
       inventory: () => this.#inventory(),
-      packages: () => statedPackages(options.cache),
+      stated: () => statementOf(options.cache, this.#own.version),
       trust: () => this.#trust.keeper.known,
       serving: () => this.#device.serving,
       lanPort: () => this.#net.exchange.lanPort,
@@ -125,38 +120,6 @@ export class Agent {
     this.#roaming = this.#createRoaming();
     const tasks = () => this.#device.tasks.values();
     gaugesOf(this.#metrics, this.#net, tasks, () => this.#trust.keeper.status);
-  }
-
-  #createNet(onError: (error: unknown) => void): LanParts {
-    const { log, identity, receiveBufferBytes, lanPort } = this.#options;
-    const lan = new LanSessions({
-      deployment: identity.deployment,
-      crypto: nodeCrypto,
-      clock: systemClock,
-      newSender: () => randomBytes(8).toString("hex"),
-    });
-    const lanGroup = new LanGroup({
-      lan,
-      receiveBufferBytes,
-      onAdvice: (advice) => log.warn(advice),
-      onError,
-    });
-    const isNeighbour = (address: string): boolean => mayBeNeighbour(this.#roaming.current, address);
-    const probes = new LanProbes({
-      device: identity.deviceId,
-      isNear: isNeighbour,
-      onConfirmed: (id) => this.#onNeighbour(id),
-      onError,
-    });
-    const exchange = new ExchangeServer({
-      interfaceAddress: loopbackAddress,
-      device: identity.deviceId,
-      lanPort,
-      isNeighbour,
-      probes,
-      onError,
-    });
-    return { lan, lanGroup, exchange, probes };
   }
 
   #ports(): DevicePorts {
@@ -270,6 +233,7 @@ export class Agent {
       source: this.#home.client.sourceUrl,
       connected: this.#checkIns.isConnected,
       lostContact: this.#checkIns.contact.lost,
+      approval: this.#checkIns.approval,
       subnetId: this.#place.subnetId,
       setting: this.#own.version,
       trust: this.#trust.keeper.status,
@@ -315,17 +279,14 @@ export class Agent {
 
   async #inventory() {
     const { group, groupIsNamed, groups, dataFolder, cache } = this.#options;
-    const { interfaces, current } = this.#roaming;
-    const cacheBytes = cache.storedBytes;
-    const groupName = groupIsNamed ? formatGroup(group) : "";
     return readInventory({
-      interfaces,
-      active: current,
+      interfaces: this.#roaming.interfaces,
+      active: this.#roaming.current,
       gatewayMac: await this.#roaming.gatewayMac(),
-      group: groupName,
+      group: groupIsNamed ? formatGroup(group) : "",
       groups,
       dataFolder,
-      cacheBytes,
+      cacheBytes: cache.storedBytes,
     });
   }
 
@@ -363,7 +324,7 @@ export class Agent {
     const touch = (taskId: number, state: string): void => this.#reports.touch(taskId, state);
     const isFirst = this.#trust.keeper.file === null;
     const trusted = this.#trust.take(answer, this.#home.client, touch);
-    if (trusted.ownSetting !== null) this.#own.replace(trusted.ownSetting);
+    if (trusted.ownSetting !== null && this.#own.replace(trusted.ownSetting)) this.#checkIns.stateSoon();
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
@@ -376,6 +337,8 @@ export class Agent {
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
+    if (answer.logRequest !== null)
+      sendLogTail(this.#home.client, this.#options, answer.logRequest, this.#own.values.shareLog);
     this.#options.onCheckIn();
   }
 }

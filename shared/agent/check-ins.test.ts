@@ -16,7 +16,7 @@ const checkInsOf = (
     log: createLogger("test"),
     intervalMs: () => intervalMs,
     inventory: async () => ({}) as Inventory,
-    packages: () => [],
+    stated: () => ({}),
     serving: () => [],
     trust: () => ({ version: 0, assignments: 0 }),
     lanPort: () => 0,

@@ -4,7 +4,9 @@
  * those at the interval over a fifth of it. A change stream that connects again triggers one
  * without delay, because the connections themselves are spread.
  */
+import type { CheckInRequest } from "../api/schema/agent.ts";
 import { isRenewed, type AgentClient, type CheckInAnswer } from "../api/agent-client.ts";
+import type { Approval } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, type Backoff } from "../model/backoff.ts";
@@ -17,6 +19,8 @@ import { instance } from "./instance.ts";
  */
 const checkInBackoff: Backoff = { baseMs: 1_000, maxMs: 300_000, jitter: [0.75, 1.25] };
 const intervalJitter = 0.1;
+/** All devices of a setting state a new version of it. */
+const statementSpreadMs = 60_000;
 /** A timer longer than 2^31 ms, just under 25 days, would fire at once. */
 const timerMsMax = 20 * 86_400_000;
 
@@ -25,8 +29,8 @@ type CheckInOptions = {
   log: Logger;
   intervalMs: () => number;
   inventory: () => Promise<Inventory>;
-  /** Packages that are complete in the cache, as many as a check-in states. */
-  packages: () => string[];
+  /** Packages in the cache, and the own setting in use. */
+  stated: () => Pick<CheckInRequest, "packages" | "cached" | "setting">;
   /** Tasks that have ended here, and that this device still serves. */
   serving: () => number[];
   /** Version of the trust file that the device has, and sequence of its assignments. */
@@ -43,6 +47,8 @@ type CheckInOptions = {
 export class CheckIns {
   /** Whether the change stream is open. */
   isConnected = false;
+  /** State of an approval in the last answer; null until the source answered. */
+  approval: Approval | null = null;
   readonly contact: Contact;
   readonly #options: CheckInOptions;
   readonly #abort = new AbortController();
@@ -87,6 +93,11 @@ export class CheckIns {
     if (!this.#abort.signal.aborted) this.#ask();
   }
 
+  /** Checks in within a minute, because the device states something else than before. */
+  stateSoon(): void {
+    if (!this.#abort.signal.aborted) this.#askWithin(this.#options.random() * statementSpreadMs);
+  }
+
   stop(): void {
     this.#abort.abort();
     if (this.#timer) clearTimeout(this.#timer);
@@ -120,7 +131,7 @@ export class CheckIns {
   }
 
   async #askOnce(): Promise<void> {
-    const { client, inventory, packages, serving, lanPort, trust, intervalMs, onAnswer, random } =
+    const { client, inventory, stated, serving, lanPort, trust, intervalMs, onAnswer, random } =
       this.#options;
     try {
       const request = {
@@ -128,12 +139,13 @@ export class CheckIns {
         serving: serving(),
         lanPort: lanPort(),
         instance,
-        packages: packages(),
+        ...stated(),
         trust: trust(),
       };
       const answer = await client.checkIn(request, this.#abort.signal);
       if (this.#abort.signal.aborted) return;
       this.contact.onAnswer();
+      this.approval = answer.approval;
       this.#failures = 0;
       onAnswer(answer, request.serving);
       this.#askWithin(

@@ -5,7 +5,9 @@
 import { statfs } from "node:fs/promises";
 import os from "node:os";
 import type { DistributionCache } from "../cache/index.ts";
-import { statedPackagesMax } from "../api/schema/agent.ts";
+import type { PackageUse } from "../cache/ledger.ts";
+import { statedPackagesMax, type CheckInRequest } from "../api/schema/agent.ts";
+import { cachedPackagesMax, type CachedPackage } from "../api/schema/device-detail.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { NetInterface } from "../model/interface.ts";
 import type { TargetView } from "../model/target/index.ts";
@@ -73,14 +75,29 @@ export const statedName = (name: string, lengthMax: number): string =>
 
 const hostname = (): string => statedName(os.hostname(), 255);
 
-/** Returns the complete packages, the last used ones first, as many as a check-in states. */
-export const statedPackages = ({ ledger }: DistributionCache): string[] =>
-  ledger
-    .uses()
-    .filter(({ state }) => state === "complete")
-    .toSorted((a, b) => b.lastUsedAtMs - a.lastUsedAtMs)
-    .slice(0, statedPackagesMax)
-    .map(({ id }) => id);
+/** Returns what a check-in states: packages, the last used ones first, and the own setting. */
+export function statementOf(
+  { ledger }: DistributionCache,
+  setting: { readonly name: string; readonly version: number } | null,
+): Pick<CheckInRequest, "packages" | "cached" | "setting"> {
+  const uses = ledger.uses().toSorted((a, b) => b.lastUsedAtMs - a.lastUsedAtMs);
+  const complete = uses.filter(({ state }) => state === "complete");
+  return {
+    packages: complete.slice(0, statedPackagesMax).map(({ id }) => id),
+    cached: uses.slice(0, cachedPackagesMax).map(cachedOf),
+    setting: setting && { name: setting.name, version: setting.version },
+  };
+}
+
+const cachedOf = (use: PackageUse): CachedPackage => ({
+  packageId: use.id,
+  name: use.name,
+  version: use.version,
+  storedBytes: use.bytesVerified,
+  totalBytes: use.sizeBytes,
+  complete: use.state === "complete",
+  lastUsedAtMs: Math.max(0, Math.floor(use.lastUsedAtMs)),
+});
 
 export const nameOfDevice = (): { hostname: string; os: string; arch: string; agentVersion: string } => ({
   hostname: hostname(),

@@ -44,12 +44,12 @@ export class OwnSetting {
     return this.#setting && versionOf(this.#setting);
   }
 
-  /** Takes the setting of a check-in's answer. */
-  replace(setting: AgentSetting): void {
+  /** Takes the setting of a check-in's answer. @returns whether it is another one */
+  replace(setting: AgentSetting): boolean {
     const isSame = JSON.stringify(setting) === JSON.stringify(this.#setting);
     this.#setting = setting;
     this.#limitCache(setting.values);
-    if (isSame) return;
+    if (isSame) return false;
     this.#log.info({ setting: setting.name, version: setting.version }, "own setting changed");
     try {
       this.#cache.ledger.saveOwnSetting(setting);
@@ -57,6 +57,7 @@ export class OwnSetting {
       // On a full disk the setting counts all the same, until a restart without the source.
       this.#log.error({ error: String(error) }, "the device's setting was not saved");
     }
+    return true;
   }
 
   #limitCache({

@@ -8,18 +8,17 @@
 import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { CacheError, openCache, prepareDataFolder, type DistributionCache } from "../cache/index.ts";
-import { parseSourceUrl, SourceError } from "../api/agent-client.ts";
-import { plainHttpFlag, plainHttpProblem } from "../api/plain-http.ts";
+import { SourceError } from "../api/agent-client.ts";
 import { createLogger, type Logger } from "../log.ts";
 import type { BarCode } from "../model/enrolment.ts";
-import { defaultLanPort } from "../net/exchange/server.ts";
 import { listInterfaces } from "../net/interfaces/list.ts";
 import { LanBusError } from "../net/lan/lan-bus.ts";
-import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
-import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
+import { platform } from "../platform/index.ts";
 import { AccessError } from "../platform/private-files.ts";
+import { ServiceError } from "../platform/service.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { endIfTakenOver } from "../platform/runtime-variables.ts";
+import { addServiceCommands } from "../service/service-command.ts";
 import { addCompletion } from "../command-line/completion.ts";
 import { agentFacts } from "../command-line/program-facts.ts";
 import { withUsageErrors } from "../command-line/usage-errors.ts";
@@ -31,11 +30,19 @@ import { Conditions } from "./conditions.ts";
 import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
 import { readEnrolmentToken, type EnrolmentToken } from "./enrolment-token.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
-import { parseMetricsAddress } from "./status/metrics-server.ts";
+import { LogTail } from "./log-tail.ts";
+import { addRunOptions, parseRunOptions, UsageError, type RunOptions } from "./run-options.ts";
 import { printStatus } from "./status/status-text.ts";
+import { connectService, type StopsService } from "../service/connection.ts";
 import { StopRequest } from "./stop-request.ts";
 import { ownPath } from "./upgrade/executable.ts";
-import { confirmTrial, followSupervisor, supervision, upgradeStatus } from "./upgrade/supervised.ts";
+import {
+  confirmTrial,
+  followSupervisor,
+  supervision,
+  upgradeStatus,
+  type SupervisedAs,
+} from "./upgrade/supervised.ts";
 import { Supervisor } from "./upgrade/supervisor.ts";
 import { isUnderWay, readUpgrade } from "./upgrade/upgrade-state.ts";
 import { upgradesOf } from "./upgrade/upgrades.ts";
@@ -55,6 +62,22 @@ const bugStatus = 70;
  * does not start the agent again (`RestartPreventExitStatus=77`).
  */
 const barredStatus = 77;
+
+/** Name of the service of both programs: a machine has one agent. */
+const serviceName = "flockcast-peer";
+/** After a wrong command line too, another start would change nothing. */
+const finalStatuses = [2, barredStatus] as const;
+
+/** The service of the agent. Commands of tasks are installers, so its user is the system. */
+export const agentService = {
+  name: serviceName,
+  description: "flockcast agent",
+  user: null,
+  finalStatuses,
+  keepsChildren: true,
+} as const;
+
+type ServiceOption = { readonly service?: true };
 
 /**
  * Logs a bug and exits. An invariant is broken, so nothing that the process holds in memory can be
@@ -94,48 +117,26 @@ export function agentProgram(program: AgentProgram): Command {
     .option("--json", "as JSON")
     .action(({ data, json }) => forgetIdentity(resolve(data), json === true));
   addCacheCommands(command as Command);
+  addServiceCommands(command as Command, {
+    ...agentService,
+    command: "run",
+    addOptions: (install) => addRunOptions(install, platform.serviceManager.dataFolderOf(serviceName)),
+    check: (options) => void parseRunOptions(options as RunOptions),
+    prepareFolder: prepareDataFolder,
+  });
   addCompletion(command as Command);
   return withUsageErrors(command as Command, agentFacts);
 }
 
 function addRun(command: Command, program: AgentProgram): void {
-  command
-    .command("run")
-    .description("take part in the distribution; stops on SIGTERM or Ctrl-C")
-    .requiredOption("--source <url>", "the source, for example https://source.example:7443")
-    .option(plainHttpFlag, "also use an http:// source on another machine: keys cross the network in clear")
-    .option(
-      "--enroll-file <file>",
-      "file with the enrolment token, needed at the first start; - is the standard input (default: FLOCKCAST_ENROLL_FILE)",
-    )
-    .option("--enroll <token>", "the token itself, which every user of this machine can then read")
-    .requiredOption("--data <dir>", "folder for the cache and the ledger")
-    .option(
-      "--interface <name or address>",
-      "network interface to use, by its name or its IPv4 address (default: the best of the LAN, wired first)",
-    )
-    .option(
-      "--group <address:port>",
-      `multicast group (default ${defaultGroup.address}:${defaultGroup.port})`,
-    )
-    .option(
-      "--lan-port <port>",
-      `TCP port of the LAN exchange; 0: any free one (default ${defaultLanPort}, or a free one if it is taken)`,
-    )
-    .option(
-      "--receive-buffer <size>",
-      "kernel buffer for received multicast, for example 208KiB (default: 4MiB)",
-    )
-    .option(
-      "--metrics <host:port>",
-      "serve metrics for Prometheus to every user of this machine, for example on 127.0.0.1:9767 (default: off)",
-    )
-    .option(
-      "--imaging",
-      "obey tasks that write an image to a disk; only for a machine that was started for that",
-    )
-    .option("--device-group <name...>", "groups that this device wishes for; an administrator tags it")
-    .action((options) => runAgent(program, options));
+  const run = command.command("run").description("take part in the distribution; stops on SIGTERM or Ctrl-C");
+  addRunOptions(run as Command);
+  run.option(
+    "--imaging",
+    "obey tasks that write an image to a disk; only for a machine that was started for that",
+  );
+  run.option("--service", "only for the service manager of Windows, which starts the program with it");
+  run.action((options) => runAgent(program, options as unknown as RunOptions & ServiceOption));
 }
 
 /** Prints the error and exits with the status that fits it. */
@@ -176,37 +177,49 @@ function addCacheCommands(command: Command): void {
     );
 }
 
-class UsageError extends Error {}
-
 /** Errors whose message is for a person. */
-const expectedErrors = [SetupError, CacheError, AccessError, LanBusError, SourceError, UsageError] as const;
+const expectedErrors = [
+  SetupError,
+  CacheError,
+  AccessError,
+  LanBusError,
+  SourceError,
+  ServiceError,
+  UsageError,
+] as const;
 
-type RunOptions = {
-  source: string;
-  allowPlainHttp?: true | undefined;
-  enroll?: string | undefined;
-  enrollFile?: string | undefined;
-  data: string;
-  interface?: string | undefined;
-  group?: string | undefined;
-  lanPort?: string | undefined;
-  receiveBuffer?: string | undefined;
-  metrics?: string | undefined;
-  imaging?: true | undefined;
-  deviceGroup?: string[] | undefined;
-};
+async function runAgent(program: AgentProgram, options: RunOptions & ServiceOption): Promise<void> {
+  const as = supervision();
+  const isService = options.service === true && as === null;
+  const stopsService = connectService(serviceName, isService, finalStatuses);
+  const logTail = new LogTail();
+  const log = loggerOf(program, options, logTail);
+  try {
+    await runLogged(program, options, { log, logTail }, stopsService, as);
+  } catch (error) {
+    // Nobody reads the standard error of a service with a file for its log.
+    if (options.logFile !== undefined)
+      log.fatal({ error: error instanceof Error ? error.message : String(error) }, "the agent ends");
+    throw error;
+  }
+}
 
-async function runAgent(program: AgentProgram, options: RunOptions): Promise<void> {
-  const log = createLogger(program.name);
+async function runLogged(
+  program: AgentProgram,
+  options: RunOptions,
+  { log, logTail }: { readonly log: Logger; readonly logTail: LogTail },
+  stopsService: StopsService,
+  as: SupervisedAs | null,
+): Promise<void> {
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
   const parsed = parseRunOptions(options);
   const token = await readEnrolmentToken(options, log);
   const dataFolder = resolve(options.data);
   await prepareDataFolder(dataFolder);
-  const as = supervision();
-  if (as === null && hasUpgradeUnderWay(dataFolder)) return supervise(dataFolder, log);
+  if (as === null && hasUpgradeUnderWay(dataFolder)) return supervise(dataFolder, log, stopsService);
   const stopping = new StopRequest(log);
+  stopsService((by) => stopping.askFromOutside(by));
   if (as !== null) followSupervisor(() => stopping.ask("the supervisor"));
   if (options.interface !== undefined) await requireInterface(options.interface);
   let isUpgrading = false;
@@ -217,9 +230,10 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   const runOptions = {
     dataFolder,
     log,
+    logTail,
     interfaceNamed: options.interface ?? null,
     ...parsed,
-    volunteer: program.volunteer,
+    volunteer: program.volunteer || options.volunteer === true,
     isImaging: options.imaging === true,
     upgrades: upgradesOf({ dataFolder, program: program.name, isTrial: as === "trial", onBegin }),
     onCheckIn: () => {
@@ -231,9 +245,19 @@ async function runAgent(program: AgentProgram, options: RunOptions): Promise<voi
   while (await runUntilBarred(runOptions, token, stopping));
   log.info("agent stopped");
   stopping.close();
-  if (!isUpgrading || stopping.isBySignal) process.exit(0);
+  if (!isUpgrading || stopping.isFromOutside) process.exit(0);
   if (as !== null) process.exit(upgradeStatus);
-  await supervise(dataFolder, log);
+  await supervise(dataFolder, log, stopsService);
+}
+
+/** @throws UsageError for a file that cannot be made */
+function loggerOf({ name }: AgentProgram, { logFile }: RunOptions, { add: onLine }: LogTail): Logger {
+  const path = logFile === undefined ? null : resolve(logFile);
+  try {
+    return createLogger(name, undefined, undefined, { path, onLine });
+  } catch (error) {
+    throw new UsageError(`The log cannot be written: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /**
@@ -284,10 +308,11 @@ function hasUpgradeUnderWay(dataFolder: string): boolean {
 }
 
 /** Runs the agent as a child of this process; exits with its status. */
-async function supervise(dataFolder: string, log: Logger): Promise<never> {
+async function supervise(dataFolder: string, log: Logger, stopsService: StopsService): Promise<never> {
   const words = process.argv.slice(2);
   const supervisor = new Supervisor({ dataFolder, executable: ownPath, words, log });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => supervisor.stop());
+  stopsService(() => supervisor.stop());
   return process.exit(await supervisor.run());
 }
 
@@ -324,47 +349,6 @@ function isConfirmed(dataFolder: string, log: Logger): boolean {
     log.error({ error: String(error) }, "the check-in of this new version was not noted");
     return false;
   }
-}
-
-/** @throws UsageError */
-function parseRunOptions(options: RunOptions) {
-  const allowsPlainHttp = options.allowPlainHttp === true;
-  const sourceUrl = parseOption(() => parseSourceUrl(options.source));
-  const problem = allowsPlainHttp ? null : plainHttpProblem(sourceUrl);
-  if (problem !== null) throw new UsageError(problem);
-  if (options.enroll !== undefined && options.enrollFile !== undefined)
-    throw new UsageError("--enroll and --enroll-file are two ways to give one token: give --enroll-file");
-  const groups = options.deviceGroup ?? [];
-  for (const name of groups)
-    if (!/^[\w.-]{1,64}$/.test(name))
-      throw new UsageError(`"${name}" is not a group name: use letters, digits, _ . -`);
-  return {
-    sourceUrl,
-    allowsPlainHttp,
-    group: options.group === undefined ? defaultGroup : parseOption(() => parseGroup(options.group!)),
-    groupIsNamed: options.group !== undefined,
-    lanPort: parseOption(() => parseLanPort(options.lanPort)),
-    receiveBufferBytes: parseOption(() => parseReceiveBuffer(options.receiveBuffer)),
-    metrics: options.metrics === undefined ? null : parseOption(() => parseMetricsAddress(options.metrics!)),
-    groups,
-  };
-}
-
-function parseOption<T>(make: () => T, message?: string): T {
-  try {
-    return make();
-  } catch (error) {
-    throw new UsageError(message ?? (error instanceof Error ? error.message : String(error)), {
-      cause: error,
-    });
-  }
-}
-
-function parseLanPort(text: string | undefined): number {
-  if (text === undefined) return defaultLanPort;
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
-    throw new UsageError(`"${text}" is not a TCP port: write a number from 0 (any free port) to 65535`);
-  return Number(text);
 }
 
 /**

@@ -8,7 +8,7 @@ const signals = ["SIGTERM", "SIGINT"] as const;
 export class StopRequest {
   /** Resolves with the first request. */
   readonly asked: Promise<void>;
-  isBySignal = false;
+  isFromOutside = false;
   readonly #log: Logger;
   readonly #abort = new AbortController();
   readonly #resolve: () => void;
@@ -46,8 +46,11 @@ export class StopRequest {
     for (const name of signals) process.off(name, this.#onSignal);
   }
 
-  readonly #onSignal = (name: string): void => {
-    this.isBySignal = true;
-    this.ask(name);
-  };
+  /** A person or the system asks, so nothing starts the agent again. */
+  askFromOutside(by: string): void {
+    this.isFromOutside = true;
+    this.ask(by);
+  }
+
+  readonly #onSignal = (name: string): void => this.askFromOutside(name);
 }

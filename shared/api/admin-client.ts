@@ -49,6 +49,7 @@ import {
   type TaskPreview,
 } from "./schema/labels.ts";
 import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
+import { taskHistorySchema, type TaskHistory } from "./schema/task-history.ts";
 import { settingClient, type SettingClient } from "./setting-client.ts";
 import { userClient, type UserClient } from "./user-client.ts";
 import { SourceTransport } from "./source-transport.ts";
@@ -103,6 +104,7 @@ export type AdminClient = DeviceRequests &
     tasks(): Promise<TaskSummary[]>;
     /** @param devices those that the answer lists */
     task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
+    taskHistory(id: number): Promise<TaskHistory>;
     changeTags(change: Tagging): Promise<Tagged>;
     groups(): Promise<Group[]>;
     createGroup(name: string): Promise<void>;
@@ -288,6 +290,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     },
     tasks: () => allPages(connection, "/v1/tasks", taskListSchema, ({ tasks }) => tasks),
     task: (id, devices = "all", signal = undefined) => wholeTask(connection, id, devices, signal),
+    taskHistory: (id) => ask(connection, "GET", `/v1/tasks/${id}/history`, taskHistorySchema),
     ...deviceRequests(connection),
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);

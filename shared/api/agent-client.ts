@@ -34,6 +34,7 @@ import {
   type LeaseResponse,
   type ManifestRequest,
 } from "./schema/agent.ts";
+import type { LogAnswer } from "./schema/device-detail.ts";
 import { taskIdSchema, type Progress } from "./schema/common.ts";
 import { RenewedError, SourceError } from "./source-error.ts";
 import { SourceTransport, type Transport } from "./source-transport.ts";
@@ -90,6 +91,8 @@ export type AgentClient = {
   moveTo(url: string): void;
   /** Confirms a probe of the source. */
   neighbour(probe: string): Promise<void>;
+  /** Answers a request for the end of the log. */
+  log(answer: LogAnswer): Promise<void>;
   /** Gives the source newer versions of the trust file. */
   handBack(files: readonly Signed[]): Promise<void>;
   /**
@@ -256,8 +259,11 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
   };
 }
 
-/** Statements of a device that are about others too. */
-const statementsTo = (connection: Connection): Pick<AgentClient, "handBack" | "neighbour"> => ({
+/** Statements of a device outside of check-ins and tasks. */
+const statementsTo = (connection: Connection): Pick<AgentClient, "handBack" | "neighbour" | "log"> => ({
+  async log(answer) {
+    await ask(connection, "POST", "/v1/agent/log", doneSchema, { json: answer });
+  },
   async handBack(files) {
     await ask(connection, "POST", "/v1/agent/trust", doneSchema, { json: { files } });
   },

@@ -1,12 +1,13 @@
 /** Completion script for bash, from version 3.2 on. */
-import { allCommands, type CommandNode, type OptionNode, type ValueKind } from "./command-tree.ts";
-
-/** Returns the name of the shell function of a program. */
-export const functionName = (tree: CommandNode): string => `_${tree.name.replaceAll("-", "_")}`;
-
-const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
-const pathOf = ({ path }: CommandNode): string => path.join(" ");
-const longOf = ({ flags }: OptionNode): string => flags.at(-1)!;
+import { allCommands, type CommandNode, type ValueKind } from "./command-tree.ts";
+import {
+  functionName,
+  optionsWithValue,
+  pathOf,
+  quotedPosix as quoted,
+  walkBranches,
+  wordsOf,
+} from "./completion-words.ts";
 
 /** Returns the statement that completes a value. */
 function complete(values: ValueKind): string {
@@ -20,11 +21,7 @@ function complete(values: ValueKind): string {
 export function bashCompletion(tree: CommandNode): string[] {
   const commands = allCommands(tree);
   const name = functionName(tree);
-  const withValue = commands.flatMap((command) =>
-    command.options
-      .filter(({ value }) => value !== null)
-      .map((option) => ({ key: `${pathOf(command)}|${longOf(option)}`, option })),
-  );
+  const withValue = optionsWithValue(tree);
   return [
     `# Completion of ${tree.name} for bash: ${tree.name} completion bash`,
     `${name}() {`,
@@ -34,14 +31,7 @@ export function bashCompletion(tree: CommandNode): string[] {
     "  for ((i = 1; i < COMP_CWORD; i++)); do",
     "    word=${COMP_WORDS[i]}",
     `    case "$at|$word" in`,
-    ...(withValue.length === 0
-      ? []
-      : [`      ${withValue.map(({ key }) => quoted(key)).join("|")}) ((i++)) ;;`]),
-    ...commands.flatMap((command) =>
-      command.commands.map(
-        (one) => `      ${quoted(`${pathOf(command)}|${one.path.at(-1)}`)}) at=${quoted(pathOf(one))} ;;`,
-      ),
-    ),
+    ...walkBranches(tree),
     "    esac",
     "  done",
     `  case "$at|$prev" in`,
@@ -60,10 +50,4 @@ export function bashCompletion(tree: CommandNode): string[] {
     "}",
     `complete -F ${name} ${tree.name}`,
   ];
-}
-
-/** Returns what completes a word that is not an option: commands, else the first argument. */
-export function wordsOf({ commands, arguments: args }: CommandNode): ValueKind {
-  if (commands.length > 0) return commands.map(({ path }) => path.at(-1)!);
-  return args.find(({ values }) => values !== "other")?.values ?? "other";
 }

@@ -1,9 +1,8 @@
 /** Completion script for fish. */
-import { functionName, wordsOf } from "./bash.ts";
 import { allCommands, type CommandNode, type OptionNode, type ValueKind } from "./command-tree.ts";
+import { functionName, optionsWithValue, pathOf, wordsOf } from "./completion-words.ts";
 
 const quoted = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
-const pathOf = ({ path }: CommandNode): string => path.join(" ");
 
 /** Returns the options of `complete` for a value: `-r` asks for one, `-f` forbids files. */
 function valueWords(values: ValueKind): string {
@@ -28,11 +27,7 @@ function optionLine(
 export function fishCompletion(tree: CommandNode): string[] {
   const commands = allCommands(tree);
   const at = `_${functionName(tree)}_at`;
-  const withValue = commands.flatMap((command) =>
-    command.options
-      .filter(({ value }) => value !== null)
-      .map(({ flags }) => quoted(`${pathOf(command)}|${flags.at(-1)!}`)),
-  );
+  const withValue = optionsWithValue(tree).map(({ key }) => quoted(key));
   const steps = commands.flatMap((command) =>
     command.commands.flatMap((one) => [
       `            case ${quoted(`${pathOf(command)}|${one.path.at(-1)!}`)}`,

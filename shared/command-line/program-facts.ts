@@ -43,6 +43,7 @@ export const agentFacts: ProgramFacts = {
     ["77", "run: the source has removed the device, and a restart changes nothing"],
   ],
   environment: [
+    ["FLOCKCAST_SOURCE", "URL of the source, instead of --source"],
     ["FLOCKCAST_ENROLL_FILE", "file with the enrolment token, instead of --enroll-file"],
     ...output,
   ],

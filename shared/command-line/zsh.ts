@@ -1,13 +1,17 @@
 /** Completion script for zsh, for a folder of `fpath` or for `source`. */
-import { functionName, wordsOf } from "./bash.ts";
-import { allCommands, type CommandNode, type OptionNode, type ValueKind } from "./command-tree.ts";
+import { allCommands, type CommandNode, type ValueKind } from "./command-tree.ts";
+import {
+  functionName,
+  optionsWithValue,
+  pathOf,
+  quotedPosix as quoted,
+  walkBranches,
+  wordsOf,
+} from "./completion-words.ts";
 
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-const pathOf = ({ path }: CommandNode): string => path.join(" ");
 /** `_describe` splits a word from its description at the first colon. */
 const described = (word: string, description: string): string =>
   quoted(`${word.replaceAll(":", "\\:")}:${description}`);
-const longOf = ({ flags }: OptionNode): string => flags.at(-1)!;
 
 function complete(values: ValueKind): string {
   if (values === "file") return "_files";
@@ -20,11 +24,7 @@ function complete(values: ValueKind): string {
 export function zshCompletion(tree: CommandNode): string[] {
   const commands = allCommands(tree);
   const name = functionName(tree);
-  const withValue = commands.flatMap((command) =>
-    command.options
-      .filter(({ value }) => value !== null)
-      .map((option) => ({ key: `${pathOf(command)}|${longOf(option)}`, option })),
-  );
+  const withValue = optionsWithValue(tree);
   return [
     `#compdef ${tree.name}`,
     `# Completion of ${tree.name} for zsh: ${tree.name} completion zsh`,
@@ -33,14 +33,7 @@ export function zshCompletion(tree: CommandNode): string[] {
     "  local -a candidates",
     "  for ((i = 2; i < CURRENT; i++)); do",
     `    case "$at|\${words[i]}" in`,
-    ...(withValue.length === 0
-      ? []
-      : [`      ${withValue.map(({ key }) => quoted(key)).join("|")}) ((i++)) ;;`]),
-    ...commands.flatMap((command) =>
-      command.commands.map(
-        (one) => `      ${quoted(`${pathOf(command)}|${one.path.at(-1)}`)}) at=${quoted(pathOf(one))} ;;`,
-      ),
-    ),
+    ...walkBranches(tree),
     "    esac",
     "  done",
     `  case "$at|\${words[CURRENT-1]}" in`,

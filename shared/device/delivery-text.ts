@@ -2,7 +2,7 @@
  * The delivery mode of a device and its cause, for the person who repairs the network. The
  * reason is the core's; the frames received from the group hint at the cause. Pure.
  */
-import type { Progress } from "../api/schema/common.ts";
+import type { OriginBytes, Progress } from "../api/schema/common.ts";
 import type { Member } from "../core/member.ts";
 import type { UnicastReason } from "../core/delivery/delivery-mode.ts";
 import { takesByUnicast } from "../core/state.ts";
@@ -56,12 +56,22 @@ function silenceCause(unicastReason: UnicastReason, { own, others }: GroupRecept
   return reason("group-silent", { group });
 }
 
+const noBytes: OriginBytes = { wan: 0, multicast: 0, peers: 0, cache: 0 };
+
+/**
+ * Returns how the bytes came for this task. The store knows how they came to the device, which may
+ * have been for an earlier task.
+ */
+export function originsFor({ store, row }: Pick<TaskView, "store" | "row">): OriginBytes {
+  if (!store) return noBytes;
+  if (row.way?.code === "was-cached") return { ...noBytes, cache: store.bytesVerified };
+  return { ...store.originBytes };
+}
+
 /** Returns the current delivery mode; without a session, the mode of most bytes. */
-export function deliveryOf({ session, stage, store }: TaskView): Progress["way"] {
+export function deliveryOf({ session, stage, store, row }: TaskView): Progress["way"] {
   if (session && stage.kind === "session") return currentDelivery(session.member);
-  const from = store?.originBytes;
-  if (!from) return "none";
-  const [most, bytes] = Object.entries(from).toSorted(([, a], [, b]) => b - a)[0]!;
+  const [most, bytes] = Object.entries(originsFor({ store, row })).toSorted(([, a], [, b]) => b - a)[0]!;
   if (bytes === 0 || most === "cache") return "none";
   return most === "wan" ? "WAN" : most === "peers" ? "unicast" : "multicast";
 }

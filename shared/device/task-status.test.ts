@@ -428,6 +428,14 @@ describe("the report of a task", () => {
     expect(parse(progressSchema, report)).toEqual(report);
   });
 
+  test("counts the bytes of an earlier task as cached, in words too", () => {
+    const store = storeWith({ wan: 8, peers: 2 });
+    const task = taskWith(null, { stage: ended, life: "complete", store, way: reasonOf("was-cached") });
+    const report = progressOf(task, startMs, counted);
+    expect(report).toMatchObject({ from: { wan: 0, multicast: 0, peers: 0, cache: 10_240 }, way: "none" });
+    expect(reasonsText(report.reasons)).toBe("complete: 100 % without the network (already in the cache)");
+  });
+
   test("has zeros and no role before the package and the session begin", () => {
     const task = taskWith(null, { stage: waiting("starts at noon"), store: null });
     expect(progressOf(task, startMs, counted)).toMatchObject({

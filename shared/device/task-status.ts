@@ -7,7 +7,7 @@ import type { PeerState, RepresentativeState } from "../core/state.ts";
 import { awaitsStart } from "../core/delivery/delivery-mode.ts";
 import { phases } from "../wire/index.ts";
 import type { TrustErrorCode } from "../model/trust/index.ts";
-import { deliveryOf } from "./delivery-text.ts";
+import { deliveryOf, originsFor } from "./delivery-text.ts";
 import type { TaskLife, TaskRow } from "./task-record.ts";
 import { isBlocked } from "./task-stage.ts";
 import type { TaskView } from "./task-view.ts";
@@ -77,8 +77,10 @@ const hasSucceeded = ({ life }: TaskRow): boolean => life === "complete" || life
 const listed = (...reasons: readonly (Reason | null)[]): Reason[] => reasons.filter((one) => one !== null);
 
 function completeReasons({ store, row }: TaskView): Reason[] {
-  const from = store?.originBytes ?? { multicast: 0, peers: 0, wan: 0, cache: 0 };
-  const complete = reason("complete", { ...from, totalBytes: store?.manifest.sizeBytes ?? 0 });
+  const complete = reason("complete", {
+    ...originsFor({ store, row }),
+    totalBytes: store?.manifest.sizeBytes ?? 0,
+  });
   return listed(complete, store && store.bytesVerified > 0 ? row.way : null, row.reason);
 }
 
@@ -186,7 +188,7 @@ export function progressOf(task: TaskView, nowMs: number, counted: Counted): Pro
     term: session?.member.term ?? 0,
     bytesTotal: store?.manifest.sizeBytes ?? 0,
     bytesVerified: store?.bytesVerified ?? 0,
-    from: store ? { ...store.originBytes } : { wan: 0, multicast: 0, peers: 0, cache: 0 },
+    from: originsFor(task),
     way: deliveryOf(task),
     reasons: reasonsOf(task, nowMs),
     command: stage.kind === "running" ? null : row.command,

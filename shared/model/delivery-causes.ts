@@ -5,26 +5,20 @@ import { row, words } from "./reason-row.ts";
 const text = v.string();
 const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-/** Formats a share; neither "0 %" for some bytes nor "100 %" for less than all. */
-export function shareText(share: number): string {
-  if (share < 0.01) return "<1 %";
-  return `${share >= 1 ? 100 : Math.min(99, Math.round(share * 100))} %`;
-}
-
 export const deliveryCauses = {
   "no-group": words("this device could not join the group", "cause"),
   "multicast-off": words("the setting is useMulticast=false", "cause"),
   wireless: words("on a wireless interface, where multicast is slow and lossy", "cause"),
   "data-not-received": row(
     { group: text, packetBytes: bytes },
-    ({ group, packetBytes }) =>
-      `announcements are received on ${group}, multicast data in packets of ${packetBytes} bytes is not: look for a rate limit or a filter of multicast, or a smaller MTU on the way`,
+    ({ group, packetBytes }, { number }) =>
+      `announcements are received on ${group}, multicast data in packets of ${number(packetBytes)} bytes is not: look for a rate limit or a filter of multicast, or a smaller MTU on the way`,
     "cause",
   ),
   oversized: row(
     { group: text, packetBytes: bytes, passBytes: bytes },
-    ({ group, packetBytes, passBytes }) =>
-      `the representative sends packets of ${packetBytes} bytes on ${group}, and the MTU of this interface lets ${passBytes} bytes pass`,
+    ({ group, packetBytes, passBytes }, { number }) =>
+      `the representative sends packets of ${number(packetBytes)} bytes on ${group}, and the MTU of this interface lets ${number(passBytes)} bytes pass`,
     "cause",
   ),
   "not-heard": row(
@@ -75,7 +69,7 @@ export const deliveryCauses = {
   "joined-after-multicast": words("joined after the multicast", "cause"),
   "joined-late": row(
     { share: v.number() },
-    ({ share }) => `joined late, ${shareText(share)} had been multicast`,
+    ({ share: given }, { share }) => `joined late, ${share(given)} had been multicast`,
     "cause",
   ),
   "was-standby": words("kept a second copy before the multicast began", "cause"),

@@ -5,7 +5,8 @@
  * Pure.
  */
 import ipaddr from "ipaddr.js";
-import { canonicalAddress, cidrContains, networkOf } from "./subnet.ts";
+import { cidrContains } from "./cidr.ts";
+import { canonicalAddress, networkOf } from "./subnet.ts";
 
 /** Devices of one link have this prefix of their IPv6 addresses in common. */
 const ipv6PrefixBits = 64;

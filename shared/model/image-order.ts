@@ -84,6 +84,19 @@ export function parseDiskChoice(words: string): DiskChoice {
   throw new Error(`the condition ${v.getDotPath(issue)} of the disk is wrong: ${issue.message}`);
 }
 
+/** Returns the text form of a choice, which `parseDiskChoice` reads; empty: no condition. */
+export const diskChoiceForm = ({ path, model, serial, minBytes, maxBytes }: DiskChoice): string =>
+  [
+    ["path", path],
+    ["model", model],
+    ["serial", serial],
+    ["min", minBytes],
+    ["max", maxBytes],
+  ]
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
+
 /** Returns a choice in words, for people. */
 export function diskChoiceText({ path, model, serial, minBytes, maxBytes }: DiskChoice): string {
   const parts = [

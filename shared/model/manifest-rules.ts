@@ -7,6 +7,7 @@ import {
   chunkSizeBytesMax,
   chunkSizeBytesMin,
   digestBytes,
+  entriesMax,
   sizeProblem,
   type Manifest,
 } from "./manifest.ts";
@@ -22,8 +23,6 @@ import {
 } from "./package-path.ts";
 import { zerosDigest } from "./zeros-digest.ts";
 
-/** Upper bound on files, folders and links together. */
-export const entriesMax = 100_000;
 /** Entries, and characters of their paths, between two pauses of `manifestChecks`. */
 const entriesPerStep = 2_000;
 const charactersPerStep = 65_536;

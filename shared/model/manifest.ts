@@ -23,6 +23,8 @@ export const chunkSizeBytesMax = 4 * 1_048_576;
 const chunkSizeBytesDefault = 256 * 1_024;
 /** Number of chunks above which `chunkSizeFor` doubles the chunk size. */
 const chunksTarget = 8_192;
+/** Upper bound on files, folders and links together. */
+export const entriesMax = 100_000;
 /** Chunks whose digests fill the largest manifest. */
 export const chunksMax = manifestBytesMax / digestBytes;
 

@@ -1,10 +1,12 @@
 /**
- * The words of reasons: one table, by code (reason-row.ts). Texts of the operating system, of web
- * sites and of commands are parameters.
+ * The words of reasons in English: one table, by code (reason-row.ts). Texts of the operating
+ * system, of web sites and of commands are parameters. Other languages have tables of the words
+ * alone (`ReasonTexts` of reason.ts).
  */
 import * as v from "valibot";
-import { deliveryCauses, shareText } from "./delivery-causes.ts";
-import { formatDuration, formatRate, formatSize } from "./quantity.ts";
+import { deliveryCauses } from "./delivery-causes.ts";
+import { imageReasons } from "./image-reasons.ts";
+import type { Quantities } from "./quantities.ts";
 import { row, words } from "./reason-row.ts";
 
 const text = v.string();
@@ -15,10 +17,10 @@ const exitCode = v.nullable(v.number());
 const timeMs = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8.64e15));
 const durationMs = v.pipe(v.number(), v.minValue(0));
 
-const timeText = (atMs: number): string => new Date(atMs).toISOString();
 /** Rounded up: "in 0s" would be over already. */
-const waitText = (ms: number): string => formatDuration(Math.ceil(ms / 1_000) * 1_000);
-const countText = (number: number, one: string): string => `${number} ${one}${number === 1 ? "" : "s"}`;
+export const wholeSecondsMs = (ms: number): number => Math.ceil(ms / 1_000) * 1_000;
+const countText = (value: number, one: string, { number }: Quantities): string =>
+  `${number(value)} ${one}${value === 1 ? "" : "s"}`;
 const codeText = (code: number | null): string =>
   `the command ended with exit code ${code ?? "none (killed)"}`;
 /** Text on the last line of a command's output, and where the rest is. */
@@ -37,16 +39,19 @@ const origins = [
 ] as const;
 type OriginBytes = Record<(typeof origins)[number][0], number>;
 
-function completeText({ totalBytes, ...from }: OriginBytes & { readonly totalBytes: number }): string {
+function completeText(
+  { totalBytes, ...from }: OriginBytes & { readonly totalBytes: number },
+  { share }: Quantities,
+): string {
   const parts = origins
     .filter(([origin]) => from[origin] > 0)
-    .map(([origin, name]) => `${shareText(from[origin] / Math.max(1, totalBytes))} ${name}`);
+    .map(([origin, name]) => `${share(from[origin] / Math.max(1, totalBytes))} ${name}`);
   return parts.length === 0 ? "complete" : `complete: ${parts.join(", ")}`;
 }
 
 type Audience = { readonly peers: number; readonly unicast: number };
-const audienceText = ({ peers, unicast }: Audience): string =>
-  `${countText(peers, "peer")}${unicast > 0 ? ` (${unicast} more by unicast)` : ""}`;
+const audienceText = ({ peers, unicast }: Audience, quantities: Quantities): string =>
+  `${countText(peers, "peer", quantities)}${unicast > 0 ? ` (${quantities.number(unicast)} more by unicast)` : ""}`;
 const audience = { peers: count, unicast: count };
 
 /** By code, in the order of a task's life. */
@@ -54,7 +59,7 @@ export const reasonTable = {
   // ---- before the download
   "not-reported": words("the device has not reported yet"),
   "not-retried": words("the device has not begun the next attempt yet"),
-  "starts-at": row({ atMs: timeMs }, ({ atMs }) => `starts at ${timeText(atMs)}`),
+  "starts-at": row({ atMs: timeMs }, ({ atMs }, { time }) => `starts at ${time(atMs)}`),
   "order-refused": row({ why: text, detail: text }, ({ detail }) => `the device does not obey: ${detail}`),
   paused: words("paused by the administrator"),
   "gets-manifest": words("gets the manifest"),
@@ -70,19 +75,21 @@ export const reasonTable = {
   "still-represents": row({ term: count }, ({ term }) => `still representative of term ${term}`),
   "serves-by-setting": row(
     { peers: count },
-    ({ peers }) => `serves ${countText(peers, "peer")} by LAN unicast (useMulticast=false)`,
+    ({ peers }, quantities) =>
+      `serves ${countText(peers, "peer", quantities)} by LAN unicast (useMulticast=false)`,
     "detail",
   ),
   "serves-by-unicast": row(
     { peers: count },
-    ({ peers }) =>
-      `serves ${countText(peers, "peer")} by LAN unicast, as none of them takes part in the multicast`,
+    ({ peers }, quantities) =>
+      `serves ${countText(peers, "peer", quantities)} by LAN unicast, as none of them takes part in the multicast`,
     "detail",
   ),
   "multicast-starts": row(
     { ...audience, inMs: durationMs, downloads: v.boolean() },
-    ({ inMs, downloads, ...to }) =>
-      `${downloads ? "downloads, " : ""}multicast to ${audienceText(to)} starts in ${waitText(inMs)}`,
+    ({ inMs, downloads, ...to }, quantities) =>
+      `${downloads ? "downloads, " : ""}multicast to ${audienceText(to, quantities)} starts in ` +
+      quantities.duration(wholeSecondsMs(inMs)),
     "detail",
   ),
   multicasts: row(
@@ -93,10 +100,14 @@ export const reasonTable = {
       lossPermille: v.nullable(count),
       queuedMs: v.nullable(v.number()),
     },
-    ({ percent, rateBps, lossPermille, queuedMs, ...to }) =>
-      `multicast ${percent} % to ${audienceText(to)} at ${formatRate(rateBps)}` +
-      (lossPermille === null || lossPermille === 0 ? "" : `, median loss ${lossPermille / 10} %`) +
-      (queuedMs === null ? "" : `, yields to other traffic: queuing delay ${queuedMs} ms`),
+    ({ percent, rateBps, lossPermille, queuedMs, ...to }, quantities) => {
+      const { number, rate } = quantities;
+      return (
+        `multicast ${percent} % to ${audienceText(to, quantities)} at ${rate(rateBps)}` +
+        (lossPermille === null || lossPermille === 0 ? "" : `, median loss ${number(lossPermille / 10)} %`) +
+        (queuedMs === null ? "" : `, yields to other traffic: queuing delay ${number(queuedMs)} ms`)
+      );
+    },
     "detail",
   ),
   "multicast-stands": row(
@@ -106,7 +117,7 @@ export const reasonTable = {
   ),
   "serves-repairs": row(
     audience,
-    (to) => `multicast is over, serves repairs to ${audienceText(to)}`,
+    (to, quantities) => `multicast is over, serves repairs to ${audienceText(to, quantities)}`,
     "detail",
   ),
   "downloads-alone": words("no device of this subnet can be reached: downloads itself"),
@@ -124,7 +135,8 @@ export const reasonTable = {
   ),
   "awaits-multicast": row(
     { device: text, inMs: durationMs },
-    ({ device, inMs }) => `waits for representative ${device}: multicast starts in ${waitText(inMs)}`,
+    ({ device, inMs }, { duration }) =>
+      `waits for representative ${device}: multicast starts in ${duration(wholeSecondsMs(inMs))}`,
   ),
   "awaits-multicast-asks": row(
     { device: text },
@@ -157,21 +169,21 @@ export const reasonTable = {
   // ---- the command
   "awaits-window": row(
     { schedule: text, untilMs: timeMs, isDeadline: v.boolean() },
-    ({ schedule, untilMs, isDeadline }) =>
+    ({ schedule, untilMs, isDeadline }, { time }) =>
       isDeadline
-        ? `waits for its window: ${schedule}; begins at its deadline ${timeText(untilMs)}`
-        : `waits for its window: ${schedule}; the next one begins at ${timeText(untilMs)}`,
+        ? `waits for its window: ${schedule}; begins at its deadline ${time(untilMs)}`
+        : `waits for its window: ${schedule}; the next one begins at ${time(untilMs)}`,
   ),
   "awaits-absence": row(
     { programs: text, deadlineAtMs: v.nullable(timeMs) },
-    ({ programs, deadlineAtMs }) =>
+    ({ programs, deadlineAtMs }, { time }) =>
       `waits while ${obstacleText(programs)}` +
-      (deadlineAtMs === null ? "" : `; begins at its deadline ${timeText(deadlineAtMs)} at the latest`),
+      (deadlineAtMs === null ? "" : `; begins at its deadline ${time(deadlineAtMs)} at the latest`),
   ),
   deferred: row(
     { deferral: count, of: count, untilMs: timeMs, programs: text },
-    ({ deferral, of, untilMs, programs }) =>
-      `deferral ${deferral} of ${of}, asks again at ${timeText(untilMs)}; ${obstacleText(programs)}`,
+    ({ deferral, of, untilMs, programs }, { time }) =>
+      `deferral ${deferral} of ${of}, asks again at ${time(untilMs)}; ${obstacleText(programs)}`,
   ),
   "awaits-command": row({ taskId }, ({ taskId: other }) => `waits for the command of task ${other}`),
   "awaits-success": row(
@@ -190,8 +202,8 @@ export const reasonTable = {
   detects: words("checks whether the package is already there"),
   "awaits-installer": row(
     { exitCode, run: count, runsMax: count, inMs: durationMs },
-    ({ exitCode: code, run, runsMax, inMs }) =>
-      `another installer is busy (exit code ${code}): run ${run} of ${runsMax} in ${waitText(inMs)}`,
+    ({ exitCode: code, run, runsMax, inMs }, { duration }) =>
+      `another installer is busy (exit code ${code}): run ${run} of ${runsMax} in ${duration(wholeSecondsMs(inMs))}`,
   ),
   "awaits-check-in": words("waits until this new version of the agent has checked in"),
   "awaits-peers": words("waits until other devices have the package"),
@@ -208,8 +220,8 @@ export const reasonTable = {
   "already-there": words("already there: the command detect ended with exit code 0"),
   "timed-out": row(
     { limitMs: durationMs, line: text, taskId },
-    ({ limitMs, line, taskId: id }) =>
-      `the command ran longer than ${limitMs / 1_000} s and was ended${outputText(line, id)}`,
+    ({ limitMs, line, taskId: id }, { number }) =>
+      `the command ran longer than ${number(limitMs / 1_000)} s and was ended${outputText(line, id)}`,
   ),
   "busy-to-the-end": row(
     { exitCode, runs: count, line: text, taskId },
@@ -231,39 +243,7 @@ export const reasonTable = {
     ({ name, os }) =>
       `the package has no command "${name}" for ${os}: publish a version that has one, or target other devices`,
   ),
-  // ---- images
-  "looks-at-disk": row({ disk: text }, ({ disk }) => `looks at the disk ${disk}`),
-  "compares-disk": row({ disk: text }, ({ disk }) => `compares the disk ${disk} with the image`),
-  "image-written": row({ disk: text }, ({ disk }) => `the image is on the disk ${disk}, and was read back`),
-  "not-imaging": words(
-    "this agent runs on an installed system, and not in an imaging environment: it writes no disk; start the machine from the boot image, or the agent with --imaging",
-  ),
-  "not-one-file": row(
-    { fileCount: count },
-    ({ fileCount }) => `the package has ${fileCount} files or links: an image is a package of one file`,
-  ),
-  "no-disk": row(
-    { wanted: text, found: text },
-    ({ wanted, found }) => `no disk of this machine is ${wanted}: it has ${found === "" ? "none" : found}`,
-  ),
-  "several-disks": row(
-    { wanted: text, found: text },
-    ({ wanted, found }) => `several disks are ${wanted}: ${found}; name one by model, serial, size or path`,
-  ),
-  "disk-too-small": row(
-    { disk: text, neededBytes: bytes },
-    ({ disk, neededBytes }) => `the disk ${disk} is too small: the image has ${formatSize(neededBytes)}`,
-  ),
-  "disk-in-use": row(
-    { disk: text, uses: text },
-    ({ disk, uses }) =>
-      `the disk ${disk} is in use${uses === "" ? "" : ` (${uses})`}: unmount it, or name another disk`,
-  ),
-  "disk-holds-data": row(
-    { disk: text, found: text },
-    ({ disk, found }) =>
-      `the disk ${disk} holds ${found}, and the order does not say that it may be overwritten: task create --overwrite signs one that does`,
-  ),
+  ...imageReasons,
   // ---- upgrades of the agent
   "not-executable": words(
     "the agent is run by bun, and not as an executable of its own: only such an executable can be upgraded, install one",

@@ -3,6 +3,7 @@
  * in the ledger and in the API. The words of reason-table.ts are made where a reason is shown.
  */
 import * as v from "valibot";
+import { plainQuantities, type Quantities } from "./quantities.ts";
 import type { Form, ReasonRow } from "./reason-row.ts";
 import { reasonTable } from "./reason-table.ts";
 
@@ -33,6 +34,19 @@ export type Reasons = readonly Reason[];
 export type ReasonCode = keyof typeof reasonTable;
 type Parameters<C extends ReasonCode> = v.InferOutput<(typeof reasonTable)[C]["schema"]>;
 
+/** The words of every reason in one language. */
+export type ReasonTexts = {
+  readonly [C in ReasonCode]: (parameters: Parameters<C>, quantities: Quantities) => string;
+};
+/** Language in which reasons are shown. */
+export type ReasonLanguage = { readonly texts: ReasonTexts; readonly quantities: Quantities };
+
+/** The words of reason-table.ts. */
+export const englishTexts = Object.fromEntries(
+  Object.entries(reasonTable).map(([code, { text }]) => [code, text]),
+) as unknown as ReasonTexts;
+const plainEnglish: ReasonLanguage = { texts: englishTexts, quantities: plainQuantities };
+
 /** Returns a reason of this program. Texts are cut to the bound of the API. */
 export function reason<C extends ReasonCode>(
   code: C,
@@ -50,11 +64,15 @@ export const problemReason = (error: unknown): Reason =>
   reason("problem", { detail: error instanceof Error ? error.message : String(error) });
 
 /** Returns the words of one reason; of an unknown one its code and parameters. */
-export function reasonText({ code, ...parameters }: Reason): string {
+export function reasonText(
+  { code, ...parameters }: Reason,
+  { texts, quantities }: ReasonLanguage = plainEnglish,
+): string {
   if (Object.hasOwn(reasonTable, code)) {
-    const { schema, text: textOf } = reasonTable[code as ReasonCode] as unknown as ReasonRow<v.ObjectEntries>;
+    const { schema } = reasonTable[code as ReasonCode] as unknown as ReasonRow<v.ObjectEntries>;
     const parsed = v.safeParse(schema, parameters);
-    if (parsed.success) return textOf(parsed.output);
+    // The schema of this code gives the parameters of this text.
+    if (parsed.success) return texts[code as ReasonCode](parsed.output as never, quantities);
   }
   const list = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
   return list.length === 0 ? code : `${code} (${list.join(", ")})`;
@@ -68,9 +86,9 @@ export const causesOf = (reasons: Reasons): string[] =>
   reasons.map(({ code }) => code).filter((code) => formOf(code) === "cause");
 
 /** Returns reasons as one sentence for a person; empty without any. */
-export function reasonsText(reasons: Reasons): string {
+export function reasonsText(reasons: Reasons, language: ReasonLanguage = plainEnglish): string {
   return reasons.reduce((sentence, next) => {
-    const own = reasonText(next);
+    const own = reasonText(next, language);
     if (sentence === "" || own === "") return sentence + own;
     const form = formOf(next.code);
     return form === "cause" ? `${sentence} (${own})` : `${sentence}${form === "detail" ? ": " : "; "}${own}`;

@@ -20,6 +20,7 @@ const addedLater = [
   "startJitterMs",
   "upgradeConfirmMs",
   "deviceExpiryMs",
+  "shareLog",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

@@ -190,6 +190,15 @@ export const settingKeys = {
     about:
       "time between progress reports while a task is active; longer where more than 8 devices follow one representative",
   }),
+  shareLog: setting({
+    field: "shareLog",
+    schema: v.boolean(),
+    default: true,
+    mayBeMissing: true,
+    parse: parseBoolean,
+    format: String,
+    about: "whether operators may read the last lines of the agent's log",
+  }),
   deviceExpiry: setting({
     field: "deviceExpiryMs",
     schema: v.nullable(durationMs(DAY, 3_650 * DAY)),

@@ -11,12 +11,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Manifest } from "./manifest.ts";
 import { decodeManifestInTurns, packageId } from "./manifest-codec.ts";
 import { ManifestError } from "./manifest-error.ts";
+import { manifestDomain } from "./manifest-head.ts";
 
 const publicKeyBytes = 32;
 const signatureBytes = 64;
 /** Size from which other work of the process runs between checking and decoding a manifest. */
 const manifestBytesPerTurn = 1_048_576;
-const domain = Buffer.from("flockcast manifest 1\0", "latin1");
+const domain = Buffer.from(manifestDomain, "latin1");
 
 export type PublisherKey = { readonly privateKey: KeyObject; readonly publicKey: Uint8Array };
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { cidrContains } from "./cidr.ts";
 import {
   canonicalAddress,
-  cidrContains,
   isVirtualRouterMac,
   networkOf,
   subnetIdentity,

@@ -158,3 +158,6 @@ export async function userIdleMs(): Promise<number | null> {
 
 export { claimDisk, endMachine, listDisks } from "./no-disks.ts";
 export const browserCommand = (address: string): readonly string[] => ["/usr/bin/open", address];
+
+export { launchd as serviceManager } from "./launchd.ts";
+export const connectToManager = null;

@@ -189,3 +189,6 @@ export const ignoresCase = false;
 
 export { claimDisk, endMachine, listDisks } from "./linux-disks.ts";
 export const browserCommand = (address: string): readonly string[] => ["xdg-open", address];
+
+export { systemd as serviceManager } from "./systemd.ts";
+export const connectToManager = null;

@@ -8,6 +8,7 @@ import type { Stats } from "node:fs";
 import type { DiskFacts, MachineEnd } from "../model/image-order.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { MachineId } from "./machine-uuid.ts";
+import type { ServiceConnection, ServiceManager, ServiceName } from "./service.ts";
 
 /** Properties of a network interface as the kernel reports them. */
 export type InterfaceTraits = {
@@ -220,4 +221,13 @@ export type Platform = {
   endMachine(how: Exclude<MachineEnd, "stay">): Promise<void>;
   /** Returns the command that opens an address in the default browser of the user. */
   browserCommand(address: string): readonly string[];
+
+  readonly serviceManager: ServiceManager;
+  /**
+   * Connects a process to the service manager that started it, and that has to be told so; null
+   * where signals do that.
+   * @param onStop called when the service has to stop
+   * @throws ServiceError
+   */
+  readonly connectToManager: ((name: ServiceName, onStop: () => void) => ServiceConnection) | null;
 };

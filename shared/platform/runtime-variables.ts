@@ -5,20 +5,7 @@
  */
 import { printNote } from "../standard-output.ts";
 import { platform } from "./index.ts";
-
-/** Variables that make the runtime load files, open a debugger, or print secrets. */
-export const takeoverVariables: ReadonlySet<string> = new Set([
-  "BUN_BE_BUN",
-  "BUN_CONFIG_VERBOSE_FETCH",
-  "BUN_INSPECT",
-  "BUN_INSPECT_CONNECT_TO",
-  "BUN_INSPECT_NOTIFY",
-  "BUN_INSPECT_PRELOAD",
-  "BUN_OPTIONS",
-  "BUN_RUNTIME_TRANSPILER_CACHE_PATH",
-  "NODE_OPTIONS",
-  "NODE_PATH",
-]);
+import { takeoverVariables } from "./takeover-variables.ts";
 
 type Environment = Record<string, string | undefined>;
 

@@ -150,3 +150,6 @@ export const browserCommand = (address: string): readonly string[] => [
   "url.dll,FileProtocolHandler",
   address,
 ];
+
+export { windowsServices as serviceManager } from "./windows-service.ts";
+export { connectToManager } from "./windows-service-process.ts";

@@ -12,6 +12,7 @@ import type { Role } from "../model/role.ts";
 import { sha256Hex } from "./sha256-hex.ts";
 import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import { createLogger } from "../log.ts";
+import { Publications } from "./publishing/publications.ts";
 import { digestPath, type DigestOptions } from "./publishing/digest-files.ts";
 import { packManifest } from "../api/packed-manifest.ts";
 import { signed, type SignedManifest } from "../model/signing.ts";
@@ -98,7 +99,10 @@ const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count))
 
 const auditAgeMs = 400 * 86_400_000;
 
-type Switches = Pick<SourceContext, "keepVersions" | "acceptsWishes" | "auditAgeMs" | "webhookNetworks"> & {
+type Switches = Pick<
+  SourceContext,
+  "keepVersions" | "acceptsWishes" | "auditAgeMs" | "webhookNetworks" | "publishNetworks"
+> & {
   readonly approvesTakeovers: boolean;
 };
 
@@ -146,6 +150,7 @@ async function openParts(
     refused: new RefusedRequests(metrics.registry, log),
     signIn,
     certificate: "none",
+    addresses: { source: "http://127.0.0.1", console: null },
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     dataFolder: folder,
     fallback: new FallbackTokens(),
@@ -154,6 +159,7 @@ async function openParts(
     duplicates: new DuplicateWatch(),
     liveness: new Liveness(changeHub),
     enrolments: enrolmentLimits(),
+    publications: new Publications({ events, randomBytes: random, nowMs }),
     ...switches,
     nowMs,
     randomBytes: random,
@@ -278,6 +284,7 @@ export async function openFixture(
     acceptsWishes: false,
     auditAgeMs,
     webhookNetworks: [],
+    publishNetworks: [],
     ...given,
   };
   const parts = await openParts(folder, clock, switches);

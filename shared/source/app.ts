@@ -23,6 +23,7 @@ import { auditRoutes } from "./routes/audit.ts";
 import { backupRoutes } from "./routes/backup.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { packageRoutes } from "./routes/packages.ts";
+import { publicationRoutes } from "./routes/publications.ts";
 import { reportRoutes } from "./routes/reports.ts";
 import { settingAssignmentRoutes } from "./routes/setting-assignments.ts";
 import { sessionRoutes } from "./routes/session.ts";
@@ -110,6 +111,7 @@ export function createSourceApp(context: SourceContext): Hono<SourceEnv> {
 function addRoutes(app: Hono<SourceEnv>, context: SourceContext): void {
   app.route("/v1/agent", agentRoutes(context));
   app.route("/v1/packages", packageRoutes(context));
+  app.route("/v1/publications", publicationRoutes(context));
   app.route("/v1/tasks", taskRoutes(context));
   app.route("/v1/settings", settingRoutes(context));
   app.route("/v1/devices", deviceRoutes(context));
@@ -163,14 +165,21 @@ function answerTo(error: Error, { log }: SourceContext): Answer {
       },
       body: {
         error: message,
-        ...(hint === undefined ? {} : { hint }),
+        hint,
         ...(code === undefined ? {} : { code }),
       },
     };
   }
   if (error instanceof TrustError)
-    return { status: 422, body: { error: `It is not accepted: ${error.message}` } };
-  if (error instanceof HTTPException) return { status: 400, body: { error: error.message } };
+    return {
+      status: 422,
+      body: {
+        error: `It is not accepted: ${error.message}`,
+        hint: "trust show has what the source accepts: read it, and sign again",
+      },
+    };
+  if (error instanceof HTTPException)
+    return { status: 400, body: { error: error.message, hint: "the API is described at /openapi.json" } };
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {
     log.error({ err: error }, "the disk is full");

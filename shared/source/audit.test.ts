@@ -128,6 +128,7 @@ describe("every route that changes something", () => {
       { route: "PUT /v1/source/address", json: { announcedUrl: "https://new.example:7443" } },
       { route: "POST /v1/backup" },
       at("POST /v1/devices/:device/approve", suspended),
+      at("POST /v1/devices/:device/log", suspended),
       at("PATCH /v1/devices/:device", device.id, { json: { name: "Desk" } }),
       at("DELETE /v1/devices/:device", device.id),
     ];
@@ -136,10 +137,14 @@ describe("every route that changes something", () => {
   /** Routes that change nothing that a person decides, and those of other tests. */
   const elsewhere = new Set([
     "POST /v1/tasks/dry-run",
+    "POST /v1/packages/manifest",
     "POST /v1/tasks/:id/dry-run",
     // Need digests of files: browser-publishing.test.ts has them.
     "POST /v1/packages/sign",
     "PATCH /v1/packages/:id/content",
+    // Need a web site: publications.test.ts has one.
+    "POST /v1/publications",
+    "DELETE /v1/publications/:id",
     // Needs subnets that two devices have merged: subnet-merging.test.ts has them.
     "POST /v1/subnets/:id/split",
     // Needs a receiver: webhooks/webhooks.test.ts has one.
@@ -245,7 +250,11 @@ describe("a row", () => {
 
   test("of a change by the source itself names the source", async () => {
     await fixture.device("pc-1");
-    await fixture.catalog.life.remove([(await fixture.catalog.devices.list())[0]!.id], "expired", 1);
+    await fixture.catalog.life.remove(
+      [(await fixture.catalog.deviceList.scan(null, 1))[0]!.id],
+      "expired",
+      1,
+    );
     expect((await rows()).at(-1)).toMatchObject({ actor: "source", kind: "source", action: "life.remove" });
   });
 });

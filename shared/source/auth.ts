@@ -142,7 +142,7 @@ async function personInBrowser(context: SourceContext, c: Context<SourceEnv>): P
   return personOf(current);
 }
 
-type RoleRefusal = { readonly why: Refusal; readonly message: string; readonly hint?: string };
+type RoleRefusal = { readonly why: Refusal; readonly message: string; readonly hint: string };
 
 function refusalOf({ callers, scope }: Permission, caller: Caller): RoleRefusal | null {
   const kind = caller.kind === "device" ? "device" : caller.role;
@@ -150,7 +150,11 @@ function refusalOf({ callers, scope }: Permission, caller: Caller): RoleRefusal 
   if (!callers.includes(kind)) {
     if (caller.kind === "device" || people.length === 0) {
       const who = caller.kind === "device" ? "devices" : "administrators";
-      return { why: "wrong-caller", message: `This request is not allowed for ${who}` };
+      const hint =
+        caller.kind === "device"
+          ? "send it with a token of a person"
+          : "a device sends it, with its credential";
+      return { why: "wrong-caller", message: `This request is not allowed for ${who}`, hint };
     }
     return {
       why: "wrong-role",

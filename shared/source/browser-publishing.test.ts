@@ -4,11 +4,14 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PublishResponse } from "../api/schema/admin.ts";
-import type { SignRequest, UploadState } from "../api/schema/publishing.ts";
+import type { ManifestToSign, SignRequest, UploadState } from "../api/schema/publishing.ts";
 import { chunkOffset, type Manifest } from "../model/manifest.ts";
-import { packageId } from "../model/manifest-codec.ts";
+import { encodeManifest, packageId } from "../model/manifest-codec.ts";
+import { readManifest } from "../model/manifest-reader.ts";
 import { openFixture, type Fixture } from "./app-fixture.ts";
 import { dataFiles } from "./data-files.ts";
+import { differenceOf } from "./console/pages/signing/manifest-difference.ts";
+import { signManifestWith } from "./console/pages/signing/statements.ts";
 import { digestPath } from "./publishing/digest-files.ts";
 
 let fixture: Fixture;
@@ -59,6 +62,38 @@ test("the source signs the manifest that the command line would make, and audits
   expect(manifest.encodings.length).toBe(1);
   expect((await sign(request)).body).toEqual({ packageId: id, contentNeeded: true });
   expect(await lastAction()).toBe("POST /v1/packages/sign");
+});
+
+test("a manifest that the key of a browser signs is published where the source has no keys", async () => {
+  const { id, request } = await digested();
+  const answer = await fixture.call<ManifestToSign>("POST", "/v1/packages/manifest", { json: request });
+  const manifest = new Uint8Array(Buffer.from(answer.body.manifest, "base64"));
+  expect(packageId(manifest)).toBe(id);
+  expect(differenceOf(readManifest(manifest), request)).toBeNull();
+  expect((await fixture.catalog.packages.list()).length).toBe(0);
+  const pair = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]);
+  const { privateKey, publicKey } = pair as CryptoKeyPair;
+  const raw = new Uint8Array(await crypto.subtle.exportKey("raw", publicKey));
+  const key = { key: Buffer.from(raw).toString("hex"), privateKey };
+  const signature = Buffer.from(await signManifestWith(manifest, key)).toString("base64");
+  const given = { ...request, signature: { publisherKey: key.key, signature } };
+  expect((await sign(given)).body).toEqual({ packageId: id, contentNeeded: true });
+  const forged = { ...given, version: "2" };
+  expect((await sign(forged)).status).toBe(400);
+});
+
+test.each<[field: string, change: Partial<SignRequest>]>([
+  ["name", { name: "other" }],
+  ["version", { version: "2" }],
+  ["files", { files: [{ path: "a.bin", sizeBytes: 1 }] }],
+  ["folders", { folders: [] }],
+  ["chunkSizeBytes", { chunkSizeBytes: 65_536 }],
+  ["chunkDigests", { chunkDigests: "" }],
+  ["encodings", { zeros: [] }],
+  ["commands", { commands: '[install]\nlinux = "true"\n' }],
+])("a browser finds a manifest with other %s than it asked for", async (field, change) => {
+  const { manifest, request } = await digested();
+  expect(differenceOf(readManifest(encodeManifest(manifest)), { ...request, ...change })).toBe(field);
 });
 
 test("an upload in parts continues at the last whole chunk, also after a damaged part", async () => {

@@ -17,6 +17,7 @@ import type { Liveness } from "./liveness.ts";
 import type { NotedTasks } from "./noted-tasks.ts";
 import type { NeighbourProbes } from "./neighbour-probes.ts";
 import type { IdentityKey } from "../model/source-statement.ts";
+import type { Publications } from "./publishing/publications.ts";
 import type { EnrolmentLimits } from "./rate-limit.ts";
 import type { RefusalAudit } from "./refusal-audit.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
@@ -27,6 +28,13 @@ import type { SignIn } from "./sign-in/sign-in.ts";
 import type { TaskCounter } from "./task-count.ts";
 import type { AllowedNetworks } from "./webhooks/egress.ts";
 import type { WanMeter } from "./wan-meter.ts";
+
+export type SourceAddresses = {
+  /** For devices and other machines. */
+  source: string;
+  /** Console over plain HTTP on this machine; null: there is none. */
+  console: string | null;
+};
 
 export type SourceContext = {
   readonly dataFolder: string;
@@ -46,6 +54,8 @@ export type SourceContext = {
   readonly refused: RefusedRequests;
   readonly refusalAudit: RefusalAudit;
   readonly signIn: SignIn;
+  /** Addresses of the running source; they are known once it listens. */
+  readonly addresses: SourceAddresses;
   /** Kind of the certificate with which the source listens. */
   readonly certificate: TlsChoice["kind"];
   readonly enrolmentWatch: EnrolmentWatch;
@@ -56,6 +66,9 @@ export type SourceContext = {
   readonly onRoots: (root: string) => Promise<void>;
   /** Networks beyond the public ones to which webhooks may go. */
   readonly webhookNetworks: AllowedNetworks;
+  /** Networks that are not public from which packages may be published by URL. */
+  readonly publishNetworks: AllowedNetworks;
+  readonly publications: Publications;
   readonly log: Logger;
   readonly enrolments: EnrolmentLimits;
   /** Newest versions of a package that stay at the source; null: all. */
@@ -77,6 +90,8 @@ export type SourceEnv = {
     readonly tlsSpki: string | null;
     /** Whether the client's connection has TLS, here or at a trusted proxy; default: here. */
     readonly isSecure?: boolean;
+    /** Whether the connection came to the port of the console on loopback; default: no. */
+    readonly isConsole?: boolean;
     /** Sets the idle timeout of the connection in seconds; 0 disables it. */
     readonly allowIdle: (seconds: number) => void;
   };

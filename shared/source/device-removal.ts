@@ -18,18 +18,45 @@ export async function removeDevices(
   why: RemovalReason,
 ): Promise<RemovedDevice[]> {
   const { catalog, changeHub, noted, metrics, log, nowMs } = context;
-  const removed = await catalog.life.remove(ids, why, nowMs());
-  for (const { id, hostname } of removed) {
-    changeHub.disconnect(id);
-    metrics.deviceEvents.inc({ event: events[why] });
-    log.warn({ device: id, hostname, why }, "device removed: its credential is barred");
+  const removed: RemovedDevice[] = [];
+  for (const part of partsOf(ids)) {
+    const own = await catalog.life.remove(part, why, nowMs());
+    for (const { id, hostname } of own) {
+      changeHub.disconnect(id);
+      metrics.deviceEvents.inc({ event: events[why] });
+      log.warn({ device: id, hostname, why }, "device removed: its credential is barred");
+    }
+    removed.push(...own);
+    if (part.length < ids.length) await Bun.sleep(0);
   }
   if (removed.length === 0) return removed;
-  // The others need keys that the removed devices do not have.
-  changeHub.notify(await catalog.lanKeys.renewWithout(ids, nowMs()));
+  await renewKeysWithout(context, ids);
   // Tasks may be complete without these devices.
   for (const { id } of await catalog.tasks.open()) noted.add(id);
   return removed;
+}
+
+/** Devices that one transaction removes. */
+const partRows = 250;
+function* partsOf(ids: readonly string[]): Generator<readonly string[]> {
+  for (let from = 0; from < ids.length; from += partRows) yield ids.slice(from, from + partRows);
+}
+
+/** Gives the others keys that the removed devices do not have, once for each package. */
+async function renewKeysWithout(context: RemovalContext, removed: readonly string[]): Promise<void> {
+  const { changeHub, nowMs } = context;
+  const { lanKeys } = context.catalog;
+  const packages = new Set<string>();
+  for (const part of partsOf(removed)) for (const id of await lanKeys.packagesOf(part)) packages.add(id);
+  await lanKeys.renew([...packages], nowMs());
+  for (const part of partsOf(removed)) {
+    await lanKeys.forget(part);
+    if (part.length < removed.length) await Bun.sleep(0);
+  }
+  const holders: string[] = [];
+  for (const part of partsOf(changeHub.connectedIds))
+    holders.push(...(await lanKeys.holdersAmong(part, [...packages])));
+  changeHub.notify(holders);
 }
 
 /** Without contact with any device for this time, the source was off or is an old backup. */

@@ -30,7 +30,7 @@ test("counts devices that enrol at the source", async () => {
   const source = await openFixture();
   for (let index = 0; index < enrolmentsAlarm; index++) await source.device(`pc-${index}`);
   // Metrics cost the same with any number of devices.
-  source.catalog.devices.list = () => Promise.reject(new Error("all devices were read"));
+  source.catalog.deviceList.scan = () => Promise.reject(new Error("all devices were read"));
   const text = await (await source.raw("GET", "/metrics")).text();
   expect(text).toContain("flockcast_source_enrolment_alarms_total 1");
   expect(text).toContain(`flockcast_source_devices ${enrolmentsAlarm}`);

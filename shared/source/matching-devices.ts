@@ -1,16 +1,16 @@
 /**
- * Devices that targets match, read by key: SQL selects candidates by an index where the target
- * allows it, and the evaluation of the target decides. Long reads take turns with other requests.
+ * Devices that targets match. Scans compare all devices, which the catalog has in memory, and take
+ * turns with other requests. Lists read pages of rows, which SQL narrows by an index where it can.
  */
 import { foldedName } from "../model/glob.ts";
 import type { Scope } from "../model/role.ts";
 import type { DeviceFilter, DeviceKey, DeviceOrder, DeviceRecord, ScannedDevice } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
+import { isInScope } from "./device-scope.ts";
 import { openTargeting, targetIn, type Targeting } from "./targeting.ts";
+import { Turn } from "./turn.ts";
 
 type ReadContext = Pick<SourceContext, "catalog" | "acceptsWishes">;
-
-const batchRows = 1_000;
 
 /** Returns the part of a filter that SQL knows of a scope and a target. */
 export const filterOf = (
@@ -28,49 +28,56 @@ export function keyOfDevice(order: DeviceOrder, device: DeviceRecord): DeviceKey
   return [order === "subnetId" ? (device.subnet?.id ?? "") : device[order], device.id];
 }
 
-/** Reads the devices of a scope that the target matches, in the order of their enrolment. */
-export async function* matchingDevices(
+/** Devices that one step of a scan compares. */
+const scanRows = 1_000;
+
+export type ScanStep = {
+  /** Devices of the scope, by id. */
+  readonly devices: readonly ScannedDevice[];
+  /** Opened for these devices. */
+  readonly targeting: Targeting;
+  /** Ids of the first and the last device of the step, also outside of the scope. */
+  readonly range: { readonly first: string; readonly last: string };
+};
+
+/** Goes over all devices of a scope, with the targets that the caller compares them with. */
+export async function* scanOf(
   context: ReadContext,
-  target: string,
+  targets: readonly string[],
   scope: Scope = [],
-  opened: Targeting | null = null,
-): AsyncGenerator<DeviceRecord> {
-  const targeting = opened ?? (await openTargeting(context, [target]));
-  const filter = filterOf(context, scope, target);
-  const order = "enrolledAtMs";
-  for (let after: DeviceKey | null = null; ;) {
-    const rows: DeviceRecord[] = await context.catalog.deviceList.page({
-      ...filter,
-      order,
-      isDescending: false,
-      after,
-      limit: batchRows,
-    });
-    for (const device of rows) if (targeting.matches(target, device)) yield device;
-    if (rows.length < batchRows) return;
-    after = keyOfDevice(order, rows.at(-1)!);
-    await Bun.sleep(0);
+): AsyncGenerator<ScanStep> {
+  const isVisible = inScope(scope);
+  const turn = new Turn();
+  for (let after: string | null = null; ;) {
+    const devices: readonly ScannedDevice[] = await context.catalog.deviceList.scan(after, scanRows);
+    if (devices.length === 0) return;
+    const range = { first: devices[0]!.id, last: devices.at(-1)!.id };
+    const targeting = await openTargeting(context, targets, range);
+    yield { devices: scope.length === 0 ? devices : devices.filter(isVisible), targeting, range };
+    if (devices.length < scanRows) return;
+    after = range.last;
+    await turn.pass();
   }
 }
 
-/** Devices that one step of a scan reads; other requests take turns between steps. */
-const scanRows = 5_000;
-
-/** Returns what targets see of the devices of a scope that the target matches, by id. */
+/** Returns the devices of a scope that the target matches, by id, a part at a time. */
 export async function* scannedDevices(
   context: ReadContext,
   target: string,
   scope: Scope = [],
 ): AsyncGenerator<readonly ScannedDevice[]> {
-  const targeting = await openTargeting(context, [target]);
-  const filter = filterOf(context, scope, target);
-  for (let after: string | null = null; ;) {
-    const rows: ScannedDevice[] = await context.catalog.deviceList.scan(filter, after, scanRows);
-    yield rows.filter((device) => targeting.matches(target, device));
-    if (rows.length < scanRows) return;
-    after = rows.at(-1)!.id;
-    await Bun.sleep(0);
-  }
+  for await (const { devices, targeting } of scanOf(context, [target], scope))
+    yield target === "all" ? devices : devices.filter((device) => targeting.matches(target, device));
+}
+
+/** Returns the test of a scope. Equal lists of tags are one list in memory. */
+function inScope(scope: Scope): (device: ScannedDevice) => boolean {
+  const known = new WeakMap<readonly string[], boolean>();
+  return (device) => {
+    const found = known.get(device.tags) ?? isInScope(scope, device);
+    known.set(device.tags, found);
+    return found;
+  };
 }
 
 /** Returns the spellings of tags by their folded names: of declared groups, and of devices. */

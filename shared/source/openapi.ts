@@ -146,7 +146,11 @@ export const limitBody = (maxBytes = bodyBytesMax) =>
   bodyLimit({
     maxSize: maxBytes,
     onError: () => {
-      throw new ApiError(413, `The body is larger than ${maxBytes} bytes`);
+      throw new ApiError(
+        413,
+        `The body is larger than ${maxBytes} bytes`,
+        "send less at once: divide the package, the list or the text",
+      );
     },
   });
 

@@ -40,10 +40,12 @@ const table = {
   "POST /v1/agent/fallback": device,
   "GET /v1/agent/events": device,
   "POST /v1/agent/progress": device,
+  "POST /v1/agent/log": device,
 
   "GET /v1/packages": reads("none"),
   "POST /v1/packages": publishes,
   "POST /v1/packages/sign": publishes,
+  "POST /v1/packages/manifest": publishes,
   "PUT /v1/packages/:id/content": publishes,
   "PATCH /v1/packages/:id/content": publishes,
   "GET /v1/packages/:id/upload": publishes,
@@ -55,12 +57,19 @@ const table = {
   "DELETE /v1/packages/:id": publishes,
   "GET /v1/packages/:package/devices": reads("limits"),
 
+  // The source sends requests to web sites for them.
+  "GET /v1/publications": publishes,
+  "POST /v1/publications": publishes,
+  "GET /v1/publications/:id": publishes,
+  "DELETE /v1/publications/:id": publishes,
+
   "GET /v1/tasks": reads("limits"),
   "POST /v1/tasks": operates("limits"),
   "POST /v1/tasks/dry-run": operates("limits"),
   "GET /v1/tasks/:id": reads("limits"),
   "GET /v1/tasks/:id/subnets": reads("limits"),
   "GET /v1/tasks/:id/devices": reads("limits"),
+  "GET /v1/tasks/:id/history": reads("limits"),
   "PATCH /v1/tasks/:id": operates("limits"),
   "POST /v1/tasks/:id/dry-run": operates("limits"),
   "POST /v1/tasks/:id/pause": operates("limits"),
@@ -74,6 +83,11 @@ const table = {
   "GET /v1/devices": reads("limits"),
   "GET /v1/devices/:device": reads("limits"),
   "GET /v1/devices/:device/tasks": reads("limits"),
+  "GET /v1/devices/:device/history": reads("limits"),
+  "GET /v1/devices/:device/cache": reads("limits"),
+  // Lines of a log have more than states: names of files, addresses, output of commands.
+  "GET /v1/devices/:device/log": operates("limits"),
+  "POST /v1/devices/:device/log": operates("limits"),
   // A name decides about the targets of others.
   "PATCH /v1/devices/:device": operates("refuses"),
   "POST /v1/devices/:device/approve": operates("refuses"),

@@ -26,7 +26,8 @@ async function verified(
   try {
     read = await verifySigned(signed, [signed.publisherKey]);
   } catch (error) {
-    if (error instanceof ManifestError) throw new ApiError(400, error.message);
+    if (error instanceof ManifestError)
+      throw new ApiError(400, error.message, "correct the package, and publish it again");
     throw error;
   }
   const { name } = read.manifest;

@@ -65,7 +65,7 @@ export async function removeExpired(context: RetentionContext): Promise<void> {
   });
   await removeUnseenDevices(context);
   await catalog.lanKeys.beginEpochs(nowMs());
-  await catalog.life.deleteRemoved(nowMs() - removedDevicesMs);
+  while (!(await catalog.life.deletePart(nowMs() - removedDevicesMs))) await Bun.sleep(0);
   await removePeople(context);
   const unfinished = await catalog.packages.unfinishedBefore(nowMs() - unfinishedMs);
   await each("an unfinished package", unfinished, async (id) => {

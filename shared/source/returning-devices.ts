@@ -15,7 +15,7 @@ export async function openEndedWithout(context: ReturnContext, device: DeviceRec
   for (const taskId of await catalog.life.endedWithout(device.id)) {
     const task = await catalog.tasks.byId(taskId);
     if (task === null) continue;
-    const targeting = await openTargeting(context, [task.target], device.id);
+    const targeting = await openTargeting(context, [task.target], [device.id]);
     if (!targeting.matches(task.target, device)) continue;
     if ((await catalog.packages.byId(task.packageId))?.state !== "ready") continue;
     let isOpened = false;

@@ -3,13 +3,13 @@
  * checks the task or device that a path names; lists and targets are limited by their routes.
  */
 import type { Context } from "hono";
-import { foldedName } from "../model/glob.ts";
 import type { Scope } from "../model/role.ts";
 import { isWithinScope, TargetError, targetInScope } from "../model/target/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { Caller, Person } from "./caller.ts";
 import type { DeviceRecord } from "./catalog/index.ts";
 import type { SourceContext, SourceEnv } from "./context.ts";
+import { isInScope } from "./device-scope.ts";
 import { deviceNamed } from "./routes/named-device.ts";
 
 type ScopedRequest = { readonly var: { readonly caller: Caller } };
@@ -17,13 +17,6 @@ type ScopedRequest = { readonly var: { readonly caller: Caller } };
 /** Returns the scope of a request; empty: all devices. */
 export const scopeOf = ({ var: { caller } }: ScopedRequest): Scope =>
   caller.kind === "person" ? caller.scope : [];
-
-/** Whether a device belongs to the scope. The tags of a suspended device count here. */
-export function isInScope(scope: Scope, { tags }: Pick<DeviceRecord, "tags">): boolean {
-  if (scope.length === 0) return true;
-  const own = new Set(tags.map(foldedName));
-  return scope.some((tag) => own.has(foldedName(tag)));
-}
 
 /** Returns the device of the request's scope that has this id or name: deviceNamed. */
 export const deviceInScope = (
@@ -63,7 +56,8 @@ export function withTargetInScope<T extends { readonly target?: string | undefin
   try {
     return { ...body, target: targetInScope(body.target, scopeOf(request)) };
   } catch (error) {
-    if (error instanceof TargetError) throw new ApiError(422, `The target is too long: ${error.message}`);
+    if (error instanceof TargetError)
+      throw new ApiError(422, `The target is too long: ${error.message}`, "write a shorter one");
     throw error;
   }
 }

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { Hono } from "hono";
 import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
 import { removeSnapshots } from "./backup/backup.ts";
 import { dataFiles } from "./data-files.ts";
@@ -21,21 +22,24 @@ import { version } from "../version.ts";
 import { createSourceApp } from "./app.ts";
 import type { TrustedProxies } from "./client-address.ts";
 import { openContentStore } from "./content-store.ts";
-import type { SourceContext } from "./context.ts";
+import { openConsole, type ConsoleListener, type ConsolePort } from "./console/console-listener.ts";
+import type { SourceContext, SourceEnv } from "./context.ts";
 import { ManifestGrants } from "./manifest-grants.ts";
 import { FallbackTokens } from "./fallback-tokens.ts";
 import { loadOrCreateIdentityKey } from "./identity-key.ts";
 import { localUrl, type Listen, type Tls } from "./listen.ts";
 import { Listener } from "./listener.ts";
 import { createSourceMetrics } from "./metrics.ts";
+import { Publications } from "./publishing/publications.ts";
 import { enrolmentLimits } from "./rate-limit.ts";
 import { RefusalAudit } from "./refusal-audit.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 import { openEventFeed } from "./event-feed.ts";
+import { startIndexUpkeep } from "./index-upkeep.ts";
 import { EnrolmentWatch } from "./enrolment-watch.ts";
 import { removeExpired, startRetention } from "./retention.ts";
 import { openServingCertificate, type ServingCertificate, type TlsChoice } from "./serving-certificate.ts";
-import { offerSetUp } from "./sign-in/set-up.ts";
+import { browserUrl, offerSetUp } from "./sign-in/set-up.ts";
 import { createSignIn } from "./sign-in/sign-in.ts";
 import { openTokenFiles, renewTokenFiles } from "./token-files.ts";
 import { Orders } from "./trust/orders.ts";
@@ -44,6 +48,7 @@ import { Liveness } from "./liveness.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endAllTasks, startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
+import { removeOldLogs } from "./device-log-life.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { NeighbourProbes } from "./neighbour-probes.ts";
 import { TaskCounts } from "./task-counts.ts";
@@ -54,8 +59,8 @@ import { WanMeter } from "./wan-meter.ts";
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
 const drainMs = 2_000;
 const auditAgeDefaultMs = 400 * 86_400_000;
-/** Interval at which counts of refused requests are looked at; they are of an hour. */
-const refusalsEveryMs = 60_000;
+/** Interval at which counts of refused requests, and logs of devices, are looked at. */
+const smallWorkEveryMs = 60_000;
 
 type SourceOptions = {
   readonly dataDir: string;
@@ -63,6 +68,8 @@ type SourceOptions = {
   /** Default: a certificate that the source issues itself. */
   readonly tls?: TlsChoice | undefined;
   readonly trustedProxies?: TrustedProxies | undefined;
+  /** Port of the console on loopback, if there is TLS; default: none. */
+  readonly consolePort?: ConsolePort;
   /** Newest versions of a package that stay; null: all. */
   readonly keepVersions?: number | null;
   /** Whether a device that is installed again with enroll.token needs no approval. */
@@ -73,6 +80,8 @@ type SourceOptions = {
   readonly acceptsWishes?: boolean;
   /** Networks beyond the public ones to which webhooks may go; default: none. */
   readonly webhookNetworks?: AllowedNetworks;
+  /** Networks that are not public from which packages may be published by URL; default: none. */
+  readonly publishNetworks?: AllowedNetworks;
   readonly log: Logger;
   /** Wall time of every record; default: the system's clock. Timers run by the system's clock. */
   readonly nowMs?: () => number;
@@ -81,6 +90,8 @@ const ownTls: TlsChoice = { kind: "own", names: [] };
 
 export type RunningSource = {
   readonly url: string;
+  /** Console on loopback; null: there is none. */
+  readonly consoleUrl: string | null;
   /**
    * Does at once the work that timers do in a day: ends tasks, removes old records, and renews the
    * certificate.
@@ -101,16 +112,19 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   const place = { dataDir, listen, nowMs, log };
   // Given files are read before anything is created; the own certificate is stored in the folder.
   const given = choice.kind === "own" ? null : await openServingCertificate(choice, place);
-  await prepareDataFolder(dataDir);
+  await prepareSourceFolder(dataDir);
   const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name), undefined, options.nowMs);
   let context: SourceContext;
   let listener: Listener;
+  let loopback: ConsoleListener | null;
   let certificate: ServingCertificate;
   try {
     context = await openContext(dataDir, catalog, options);
     certificate = given ?? (await openServingCertificate(choice, place));
     const { tls } = certificate;
-    listener = new Listener({ app: createSourceApp(context), listen, tls, trustedProxies, log });
+    const app = createSourceApp(context);
+    listener = new Listener({ app, listen, tls, trustedProxies, log });
+    loopback = openLoopbackConsole(app, listener, options);
   } catch (error) {
     catalog.close();
     throw error;
@@ -119,20 +133,24 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   const url = localUrl(listen.host, listener.port, hasTls);
   const urlFile = join(dataDir, dataFiles.url.name);
   await writePrivateFile(urlFile, `${url}\n`);
+  const names = choice.kind === "own" ? choice.names : [];
+  const reached = { host: listen.host, port: listener.port, hasTls, names };
+  Object.assign(context.addresses, { source: browserUrl(reached), console: loopback?.url ?? null });
   logStart(context, url, listen.host, hasTls);
   await catalog.audit.note({ method: "source.start", object: `source ${version}`, after: { url } });
-  const names = choice.kind === "own" ? choice.names : [];
-  await offerSetUp(context, { host: listen.host, port: listener.port, hasTls, names });
+  await offerSetUp(context);
   await warnOfMissingContent(context);
   const stopRetention = startRetention(context);
   const stopEnds = startTaskEnds(context);
+  const stopIndex = startIndexUpkeep(context);
   const stopDeliveries = startDeliveries(context);
-  const refusals = setInterval(() => context.refusalAudit.flush(context.nowMs()), refusalsEveryMs);
+  const refusals = setInterval(() => doSmallWork(context), smallWorkEveryMs);
   refusals.unref();
   const replace = (changed: Tls): Promise<void> => listener.replaceTls(changed);
   certificate.watch(replace);
   return {
     url,
+    consoleUrl: context.addresses.console,
     async doPeriodicWork() {
       await endAllTasks(context);
       await removeExpired(context);
@@ -142,18 +160,47 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
       await stopDeliveries();
       stopRetention();
       stopEnds();
+      stopIndex();
       clearInterval(refusals);
       certificate.close();
-      return stop(context, listener, urlFile);
+      return stop(context, [listener, ...(loopback === null ? [] : [loopback])], urlFile);
     },
   };
+}
+
+/**
+ * Opens the console on loopback, in addition to TLS; without TLS the source itself is that port.
+ * @throws Error for a port that a person named; the listener is closed then
+ */
+function openLoopbackConsole(
+  app: Hono<SourceEnv>,
+  listener: Listener,
+  { tls = ownTls, consolePort = null, log }: SourceOptions,
+): ConsoleListener | null {
+  if (tls.kind === "none") return null;
+  try {
+    return openConsole({ app, choice: consolePort, log });
+  } catch (error) {
+    void listener.stop(0);
+    throw error;
+  }
+}
+
+/** Writes counts of refused requests that are of an hour, and removes logs of devices. */
+function doSmallWork(context: SourceContext): void {
+  context.refusalAudit.flush(context.nowMs());
+  removeOldLogs(context).catch((error: unknown) =>
+    context.log.error({ err: error }, "cannot remove the logs of devices"),
+  );
 }
 
 function logStart(context: SourceContext, url: string, host: string, tls: boolean): void {
   const { catalog, log, dataFolder: dataDir, trust } = context;
   const identity = identityFingerprint(context.identityKey.publicKey);
   const roots = { roots: trust.root, holdsKeys: trust.file.embedded };
-  log.info({ url, dataDir, version, deployment: catalog.deployment, identity, ...roots, tls }, "listening");
+  const { console: consoleUrl } = context.addresses;
+  const places = { url, ...(consoleUrl === null ? {} : { console: consoleUrl }), dataDir };
+  log.info({ ...places, version, deployment: catalog.deployment, identity, ...roots, tls }, "listening");
   if (tls || isLoopback(host)) return;
   log.warn(
     { url },
@@ -164,8 +211,8 @@ function logStart(context: SourceContext, url: string, host: string, tls: boolea
 /** Files by which a data folder is known. */
 const ownNames = [dataFiles.catalog.name, dataFiles.identityKey.name];
 
-/** Files that were restored with a wider mode are narrowed too. */
-async function prepareDataFolder(dataDir: string): Promise<void> {
+/** Creates the data folder for its user alone. Restored files with a wider mode are narrowed. */
+export async function prepareSourceFolder(dataDir: string): Promise<void> {
   try {
     await ensurePrivateFolder(dataDir, "data folder", ownNames);
     narrowFiles(dataDir);
@@ -176,6 +223,16 @@ async function prepareDataFolder(dataDir: string): Promise<void> {
 }
 
 const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
+
+/** Returns what the source knows of devices in this run only. */
+const inMemory = (changeHub: ChangeHub) => ({
+  fallback: new FallbackTokens(),
+  manifests: new ManifestGrants(Math.random),
+  probes: new NeighbourProbes(random),
+  duplicates: new DuplicateWatch(),
+  liveness: new Liveness(changeHub),
+  noted: new NotedTasks(),
+});
 
 async function openContext(
   dataDir: string,
@@ -188,6 +245,7 @@ async function openContext(
   const content = await openContentStore(join(dataDir, dataFiles.packages.name));
   const changeHub = new ChangeHub(await catalog.devices.count(), nowMs());
   const metrics = createSourceMetrics(catalog, changeHub);
+  const events = openEventFeed(catalog);
   const trust = await SourceTrust.open({ catalog, dataFolder: dataDir, nowMs, log });
   const orders = new Orders({ catalog, trust, nowMs });
   await orders.signAll();
@@ -207,7 +265,7 @@ async function openContext(
     catalog,
     content,
     changeHub,
-    events: openEventFeed(catalog),
+    events,
     counts: new TaskCounts({ catalog, changeHub, acceptsWishes, nowMs, log }),
     identityKey,
     trust,
@@ -216,15 +274,11 @@ async function openContext(
     refused: new RefusedRequests(metrics.registry, log),
     refusalAudit: new RefusalAudit(catalog.audit, log),
     signIn: createSignIn(random),
+    addresses: { source: "", console: null },
     certificate: (options.tls ?? ownTls).kind,
     enrolmentWatch: new EnrolmentWatch(metrics.registry, log),
     wan: new WanMeter(catalog.wan, log, nowMs),
-    fallback: new FallbackTokens(),
-    manifests: new ManifestGrants(Math.random),
-    probes: new NeighbourProbes(random),
-    duplicates: new DuplicateWatch(),
-    liveness: new Liveness(changeHub),
-    noted: new NotedTasks(),
+    ...inMemory(changeHub),
     metrics,
     log,
     enrolments: enrolmentLimits(),
@@ -232,6 +286,8 @@ async function openContext(
     auditAgeMs,
     acceptsWishes,
     webhookNetworks: options.webhookNetworks ?? [],
+    publishNetworks: options.publishNetworks ?? [],
+    publications: new Publications({ events, randomBytes: random, nowMs }),
     nowMs,
     randomBytes: random,
   };
@@ -247,13 +303,16 @@ async function warnOfMissingContent({ catalog, content, log }: SourceContext): P
   }
 }
 
-async function stop(context: SourceContext, listener: Listener, urlFile: string): Promise<void> {
+type Listening = Pick<Listener, "stop">;
+
+async function stop(context: SourceContext, listeners: readonly Listening[], urlFile: string): Promise<void> {
   // Connected devices were seen until now.
   await context.catalog.devices.touch(context.changeHub.connectedIds, context.nowMs());
+  await context.publications.close();
   context.changeHub.close();
   context.events.close();
   context.counts.close();
-  await listener.stop(drainMs);
+  await Promise.all(listeners.map((one) => one.stop(drainMs)));
   await context.wan.close();
   context.refusalAudit.flush(context.nowMs(), true);
   context.catalog.close();

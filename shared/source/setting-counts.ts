@@ -3,9 +3,9 @@
  * request counts a small fleet itself; of a large one the last count is kept, and renewed in the
  * background after it was read.
  */
-import { assignmentFor, type SettingAssignment } from "../model/setting-inheritance.ts";
-import type { Catalog, ScannedDevice } from "./catalog/index.ts";
-import { openTargeting } from "./targeting.ts";
+import type { SettingAssignment } from "../model/setting-inheritance.ts";
+import type { Catalog } from "./catalog/index.ts";
+import { scanOf } from "./matching-devices.ts";
 
 type CountContext = {
   readonly catalog: Catalog;
@@ -25,7 +25,6 @@ type Kept = { readonly key: string; readonly count: SettingCount; readonly renew
 
 /** Evaluations of one request: devices times assignments. */
 const evaluationsMax = 20_000;
-const batchRows = 500;
 /** Rest between two batches, so that a count takes less than half of the time. */
 const restMs = 10;
 /** A count is kept for this multiple of the time that it takes. */
@@ -78,24 +77,20 @@ async function countNow(
   assignments: readonly SettingAssignment[],
   rest: number,
 ): Promise<SettingCount> {
-  const { catalog, acceptsWishes, nowMs } = context;
-  const { matches } = await openTargeting(
-    context,
-    assignments.map(({ target }) => target),
-  );
   const [matched, own] = [assignments.map(() => 0), assignments.map(() => 0)];
   let others = 0;
-  const filter = { scope: [], targets: [], acceptsWishes };
-  for (let after: string | null = null; ;) {
-    const devices: ScannedDevice[] = await catalog.deviceList.scan(filter, after, batchRows);
+  for await (const { devices, targeting } of scanOf(
+    context,
+    assignments.map(({ target }) => target),
+  )) {
     for (const device of devices) {
-      for (const [index, { target }] of assignments.entries()) if (matches(target, device)) matched[index]!++;
-      const place = assignmentFor(assignments, (target) => matches(target, device));
+      const isMatched = assignments.map(({ target }) => targeting.matches(target, device));
+      for (const [index, isOne] of isMatched.entries()) if (isOne) matched[index]!++;
+      const place = isMatched.indexOf(true);
       if (place < 0) others++;
       else own[place]!++;
     }
-    if (devices.length < batchRows) return { matched, own, others, countedAtMs: nowMs() };
-    after = devices.at(-1)!.id;
     await Bun.sleep(rest);
   }
+  return { matched, own, others, countedAtMs: context.nowMs() };
 }

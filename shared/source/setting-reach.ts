@@ -9,11 +9,12 @@ import {
   type SettingAssignment,
   type SettingTree,
 } from "../model/setting-inheritance.ts";
-import type { DeviceRecord, TaskRecord } from "./catalog/index.ts";
+import type { DeviceRecord, ScannedDevice, TaskRecord, TaskReport } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
-import { openTargeting, type Targeting } from "./targeting.ts";
+import { scanOf, type ScanStep } from "./matching-devices.ts";
+import type { Targeting } from "./targeting.ts";
 
-type ReachContext = Pick<SourceContext, "catalog" | "acceptsWishes">;
+type ReachContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes">;
 
 export const targetsOf = (named: readonly { readonly target: string }[]): string[] =>
   named.map(({ target }) => target);
@@ -25,47 +26,62 @@ export const targetsOf = (named: readonly { readonly target: string }[]): string
 export const ownSettingOf = (
   assignments: readonly SettingAssignment[],
   targeting: Targeting,
-  device: DeviceRecord,
+  device: DeviceRecord | ScannedDevice,
 ): string => ownSettingName(assignments, (target) => targeting.matches(target, device));
 
 /** Returns the setting that a task names, or null if the devices' own ones count. */
 export const overridingSetting = (tree: SettingTree, { setting }: TaskRecord): ResolvedSetting | null =>
   setting !== null && tree.has(setting) ? resolveSetting(tree, setting) : null;
 
-/** Uses of settings: each device with its own one, and each open task with the one it names. */
-type SettingUsers = {
-  readonly devices: readonly { readonly device: DeviceRecord; readonly own: string }[];
-  readonly tasks: readonly TaskRecord[];
-};
-
-async function settingUsers(context: ReachContext): Promise<SettingUsers> {
-  const { settings, devices, tasks } = context.catalog;
-  const assignments = await settings.assignments();
-  const targeting = await openTargeting(context, targetsOf(assignments));
-  return {
-    devices: (await devices.list()).map((device) => ({
-      device,
-      own: ownSettingOf(assignments, targeting, device),
-    })),
-    tasks: (await tasks.open()).filter(({ setting }) => setting !== null),
-  };
-}
+/** Devices that a change reaches: their number, and those of them that can be woken. */
+export type Reach = { readonly devices: number; readonly connected: readonly string[] };
 
 /** Returns the devices, and the number of open tasks, for which one of the settings counts. */
 export async function reachOf(
   context: ReachContext,
   names: readonly string[],
-): Promise<{ deviceIds: string[]; openTasks: number }> {
-  const users = await settingUsers(context);
-  const tasks = users.tasks.filter(({ setting }) => names.includes(setting!));
-  const reached = new Set(
-    users.devices.filter(({ own }) => names.includes(own)).map(({ device }) => device.id),
+): Promise<Reach & { readonly openTasks: number }> {
+  const { settings, tasks } = context.catalog;
+  const assignments = await settings.assignments();
+  const using = (await tasks.open()).filter(({ setting }) => setting !== null && names.includes(setting));
+  const targets = targetsOf([...assignments, ...using]);
+  const reach = await reachedBy(context, targets, async ({ devices, targeting, range }) => {
+    const reported = new Map<number, ReadonlyMap<string, TaskReport>>();
+    for (const { id } of using) reported.set(id, await tasks.reportsFor(id, range));
+    return devices.filter(
+      (device) =>
+        names.includes(ownSettingOf(assignments, targeting, device)) ||
+        using.some((task) => targeting.isFor(task, device, reported.get(task.id)!.get(device.id))),
+    );
+  });
+  return { ...reach, openTasks: using.length };
+}
+
+/** Returns the devices whose own setting differs between two lists of assignments. */
+export async function reachOfChange(
+  context: ReachContext,
+  before: readonly SettingAssignment[],
+  after: readonly SettingAssignment[],
+): Promise<Reach> {
+  return reachedBy(context, targetsOf([...before, ...after]), async ({ devices, targeting }) =>
+    devices.filter(
+      (device) => ownSettingOf(before, targeting, device) !== ownSettingOf(after, targeting, device),
+    ),
   );
-  const devices = users.devices.map(({ device }) => device);
-  const targeting = await openTargeting(context, targetsOf(tasks));
-  for (const task of tasks) {
-    const reports = await context.catalog.tasks.reportsOf(task.id);
-    for (const { id } of targeting.devicesOf(task, devices, reports)) reached.add(id);
+}
+
+/** Goes over all devices, in turns with requests. */
+async function reachedBy(
+  context: ReachContext,
+  targets: readonly string[],
+  select: (step: ScanStep) => Promise<readonly ScannedDevice[]>,
+): Promise<Reach> {
+  const connected: string[] = [];
+  let devices = 0;
+  for await (const step of scanOf(context, targets)) {
+    const reached = await select(step);
+    devices += reached.length;
+    for (const { id } of reached) if (context.changeHub.isConnected(id)) connected.push(id);
   }
-  return { deviceIds: [...reached], openTasks: tasks.length };
+  return { devices, connected };
 }

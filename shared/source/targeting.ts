@@ -5,7 +5,6 @@
  *
  * Targets are evaluated each time, so they also apply to devices that enrol later, move, or change.
  */
-import { foldedName } from "../model/glob.ts";
 import {
   matcherOf,
   parseTarget,
@@ -18,8 +17,9 @@ import {
 import { endStates, successStates } from "../api/schema/common.ts";
 import type {
   Catalog,
-  DevicePackage,
   DeviceRecord,
+  DeviceSelection,
+  ReportedVersion,
   ScannedDevice,
   TaskRecord,
   TaskReport,
@@ -41,7 +41,7 @@ export type Targeting = {
    * command. A result of the task itself may be why the target no longer matches. No task is for a
    * device that waits for an approval.
    */
-  readonly isFor: (task: TaskRecord, device: DeviceRecord, report: TaskReport | undefined) => boolean;
+  readonly isFor: (task: TaskRecord, device: Targeted, report: TaskReport | undefined) => boolean;
   /** Returns the devices of a task, without those that came after its end. */
   readonly devicesOf: <D extends DeviceRecord>(
     task: TaskRecord,
@@ -94,6 +94,9 @@ const namesOf = ({ hostname, name }: Pick<DeviceRecord, "hostname" | "name">): s
 
 /** A device as targets see it. */
 type Targeted = DeviceRecord | ScannedDevice;
+/** Whether a device gets nothing until an administrator approves it. */
+export const isWaiting = (device: Targeted): boolean =>
+  "isWaiting" in device ? device.isWaiting : device.life.state === "waiting";
 const isSuspended = (device: Targeted): boolean =>
   "isSuspended" in device
     ? device.isSuspended
@@ -176,19 +179,19 @@ const isDone = ({ state, hasBegun }: TaskReport): boolean =>
 
 /**
  * Reads what the targets name.
- * @param deviceId the one device that will be evaluated; null: any
+ * @param among devices that will be evaluated: of others, results and packages are not known
  */
 export async function openTargeting(
   { catalog, acceptsWishes }: TargetContext,
   targets: readonly string[],
-  deviceId: string | null = null,
+  among: DeviceSelection,
 ): Promise<Targeting> {
   const known = new Map(targets.map((text) => [text, parsed(text)] as const));
   const references = [...known.values()].map((one) => one.references);
   const tasks = new Set(references.flatMap((one) => Array.from(one.tasks)));
   const packages = new Set(references.flatMap((one) => Array.from(one.packages)));
-  const results = await resultsOf(catalog, tasks, deviceId);
-  const versions = await versionsOf(catalog, packages, deviceId);
+  const results = await resultsOf(catalog, tasks, among);
+  const versions = await versionsOf(catalog, packages, among);
   const lookups = { acceptsWishes, results, versions };
   let last: DeviceView | null = null;
   // One device is often compared with several targets in turn.
@@ -199,8 +202,7 @@ export async function openTargeting(
   const matches: Targeting["matches"] = (target, device) =>
     target === "all" || (known.get(target) ?? parsed(target)).matches(viewOf(device));
   const isFor: Targeting["isFor"] = (task, device, report) =>
-    device.life.state !== "waiting" &&
-    ((report !== undefined && isDone(report)) || matches(task.target, device));
+    !isWaiting(device) && ((report !== undefined && isDone(report)) || matches(task.target, device));
   return {
     matches,
     isFor,
@@ -222,7 +224,7 @@ function wasThere(task: TaskRecord, device: DeviceRecord, report: TaskReport | u
 }
 
 /** Whether the device was not seen since before the creation of the task. */
-export const isUnseen = (task: TaskRecord, { lastSeenAtMs }: DeviceRecord): boolean =>
+export const isUnseen = (task: TaskRecord, { lastSeenAtMs }: Pick<DeviceRecord, "lastSeenAtMs">): boolean =>
   lastSeenAtMs < task.createdAtMs - reconnectMs;
 
 type ResultIn = ReturnType<TargetView["resultIn"]>;
@@ -230,35 +232,32 @@ type ResultIn = ReturnType<TargetView["resultIn"]>;
 async function resultsOf(
   { tasks }: Catalog,
   ids: ReadonlySet<number>,
-  deviceId: string | null,
+  devices: DeviceSelection,
 ): Promise<(taskId: number, deviceId: string) => ResultIn> {
-  const known = new Map<number, (deviceId: string) => TaskReport | undefined>();
-  const own = deviceId === null || ids.size === 0 ? null : await tasks.reportsBy(deviceId);
-  for (const id of ids) {
-    if ((await tasks.byId(id)) === null) continue;
-    const reports = own === null ? await tasks.reportsOf(id) : null;
-    known.set(id, (device) => (reports === null ? own!.get(id) : reports.get(device)));
-  }
+  const known = new Map<number, ReadonlyMap<string, "failed" | "complete">>();
+  for (const id of ids)
+    if ((await tasks.byId(id)) !== null) known.set(id, await tasks.resultsFor(id, devices));
   return (taskId, device) => {
-    const reportOf = known.get(taskId);
-    if (reportOf === undefined) return null;
-    const state = reportOf(device)?.state ?? "pending";
-    return state === "failed" ? "failed" : successStates.has(state) ? "complete" : "none";
+    const results = known.get(taskId);
+    return results === undefined ? null : (results.get(device) ?? "none");
   };
 }
 
 async function versionsOf(
   { devicePackages }: Catalog,
   names: ReadonlySet<string>,
-  deviceId: string | null,
+  devices: DeviceSelection,
 ): Promise<(name: string, deviceId: string, how: "has" | "holds") => string[]> {
-  const byName = new Map<string, ReadonlyMap<string, readonly DevicePackage[]>>();
-  if (deviceId !== null && names.size > 0) {
-    const own = Map.groupBy(await devicePackages.ofDevice(deviceId), (one) => foldedName(one.packageName));
-    for (const [name, versions] of own) byName.set(name, new Map([[deviceId, versions]]));
-  } else for (const name of names) byName.set(name, await devicePackages.ofPackage(name));
-  return (name, device, how) =>
-    (byName.get(name)?.get(device) ?? [])
-      .filter(({ isCurrent }) => how === "holds" || isCurrent)
-      .map(({ packageVersion }) => packageVersion);
+  const byName = new Map<string, ReadonlyMap<string, readonly ReportedVersion[]>>();
+  for (const name of names) byName.set(name, await devicePackages.ofPackage(name, devices));
+  return (name, device, how) => {
+    const own = byName.get(name)?.get(device) ?? [];
+    return (how === "holds" ? own : currentOf(own)).map(({ packageVersion }) => packageVersion);
+  };
+}
+
+/** Returns the version whose command ran last, unless this command removed it. */
+function currentOf(versions: readonly ReportedVersion[]): readonly ReportedVersion[] {
+  const last = Math.max(...versions.map(({ ranOrder }) => ranOrder ?? -1));
+  return versions.filter(({ ranOrder, isRemoved }) => ranOrder === last && !isRemoved);
 }

@@ -6,13 +6,13 @@
 import type { TaskSummary } from "../api/schema/admin.ts";
 import { absentListMax } from "../api/schema/admin.ts";
 import { endStates, type DeviceTaskState } from "../api/schema/common.ts";
-import type { DeviceKey, DeviceRecord, TaskRecord } from "./catalog/index.ts";
+import type { DeviceRecord, TaskRecord } from "./catalog/index.ts";
 import type { Logger } from "../log.ts";
+import { foldedName } from "../model/glob.ts";
 import type { Scope } from "../model/role.ts";
 import type { TaskCount, TaskCounter } from "./task-count.ts";
 import { stateOnDevice } from "./task-state.ts";
-import { higherTasks } from "./supersession.ts";
-import { taskDevicesIn, taskFilter, type ReadContext } from "./task-devices.ts";
+import { taskDeviceParts, type ReadContext } from "./task-devices.ts";
 
 type CountContext = ReadContext & { readonly log: Logger };
 type Counters = ReadonlyMap<DeviceTaskState, number>;
@@ -25,12 +25,12 @@ type Kept = {
 
 /** Devices that one request counts itself. */
 const rowsPerRequest = 2_000;
-const batchRows = 500;
 /** Share of the time that background counts take. */
 const backgroundShare = 0.05;
 const restMinMs = 100;
 /** Tasks that nobody has looked at for this time are not counted. */
 const wantedMs = 300_000;
+const keptMax = 10_000;
 
 const fields = {
   complete: "complete",
@@ -43,11 +43,16 @@ const fields = {
 /** Whether a count is of this content of the task. */
 const versionOf = ({ version, state, epoch }: TaskRecord): string => `${epoch} ${version} ${state}`;
 
+/** Count that somebody looks at. */
+type Wanted = { readonly taskId: number; readonly scope: Scope; readonly atMs: number };
+const keyOf = (taskId: number, scope: Scope): string => JSON.stringify([taskId, ...scope]);
+
 export class TaskCounts implements TaskCounter {
   readonly #context: CountContext;
-  readonly #kept = new Map<number, Kept>();
-  /** Tasks to count in the background, and the time when they were asked for. */
-  readonly #wanted = new Map<number, number>();
+  /** Last counts by task and scope. */
+  readonly #kept = new Map<string, Kept>();
+  /** Counts to renew in the background. */
+  readonly #wanted = new Map<string, Wanted>();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isClosed = false;
 
@@ -57,35 +62,34 @@ export class TaskCounts implements TaskCounter {
 
   /** Returns the counts of these tasks, in their order. */
   async of(tasks: readonly TaskRecord[]): Promise<TaskCount[]> {
-    const { catalog, nowMs } = this.#context;
-    const all = await catalog.tasks.list();
+    const { catalog } = this.#context;
     const counters = await catalog.tasks.counters(tasks.map(({ id }) => id));
     const fleet = await catalog.devices.count();
     const counts: TaskCount[] = [];
     let rowsLeft = rowsPerRequest;
     for (const task of tasks) {
-      const known = this.#kept.get(task.id);
-      const kept = known?.version === versionOf(task) ? known : undefined;
-      const rows = kept?.rows ?? fleet;
-      if (rows <= rowsLeft) {
-        const counted = await this.#count(task, all);
+      const kept = this.#keptOf(task, []);
+      if ((kept?.rows ?? fleet) <= rowsLeft) {
+        const counted = await this.#count(task, []);
         rowsLeft -= Math.max(counted.rows, 1);
         counts.push(counted.count);
         continue;
       }
-      this.#wanted.set(task.id, nowMs());
+      this.#want(task, []);
       counts.push(updated(kept, counters.get(task.id) ?? new Map()));
     }
-    if (this.#wanted.size > 0) this.#schedule(restMinMs);
     return counts;
   }
 
   /** Returns the counts of a task without the devices outside of a scope. */
   async inScope(task: TaskRecord, scope: Scope): Promise<TaskCount> {
     if (scope.length === 0) return (await this.of([task]))[0]!;
-    const all = await this.#context.catalog.tasks.list();
-    const { rows: _, ...count } = await countTask(this.#context, { task, all, scope }, () => this.#isClosed);
-    return count;
+    const kept = this.#keptOf(task, scope);
+    const rows = kept?.rows ?? (await this.#sizeOf(scope));
+    if (rows <= rowsPerRequest) return (await this.#count(task, scope)).count;
+    this.#want(task, scope);
+    // The counters have the devices of all scopes.
+    return kept?.count ?? updated(undefined, new Map());
   }
 
   close(): void {
@@ -93,12 +97,32 @@ export class TaskCounts implements TaskCounter {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  async #count(task: TaskRecord, all: readonly TaskRecord[]): Promise<Kept> {
+  #keptOf(task: TaskRecord, scope: Scope): Kept | undefined {
+    const known = this.#kept.get(keyOf(task.id, scope));
+    return known?.version === versionOf(task) ? known : undefined;
+  }
+
+  /** Returns an upper bound on the devices of a scope. */
+  async #sizeOf(scope: Scope): Promise<number> {
+    const own = new Set(scope.map(foldedName));
+    const tags = await this.#context.catalog.deviceList.tags([]);
+    return tags.reduce((sum, { name, devices }) => sum + (own.has(foldedName(name)) ? devices : 0), 0);
+  }
+
+  #want({ id: taskId }: TaskRecord, scope: Scope): void {
+    this.#wanted.set(keyOf(taskId, scope), { taskId, scope, atMs: this.#context.nowMs() });
+    this.#schedule(restMinMs);
+  }
+
+  async #count(task: TaskRecord, scope: Scope): Promise<Kept> {
     const { catalog } = this.#context;
     const counters = (await catalog.tasks.counters([task.id])).get(task.id) ?? new Map();
-    const { rows, ...count } = await countTask(this.#context, { task, all, scope: [] }, () => this.#isClosed);
+    const { rows, ...count } = await countTask(this.#context, { task, scope }, () => this.#isClosed);
     const kept = { count, counters, version: versionOf(task), rows };
-    this.#kept.set(task.id, kept);
+    const key = keyOf(task.id, scope);
+    this.#kept.delete(key);
+    this.#kept.set(key, kept);
+    if (this.#kept.size > keptMax) this.#kept.delete(this.#kept.keys().next().value!);
     return kept;
   }
 
@@ -107,20 +131,21 @@ export class TaskCounts implements TaskCounter {
     this.#timer ??= setTimeout(() => void this.#countOldest(), restMs).unref();
   }
 
-  /** Counts the wanted task whose count is the oldest. */
+  /** Renews the oldest of the wanted counts. */
   async #countOldest(): Promise<void> {
     const { catalog, log, nowMs } = this.#context;
     const beganMs = performance.now();
     try {
-      for (const [id, atMs] of this.#wanted) if (nowMs() - atMs > wantedMs) this.#wanted.delete(id);
-      const ageOf = (id: number): number => this.#kept.get(id)?.count.countedAtMs ?? 0;
-      const [id] = [...this.#wanted.keys()].toSorted((a, b) => ageOf(a) - ageOf(b));
-      if (id !== undefined) {
-        const task = await catalog.tasks.byId(id);
+      for (const [key, { atMs }] of this.#wanted) if (nowMs() - atMs > wantedMs) this.#wanted.delete(key);
+      const ageOf = (key: string): number => this.#kept.get(key)?.count.countedAtMs ?? 0;
+      const [oldest] = [...this.#wanted].toSorted(([a], [b]) => ageOf(a) - ageOf(b));
+      if (oldest !== undefined) {
+        const [key, { taskId, scope }] = oldest;
+        const task = await catalog.tasks.byId(taskId);
         if (task === null) {
-          this.#wanted.delete(id);
-          this.#kept.delete(id);
-        } else await this.#count(task, await catalog.tasks.list());
+          this.#wanted.delete(key);
+          this.#kept.delete(key);
+        } else await this.#count(task, scope);
       }
     } catch (error) {
       if (!this.#isClosed) log.error({ err: error }, "cannot count the devices of tasks");
@@ -161,35 +186,28 @@ const nothing: TaskSummary["devices"] = {
 /** Counts the devices of a task, a batch at a time, in turns with requests. */
 async function countTask(
   context: CountContext,
-  { task, all, scope }: { task: TaskRecord; all: readonly TaskRecord[]; scope: Scope },
+  { task, scope }: { readonly task: TaskRecord; readonly scope: Scope },
   isClosed: () => boolean,
 ): Promise<TaskCount & { readonly rows: number }> {
-  const { catalog, changeHub, nowMs } = context;
-  const divide = await taskDevicesIn(context, [task, ...higherTasks(task, all)]);
-  const filter = { ...taskFilter(context, task, scope), order: "enrolledAtMs", isDescending: false } as const;
+  const { changeHub, nowMs } = context;
   const devices = { ...nothing };
   const absent: DeviceRecord[] = [];
   let [absentSinceMs, rows]: [number | null, number] = [null, 0];
-  for (let after: DeviceKey | null = null; !isClosed();) {
-    const batch: DeviceRecord[] = await catalog.deviceList.page({ ...filter, after, limit: batchRows });
-    rows += batch.length;
-    const divided = await divide(task, batch);
-    for (const device of divided.counted) {
-      const report = divided.reports.get(device.id);
-      const { state } = stateOnDevice(task, device, report, divided.higher, nowMs());
+  for await (const part of taskDeviceParts(context, task, scope)) {
+    rows += part.rows;
+    for (const device of part.counted) {
+      const { state } = stateOnDevice(task, device, part.reports.get(device.id), part.higher, nowMs());
       devices.total++;
       for (const [field, one] of Object.entries(fields))
         if (state === one) devices[field as keyof typeof fields]++;
       if (!endStates.has(state) && !changeHub.isConnected(device.id)) devices.offline++;
     }
-    for (const device of divided.absent) {
+    for (const device of part.absent) {
       devices.absent++;
       absentSinceMs = Math.max(absentSinceMs ?? 0, device.lastSeenAtMs);
       if (absent.length < absentListMax) absent.push(device);
     }
-    if (batch.length < batchRows) break;
-    after = [batch.at(-1)!.enrolledAtMs, batch.at(-1)!.id];
-    await Bun.sleep(0);
+    if (isClosed()) break;
   }
   const absentList = absent.map(({ id, hostname, lastSeenAtMs }) => ({
     deviceId: id,

@@ -2,15 +2,16 @@
  * Ends tasks: at their expiry, and when every device that counts is complete or runs a higher
  * version instead. A device that enrols later does not get them.
  *
- * Reports only note their task, because the count needs all devices of the task.
+ * Reports only note their task, because the end needs all devices of the task. They are read in
+ * parts, up to the first device that is not done.
  */
 import type { EndReason } from "../model/task-life.ts";
 import type { TaskRecord } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
-import { targetedDevices } from "./routes/agent-tasks.ts";
+import type { DeviceTaskState } from "../api/schema/common.ts";
 import { stateOnDevice } from "./task-state.ts";
-import { higherTasks } from "./supersession.ts";
-import { taskDevicesReader } from "./task-devices.ts";
+import { taskDeviceParts } from "./task-devices.ts";
+import { wake } from "./waking.ts";
 
 type EndContext = Pick<SourceContext, "catalog" | "changeHub" | "noted" | "acceptsWishes" | "log" | "nowMs">;
 
@@ -72,26 +73,37 @@ type Completion = { readonly why: EndReason; readonly absent: readonly string[] 
  * device is still to complete it, or none is targeted.
  */
 async function completionOf(context: EndContext, task: TaskRecord): Promise<Completion | null> {
-  const { catalog, nowMs } = context;
-  const concerned = [task, ...higherTasks(task, await catalog.tasks.list())];
-  const devices = await (await taskDevicesReader(context, concerned))(task);
-  if (devices.counted.length === 0) return null;
-  const { reports, higher } = devices;
-  const states = new Set(
-    devices.counted.map(
-      (device) => stateOnDevice(task, device, reports.get(device.id), higher, nowMs()).state,
-    ),
-  );
-  const absent = devices.absent.map(({ id }) => id);
-  if (states.size === 1 && states.has("complete")) return { why: "complete", absent };
-  states.delete("complete");
-  return states.size === 1 && states.has("superseded") ? { why: "superseded", absent: [] } : null;
+  const states = new Set<DeviceTaskState>();
+  const absent: string[] = [];
+  for await (const part of taskDeviceParts(context, task)) {
+    for (const device of part.counted) {
+      const { state } = stateOnDevice(
+        task,
+        device,
+        part.reports.get(device.id),
+        part.higher,
+        context.nowMs(),
+      );
+      // Most tasks are not complete: their first such device ends the search.
+      if (state !== "complete" && state !== "superseded") return null;
+      states.add(state);
+    }
+    for (const { id } of part.absent) absent.push(id);
+  }
+  if (states.has("superseded")) return { why: "superseded", absent: [] };
+  return states.has("complete") ? { why: "complete", absent } : null;
 }
 
+/** Devices that one transaction notes as absent. */
+const absentRows = 1_000;
+
 async function end(context: EndContext, task: TaskRecord, { why, absent }: Completion): Promise<void> {
-  const { catalog, changeHub, log, nowMs } = context;
+  const { catalog, log, nowMs } = context;
   // Recorded first: a device that comes back meanwhile opens the task again.
-  await catalog.life.noteAbsent(task.id, absent);
+  for (let from = 0; from < absent.length; from += absentRows) {
+    await catalog.life.noteAbsent(task.id, absent.slice(from, from + absentRows));
+    await Bun.sleep(0);
+  }
   const ended = await catalog.tasks.change(task.id, ({ state, version }) =>
     (state === "active" || state === "paused") && version === task.version
       ? { state: "ended", endedWhy: why, endedAtMs: nowMs() }
@@ -99,5 +111,5 @@ async function end(context: EndContext, task: TaskRecord, { why, absent }: Compl
   );
   if (ended?.state !== "ended") return;
   log.info({ taskId: task.id, why, absent: absent.length }, "task ended");
-  if (why === "expired") changeHub.notify((await targetedDevices(context, task)).map((device) => device.id));
+  if (why === "expired") await wake(context, task);
 }

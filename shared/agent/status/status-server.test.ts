@@ -21,6 +21,7 @@ const status = {
   connected: true,
   lostContact: null,
   trust: { version: 0, root: "", embedded: false, freshUntilMs: null, isStale: true, refused: [] },
+  approval: null,
   subnetId: null,
   setting: null,
   interface: null,

@@ -9,6 +9,7 @@ import http from "node:http";
 import { join } from "node:path";
 import * as v from "valibot";
 import { contactProblems } from "../../api/source-error.ts";
+import { approvalStates } from "../../api/schema/agent.ts";
 import { progressSchema, type Progress } from "../../api/schema/common.ts";
 import { trustErrorCodes } from "../../model/trust/index.ts";
 import { platform } from "../../platform/index.ts";
@@ -53,6 +54,8 @@ export const agentStatusSchema = v.object({
       v.readonly(),
     ),
   }),
+  /** Whether the device waits for an administrator's approval; null until the source answered. */
+  approval: v.optional(v.nullable(v.picklist(approvalStates)), null),
   subnetId: v.nullable(v.string()),
   /** The device's own setting; null until the source answered. */
   setting: v.optional(v.nullable(settingSchema), null),

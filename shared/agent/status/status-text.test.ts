@@ -19,6 +19,7 @@ const status: AgentStatus = {
     isStale: false,
     refused: [],
   },
+  approval: "active",
   subnetId: "2af47f2de4a483f9",
   setting: { name: "default", version: 7, parents: [] },
   interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },
@@ -121,6 +122,12 @@ describe("status", () => {
     expect(lines({ lan: { ...status.lan, kernelDrops } })[5]).toBe(
       `multicast: 71764 frames received (35.9 a call), 5 sent, ${text}`,
     );
+  });
+
+  test("states what is missing until an approval, and nothing for an approved device", () => {
+    expect(lines({ approval: "waiting" })[2]).toContain("WAITING FOR APPROVAL: the device gets no task");
+    expect(lines({ approval: "suspended" })[2]).toContain(`device approve ${status.deviceId}`);
+    expect(lines({ approval: null })).toEqual(lines({}));
   });
 
   test("names the origins of a complete task's bytes, and the end of a paused download", () => {

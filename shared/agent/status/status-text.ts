@@ -30,6 +30,7 @@ export function runningLines(status: AgentStatus): string[] {
   return [
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
     sourceLine(status),
+    ...approvalLines(status),
     settingLine(status),
     ...trustLines(status),
     subnetLine(status),
@@ -46,6 +47,14 @@ function sourceLine({ source, connected, lostContact }: AgentStatus): string {
   const since = new Date(lostContact.sinceMs).toISOString();
   const state = connected ? "connected, but requests fail" : "not connected, retrying";
   return `source ${source}: ${state}; ${lostContact.why} since ${since}: ${lostContact.text}`;
+}
+
+function approvalLines({ approval, deviceId }: AgentStatus): string[] {
+  const next = `an administrator approves it: flockcast-source device approve ${deviceId}`;
+  if (approval === "waiting") return [`WAITING FOR APPROVAL: the device gets no task until ${next}`];
+  if (approval === "suspended")
+    return [`SUSPENDED, WAITING FOR APPROVAL: the tags of the device do not count until ${next}`];
+  return [];
 }
 
 /** Returns who may command the device, and whether the source's word is fresh. */

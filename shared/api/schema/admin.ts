@@ -179,6 +179,8 @@ const taskSummarySchema = v.object({
   absentSinceMs: v.nullable(timeMs),
   /** Time of the last count of all devices; null: those that have not reported are left out. */
   countedAtMs: v.optional(v.nullable(timeMs), null),
+  /** False: the task is open, and no device obeys it before operators have signed it. */
+  isSigned: v.optional(v.boolean(), true),
 });
 /** Progress of one device in a task, as last reported to the source. */
 const taskDeviceSchema = v.object({
@@ -221,8 +223,6 @@ const taskSubnetSchema = v.object({
 export const absentListMax = 1_000;
 export const taskDetailSchema = v.object({
   ...taskSummarySchema.entries,
-  /** False: the task is open, and no device obeys it before operators have signed it. */
-  isSigned: v.optional(v.boolean(), true),
   subnets: v.array(taskSubnetSchema),
   deviceList: v.array(taskDeviceSchema),
   /** Cursors of the lists of subnets and devices; null: the answer has all. */

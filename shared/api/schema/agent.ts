@@ -30,6 +30,7 @@ import {
   timeMs,
   waitMs,
 } from "./common.ts";
+import { cachedPackageSchema, cachedPackagesMax, logRequestSchema } from "./device-detail.ts";
 import { sourceUrlSchema } from "./identity.ts";
 import { signedSchema, trustFilesMax } from "../../model/trust/index.ts";
 
@@ -153,6 +154,10 @@ export const checkInRequestSchema = v.object({
   instance: v.optional(instance),
   /** Packages that are complete in the cache. */
   packages: v.optional(v.pipe(v.array(packageIdSchema), v.maxLength(statedPackagesMax)), []),
+  /** Packages in the cache with their sizes, also those that are not complete. */
+  cached: v.optional(v.pipe(v.array(cachedPackageSchema), v.maxLength(cachedPackagesMax)), []),
+  /** Own setting that the device uses; null: none yet. */
+  setting: v.optional(v.nullable(settingVersionSchema), null),
   /** Version of the trust file that the device has, and sequence of its assignments; 0: none. */
   trust: v.optional(v.object({ version: counter, assignments: sequence }), { version: 0, assignments: 0 }),
 });
@@ -172,6 +177,9 @@ const probeSchema = v.object({
   address: lanAddress,
   lanPort: port,
 });
+/** `suspended`: tags do not count until an approval; `waiting`: no task comes until one. */
+export const approvalStates = ["active", "suspended", "waiting"] as const;
+export type Approval = (typeof approvalStates)[number];
 export const checkInResponseSchema = v.object({
   sourceTimeMs: timeMs,
   /** Identity of the active interface's subnet; null if the inventory has no active interface. */
@@ -201,8 +209,12 @@ export const checkInResponseSchema = v.object({
   probes: v.optional(v.array(probeSchema), []),
   /** Keys of those of the stated packages that the device was given before. */
   packageKeys: v.optional(v.pipe(v.array(packageKeysSchema), v.maxLength(statedPackagesMax)), []),
+  /** Request for the end of the device's log, which it sends once; null: there is none. */
+  logRequest: v.optional(v.nullable(logRequestSchema), null),
   /** Address to which the source moves; null: no move is announced. */
   announcedUrl: v.optional(v.nullable(sourceUrlSchema), null),
+  /** Whether the device waits for an administrator's approval, and what it gets until then. */
+  approval: v.optional(v.picklist(approvalStates), "active"),
 });
 export const neighbourSchema = v.object({ probe: probeIdSchema });
 export const manifestResponseSchema = v.object({

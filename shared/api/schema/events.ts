@@ -9,6 +9,7 @@ export const changeKinds = {
   device: "GET /v1/devices",
   task: "GET /v1/tasks",
   package: "GET /v1/packages",
+  publication: "GET /v1/publications",
   group: "GET /v1/groups",
   site: "GET /v1/sites",
   subnet: "GET /v1/subnets",

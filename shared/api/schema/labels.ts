@@ -42,8 +42,13 @@ export const taggingSchema = v.strictObject({
   /** Whether every tag has to be known; otherwise a new one is made. */
   known: v.optional(v.boolean(), false),
 });
+/** Devices that the answer to a change of tags lists. */
+export const taggedDevicesMax = 1_000;
 export const taggedSchema = v.object({
-  /** All devices that the target matches. */
+  /** Devices that the target matches, and those whose tags are others now. */
+  matched: counter,
+  changed: counter,
+  /** The first of the devices, by their enrolment. */
   devices: v.array(
     v.object({
       deviceId: deviceIdSchema,
@@ -52,6 +57,7 @@ export const taggedSchema = v.object({
       changed: v.boolean(),
     }),
   ),
+  devicesLeft: counter,
 });
 const groupSchema = v.object({
   name: v.string(),

@@ -44,10 +44,15 @@ export const callerSchema = v.object({
 /** Ways to sign in, for the page that asks. */
 export const signInWaysSchema = v.object({
   password: v.boolean(),
-  /** Null without single sign-on; otherwise the provider, and where its sign-in begins. */
+  /**
+   * Null without single sign-on, and where the provider leads back to another address. Otherwise
+   * the provider, and where its sign-in begins.
+   */
   provider: v.nullable(v.object({ issuer: v.string(), path: v.string() })),
   /** Whether the request has the cookie of a session, so that nobody needs to sign in. */
   signedIn: v.boolean(),
+  /** Address for devices and command lines; null: that of this connection. */
+  sourceUrl: v.optional(v.nullable(v.string()), null),
 });
 const linkSecret = v.pipe(v.string(), v.maxLength(128));
 /** First administrator, with the secret of the link in the log of the source. */
@@ -55,10 +60,15 @@ export const setUpSchema = v.object({ secret: linkSecret, name: userNameSchema, 
 export const setUpStateSchema = v.object({
   /** `open`: the first user is still missing. */
   state: v.picklist(["open", "done"]),
-  /** `own`: the source issued its certificate itself, which no browser knows; `none`: no TLS. */
+  /**
+   * Certificate of this connection. `own`: the source issued it itself, and no browser knows it;
+   * `none`: no TLS.
+   */
   certificate: v.picklist(["own", "files", "none"]),
   /** Whether people may sign in over this connection. */
   isSafe: v.boolean(),
+  /** Console for browsers of the source's own machine; null: there is none. */
+  consoleUrl: v.nullable(v.string()),
 });
 /** The administrator, and where the source keeps its data, for commands on its machine. */
 export const setUpDoneSchema = v.object({ ...callerSchema.entries, dataFolder: v.string() });

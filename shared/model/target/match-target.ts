@@ -9,7 +9,7 @@
 import { foldedName, isPattern, matchesPattern } from "../glob.ts";
 import { noneName } from "../label-name.ts";
 import { parseSizeBytes } from "../quantity.ts";
-import { cidrContains } from "../subnet.ts";
+import { cidrContains } from "../cidr.ts";
 import { isOrdered, isVersion, parsePackageValue } from "./package-words.ts";
 import type { Comparison, Target, TargetTest } from "./target-expression.ts";
 import { targetWords, type TargetWord } from "./target-words.ts";

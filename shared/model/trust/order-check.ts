@@ -1,6 +1,7 @@
 /**
  * Decides whether an order counts: by the signatures of operator keys that may sign it, the
- * deployment, the times, and what a device knows of itself about the target. Pure.
+ * deployment, the times, and what a device knows of itself about the target. Pure: the runtime
+ * gives the check of signatures.
  */
 import {
   isWithinTarget,
@@ -19,9 +20,9 @@ import {
   type OrderKind,
   type Orders,
 } from "./order.ts";
-import { signersOf, type Signed } from "./signed.ts";
+import type { Signed, SignersOf } from "./statement.ts";
 import { TrustError } from "./trust-error.ts";
-import type { Operator, TrustFile } from "./trust-file.ts";
+import type { Operator, TrustFile } from "./trust-content.ts";
 
 const timeText = (ms: number): string => new Date(ms).toISOString();
 
@@ -34,7 +35,7 @@ const isAll = (target: string): boolean => {
   }
 };
 
-type Check = {
+export type OrderCheck = {
   readonly trust: TrustFile;
   readonly nowMs: number;
   /** The device that checks; null: the source, or a person. */
@@ -57,7 +58,11 @@ export function matchOf(text: string, device: TargetView): Truth {
  * Verifies an order and returns its content.
  * @throws TrustError
  */
-export function checkOrder<K extends OrderKind>(kind: K, signed: Signed, check: Check): Orders[K] {
+export function checkOrderWith<K extends OrderKind>(
+  kind: K,
+  signed: Signed,
+  check: OrderCheck & { readonly signersOf: SignersOf },
+): Orders[K] {
   const order = readOrder(kind, signed);
   const { trust, nowMs, device } = check;
   if (order.deployment !== trust.deployment)
@@ -82,12 +87,17 @@ function checkValidity({ issuedAtMs, expiresAtMs }: Freshness): void {
   throw new TrustError("malformed", "a statement of freshness is valid for 92 days at most");
 }
 
-function checkSigners(kind: OrderKind, signed: Signed, order: Order, check: Check): void {
+function checkSigners(
+  kind: OrderKind,
+  signed: Signed,
+  order: Order,
+  check: OrderCheck & { readonly signersOf: SignersOf },
+): void {
   const { operators, orderThreshold, version } = check.trust;
   const keys = operators.map(({ key }) => key);
-  const found = signersOf(kind, signed, keys);
+  const found = check.signersOf(kind, signed, keys);
   const signers = operators.filter(({ key }) => found.has(key));
-  const problems = signers.map((operator) => problemOf(operator, kind, order, check));
+  const problems = signers.map((operator) => operatorProblem(operator, kind, order, check));
   // A key that is listed twice, with two scopes, is one signer.
   const count = new Set(signers.filter((_, at) => problems[at] === null).map(({ key }) => key)).size;
   // A statement of freshness allows nothing: one key is enough for it.
@@ -102,11 +112,11 @@ function checkSigners(kind: OrderKind, signed: Signed, order: Order, check: Chec
 }
 
 /** Returns why a key does not count for an order; null: it does. */
-function problemOf(
+export function operatorProblem(
   { expiresAtMs, actions, target }: Operator,
   kind: OrderKind,
   order: Order,
-  { nowMs, device }: Check,
+  { nowMs, device }: OrderCheck,
 ): TrustError | null {
   if (expiresAtMs !== null && nowMs >= expiresAtMs)
     return new TrustError("expired", "the operator's key has expired");

@@ -8,8 +8,8 @@
 import * as v from "valibot";
 import { imageOrderSchema } from "../image-order.ts";
 import { settingDifferencesSchema } from "../setting.ts";
-import { readPayload, type Signed, type SignedKind } from "./signed.ts";
-import { trustTimeMs, type OperatorAction } from "./trust-file.ts";
+import { readPayload, type Signed, type SignedKind } from "./statement.ts";
+import { trustTimeMs, type OperatorAction } from "./trust-content.ts";
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));

@@ -21,6 +21,8 @@ export type SiteRequest = {
   readonly headers: Readonly<Record<string, string>>;
   /** Sends the requests to the origin of `url`; undefined: Bun's fetch does. */
   readonly originFetch: SiteFetch | undefined;
+  /** Sends all other requests; default: Bun's fetch does. */
+  readonly otherFetch?: SiteFetch | undefined;
   /** Time without data after which the request fails. */
   readonly stallMs: number;
   readonly abort: AbortController;
@@ -38,8 +40,9 @@ export async function requestSite(request: SiteRequest): Promise<{ response: Res
   let hasKeptOrigin = true;
   for (let redirects = 0; redirects <= redirectsMax; redirects++) {
     hasKeptOrigin &&= new URL(url).origin === origin;
-    const ofOrigin = hasKeptOrigin ? (request.originFetch ?? siteFetch) : siteFetch;
-    const answer = ofOrigin(url, {
+    const other = request.otherFetch ?? siteFetch;
+    const send = hasKeptOrigin ? (request.originFetch ?? other) : other;
+    const answer = send(url, {
       headers: hasKeptOrigin ? { ...request.originHeaders, ...request.headers } : request.headers,
       decompress: false,
       signal: abort.signal,
@@ -58,7 +61,8 @@ export async function requestSite(request: SiteRequest): Promise<{ response: Res
   );
 }
 
-const siteFetch: SiteFetch = (url, { headers, signal }) =>
+/** Bun's fetch, which uses the proxies of the environment. */
+export const siteFetch: SiteFetch = (url, { headers, signal }) =>
   fetch(url, {
     ...(headers === undefined ? {} : { headers }),
     ...(signal === undefined ? {} : { signal }),

@@ -19,6 +19,7 @@ type Stores = Pick<
   | "packages"
   | "subnets"
   | "life"
+  | "logs"
   | "tokens"
   | "address"
   | "trust"
@@ -61,12 +62,11 @@ const tasksTable = ({ tasks }: Stores): AuditTable<Stores["tasks"]> => ({
   endedOn: "unaudited",
   endedBefore: "unaudited",
   recordProgress: "unaudited",
-  progressOf: "unaudited",
   progressFor: "unaudited",
   reportsFor: "unaudited",
   counters: "unaudited",
   page: "unaudited",
-  reportsOf: "unaudited",
+  resultsFor: "unaudited",
   reportsBy: "unaudited",
   create: { object: (_, { id }) => `task ${id}`, after: (_, task) => taskState(task) },
   change: { object: ([id]) => `task ${id}`, state: ([id]) => taskState(settled(tasks.byId(id))) },
@@ -150,13 +150,12 @@ const lifeTable: AuditTable<Stores["life"]> = {
   sameMachine: "unaudited",
   barred: "unaudited",
   named: "unaudited",
-  removed: "unaudited",
   inventoryOf: "unaudited",
   unseenSince: "unaudited",
   lastContactMs: "unaudited",
   expiryFromMs: "unaudited",
   setExpiryFrom: "unaudited",
-  deleteRemoved: "unaudited",
+  deletePart: "unaudited",
   packageFacts: "unaudited",
   history: "unaudited",
   noteAbsent: "unaudited",
@@ -184,6 +183,14 @@ const lifeTable: AuditTable<Stores["life"]> = {
   },
   approve: { object: ([id]) => `device ${id}`, after: () => ({ approved: true }) },
   rename: { object: ([id]) => `device ${id}`, after: ([, name]) => ({ name }) },
+};
+
+/** The row has the person who asks for the log of a device, and nothing of the log. */
+const logsTable: AuditTable<Stores["logs"]> = {
+  read: "unaudited",
+  answer: "unaudited",
+  removeBefore: "unaudited",
+  ask: { object: ([id]) => `log of device ${id}` },
 };
 
 const tokensTable = ({ tokens }: Stores): AuditTable<Stores["tokens"]> => {
@@ -254,6 +261,7 @@ export function auditedStores(trail: Trail, stores: Stores): Stores {
     packages: audited(trail, "packages", stores.packages, packagesTable(stores)),
     subnets: audited(trail, "subnets", stores.subnets, subnetsTable),
     life: audited(trail, "life", stores.life, lifeTable),
+    logs: audited(trail, "logs", stores.logs, logsTable),
     tokens: audited(trail, "tokens", stores.tokens, tokensTable(stores)),
     address: audited(trail, "address", stores.address, addressTable(stores)),
     webhooks: audited(trail, "webhooks", stores.webhooks, webhooksTable(stores)),

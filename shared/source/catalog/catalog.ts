@@ -9,6 +9,8 @@
 import type { AuditStore } from "./audit-store.ts";
 import type { DeviceLifeStore } from "./device-life.ts";
 import type { DeviceListStore } from "./device-list.ts";
+import type { CachedPackage } from "../../api/schema/device-detail.ts";
+import type { DeviceLogStore, DeviceStatementStore } from "./device-statement.ts";
 import type { DeviceRecord } from "./device-record.ts";
 import type { LanKeyStore } from "./lan-key-store.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
@@ -19,6 +21,7 @@ import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
 import type { LeaseState } from "../../model/lease.ts";
 import type { SettingStore } from "./setting-store.ts";
+import type { TaskCourseStore } from "./task-course.ts";
 import type { TrustStore } from "./trust-store.ts";
 import type { TokenStore } from "./token-store.ts";
 import type { WebhookStore } from "./webhook-store.ts";
@@ -28,6 +31,10 @@ type CheckIn = {
   readonly inventory: Inventory;
   /** Ids of packages that are complete in the device's cache. */
   readonly packages: readonly string[];
+  /** Packages in the cache with their sizes, the last used ones. */
+  readonly cached: readonly CachedPackage[];
+  /** Own setting that the device uses; null: not stated. */
+  readonly setting: { readonly name: string; readonly version: number } | null;
   /** Null while no interface is active. */
   readonly place: DevicePlace | null;
   readonly atMs: number;
@@ -160,16 +167,20 @@ export type DeliveryCount = {
   readonly devices: number;
 };
 
+/** Devices of a read: by their ids, or all whose ids are from `first` to `last`. */
+export type DeviceSelection = readonly string[] | { readonly first: string; readonly last: string };
+
 /** Devices that are not removed; `DeviceLifeStore` has the others too. */
 export interface DeviceStore {
   byCredential(credentialSha256: string): Promise<DeviceRecord | null>;
   byId(id: string): Promise<DeviceRecord | null>;
-  list(): Promise<DeviceRecord[]>;
-  /** Returns the number of devices in `list`, at the same cost for any number. */
+  /** Returns the number of devices, at the same cost for any number. */
   count(): Promise<number>;
   /** Returns the devices of a subnet that did not report an end of the task. */
   withoutEnd(taskId: number, subnetId: string): Promise<DeviceRecord[]>;
   inventories(ids: readonly string[]): Promise<Map<string, Inventory>>;
+  /** Returns the times of the last contact with these devices. */
+  lastSeen(ids: readonly string[]): Promise<Map<string, number>>;
   /** Records a check-in. @returns the subnet of the device after merges */
   recordCheckIn(id: string, checkIn: CheckIn): Promise<SubnetIdentity | null>;
   /** Returns the last delivery modes on these subnets: of how many devices, and their causes. */
@@ -250,16 +261,15 @@ export interface TaskStore {
   recordProgress(deviceId: string, reports: readonly Progress[], atMs: number): Promise<number>;
   /** Raises the attempt of the devices that failed; of these ones, or all. @returns their ids */
   retry(id: number, atMs: number, deviceIds: readonly string[] | null): Promise<string[]>;
-  progressOf(taskId: number): Promise<Map<string, ProgressRecord>>;
   /** Returns the last reports of these devices. */
   progressFor(taskId: number, deviceIds: readonly string[]): Promise<Map<string, ProgressRecord>>;
-  reportsFor(taskId: number, deviceIds: readonly string[]): Promise<Map<string, TaskReport>>;
+  reportsFor(taskId: number, devices: DeviceSelection): Promise<Map<string, TaskReport>>;
+  /** Returns devices that failed in the task or completed it, and which of both. */
+  resultsFor(taskId: number, devices: DeviceSelection): Promise<Map<string, "failed" | "complete">>;
   /** Returns the devices by the state that they reported; the counters are kept at write time. */
   counters(taskIds: readonly number[]): Promise<Map<number, Map<DeviceTaskState, number>>>;
   /** Returns tasks by id after a key. */
   page(query: TaskQuery): Promise<TaskRecord[]>;
-  /** Returns the last reports by device, without their text: the list of tasks needs no more. */
-  reportsOf(taskId: number): Promise<Map<string, TaskReport>>;
   /** Returns the last reports of a device by task. */
   reportsBy(deviceId: string): Promise<Map<number, TaskReport>>;
 }
@@ -383,11 +393,20 @@ export type DevicePackage = {
   /** Whether this version's command was the last one of the package, and did not remove it. */
   readonly isCurrent: boolean;
 };
+/** Version of one package that a device completed. */
+export type ReportedVersion = {
+  readonly packageVersion: string;
+  /** Place of its last command among those of the device; null: none ran. */
+  readonly ranOrder: number | null;
+  readonly isRemoved: boolean;
+};
 /** Packages that devices completed. Entries end with their device. */
 export interface DevicePackageStore {
   ofDevice(deviceId: string): Promise<DevicePackage[]>;
   /** Returns the versions of one package by device. */
-  ofPackage(packageName: string): Promise<Map<string, DevicePackage[]>>;
+  ofPackage(packageName: string, devices: DeviceSelection): Promise<Map<string, ReportedVersion[]>>;
+  /** Returns those of the devices that reported a version as complete. */
+  heldBy(packageName: string, version: string, devices: DeviceSelection): Promise<Set<string>>;
 }
 
 /** Address to which the source moves, as an administrator announced it. */
@@ -410,8 +429,11 @@ export interface Catalog {
   readonly devices: DeviceStore;
   readonly deviceList: DeviceListStore;
   readonly life: DeviceLifeStore;
+  readonly statements: DeviceStatementStore;
+  readonly logs: DeviceLogStore;
   readonly packages: PackageStore;
   readonly tasks: TaskStore;
+  readonly courses: TaskCourseStore;
   readonly settings: SettingStore;
   readonly leases: LeaseStore;
   readonly subnets: SubnetStore;

@@ -87,7 +87,14 @@ async function apply(
               lanPort: 5,
             };
       const inventory = inventoryOf("h");
-      await catalog.devices.recordCheckIn(devices[one.device]!.id, { inventory, packages: [], place, atMs });
+      await catalog.devices.recordCheckIn(devices[one.device]!.id, {
+        inventory,
+        packages: [],
+        cached: [],
+        setting: null,
+        place,
+        atMs,
+      });
       return;
     }
     case "remove":

@@ -100,7 +100,6 @@ export interface DeviceLifeStore {
   rename(id: string, name: string | null): Promise<void>;
   /** Returns devices, also removed ones, whose id, host name or given name is this text. */
   named(text: string): Promise<DeviceRecord[]>;
-  removed(): Promise<DeviceRecord[]>;
   inventoryOf(id: string): Promise<Inventory | null>;
   /** Returns devices that were not seen since this time. */
   unseenSince(atMs: number): Promise<string[]>;
@@ -109,8 +108,11 @@ export interface DeviceLifeStore {
   /** Time from which the age of unseen devices counts at the earliest; 0: none was stored. */
   expiryFromMs(): Promise<number>;
   setExpiryFrom(atMs: number): Promise<void>;
-  /** Deletes rows that were removed before this time, and have no report. @returns their number */
-  deleteRemoved(beforeMs: number): Promise<number>;
+  /**
+   * Deletes rows that were removed before this time, and have no report, or a part of them if they
+   * are many. @returns whether nothing is left to delete
+   */
+  deletePart(beforeMs: number): Promise<boolean>;
   /** Returns what these devices stated and reported about a package. */
   packageFacts(packageId: string, deviceIds: readonly string[]): Promise<Map<string, PackageFacts>>;
   /** Returns the tasks that the device reported, the last report first. */

@@ -62,6 +62,7 @@ export type ScannedDevice = Pick<
   | "subnet"
   | "subnetName"
   | "site"
+  | "enrolledAtMs"
   | "facts"
   | "tags"
   | "wishes"
@@ -75,8 +76,8 @@ export type ScannedDevice = Pick<
 /** Devices that are not removed. */
 export interface DeviceListStore {
   page(query: DeviceQuery): Promise<DeviceRecord[]>;
-  /** Returns devices by id after one, for the evaluation of targets. */
-  scan(filter: DeviceFilter, after: string | null, limit: number): Promise<ScannedDevice[]>;
+  /** Returns devices by id after one, from memory: what targets name of them. */
+  scan(after: string | null, limit: number): Promise<readonly ScannedDevice[]>;
   counts(): Promise<CatalogCounts>;
   /** Returns the names among these that no device has as id, host name or given name. */
   unknownNames(names: readonly string[]): Promise<string[]>;

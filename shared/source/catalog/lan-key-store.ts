@@ -20,10 +20,15 @@ export interface LanKeyStore {
    * over. @returns the packages whose epoch began
    */
   beginEpochs(atMs: number): Promise<string[]>;
+  /** Returns the packages whose keys these devices have. */
+  packagesOf(deviceIds: readonly string[]): Promise<string[]>;
   /**
-   * Replaces the keys that removed devices have: of their packages, and of the open tasks with
-   * these. The keys before are not valid any more.
-   * @returns the other devices that have these keys
+   * Replaces the keys of packages that removed devices have, and of the open tasks with these. The
+   * keys before are not valid any more.
    */
-  renewWithout(deviceIds: readonly string[], atMs: number): Promise<string[]>;
+  renew(packageIds: readonly string[], atMs: number): Promise<void>;
+  /** Forgets what removed devices were granted, once the keys are others. */
+  forget(deviceIds: readonly string[]): Promise<void>;
+  /** Returns those of the devices that have the key of one of the packages. */
+  holdersAmong(deviceIds: readonly string[], packageIds: readonly string[]): Promise<string[]>;
 }

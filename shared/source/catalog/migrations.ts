@@ -3,9 +3,12 @@
  * steps. A file of a newer program is refused, because writing to unknown tables would lose data.
  */
 import type { Database } from "bun:sqlite";
+import { deviceEventsStep } from "./device-events-step.ts";
 import { firstSteps } from "./first-migrations.ts";
 import { listsStep } from "./lists-step.ts";
+import { packageIndexStep } from "./sqlite-device-packages.ts";
 import { lanKeyStep } from "./sqlite-lan-keys.ts";
+import { taskCourseStep } from "./task-course-step.ts";
 import { usersStep } from "./users-step.ts";
 import { webhooksStep } from "./webhooks-step.ts";
 import { wanAccountStep } from "./wan-account-step.ts";
@@ -229,6 +232,9 @@ const steps: readonly string[] = [
   `,
   listsStep,
   webhooksStep,
+  taskCourseStep,
+  deviceEventsStep,
+  packageIndexStep,
   // Disk of a task that writes an image.
   "ALTER TABLE tasks ADD COLUMN image_json TEXT",
 ];

@@ -16,8 +16,8 @@ import { auditedStores } from "./audited-catalog.ts";
 import { sqliteAudit } from "./sqlite-audit.ts";
 import { sqliteDeviceLife } from "./sqlite-device-life.ts";
 import { sqliteDeviceList } from "./sqlite-device-list.ts";
-import { sqliteDeviceScan } from "./sqlite-device-scan.ts";
 import { sqliteDevices } from "./sqlite-devices.ts";
+import { sqliteDeviceLogs, sqliteDeviceStatements } from "./sqlite-device-statements.ts";
 import { sqliteDevicePackages } from "./sqlite-device-packages.ts";
 import { sqliteLabels } from "./sqlite-labels.ts";
 import { sqliteLanKeys } from "./sqlite-lan-keys.ts";
@@ -26,6 +26,7 @@ import { sqlitePackages } from "./sqlite-packages.ts";
 import { sqliteSessions } from "./sqlite-sessions.ts";
 import { sqliteSettings } from "./sqlite-settings.ts";
 import { sqliteSubnets } from "./sqlite-subnets.ts";
+import { sqliteTaskCourse } from "./sqlite-task-course.ts";
 import { sqliteTasks } from "./sqlite-tasks.ts";
 import { sqliteTrust } from "./sqlite-trust.ts";
 import { sqliteWebhooks } from "./sqlite-webhooks.ts";
@@ -66,6 +67,10 @@ function open(path: string, checkedBytes: number): Database {
     database.run("PRAGMA foreign_keys = ON");
     // Keys that were replaced or erased leave no bytes in unused parts of the file.
     database.run("PRAGMA secure_delete = ON");
+    // Notes of changed devices (sqlite-device-index.ts) cost no file.
+    database.run("PRAGMA temp_store = MEMORY");
+    // KiB; the default of 2 MiB reads pages of a large fleet again and again.
+    database.run("PRAGMA cache_size = -65536");
     if (statSync(path).size <= checkedBytes) {
       const checked = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
       if (checked?.quick_check !== "ok") throw new Error(damaged(checked?.quick_check ?? "unreadable"));
@@ -126,6 +131,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     { database, append, onRollback },
     {
       life: sqliteDeviceLife(database),
+      logs: sqliteDeviceLogs(database),
       packages: sqlitePackages(database),
       tasks: sqliteTasks(database, epoch),
       settings: plainSettings,
@@ -149,7 +155,9 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     epoch,
     deployment: deploymentOf(database),
     devices: sqliteDevices(database),
-    deviceList: { ...sqliteDeviceList(database), scan: sqliteDeviceScan(database) },
+    deviceList: sqliteDeviceList(database),
+    courses: sqliteTaskCourse(database),
+    statements: sqliteDeviceStatements(database),
     leases: sqliteLeases(database),
     devicePackages: sqliteDevicePackages(database),
     lanKeys: sqliteLanKeys(database),

@@ -160,7 +160,10 @@ function clones(database: Database): Pick<DeviceLifeStore, "enrollClone"> {
   return { enrollClone: async (device, from, clonesMax) => enroll.immediate(device, from, clonesMax) };
 }
 
-function removal(database: Database): Pick<DeviceLifeStore, "barred" | "remove" | "deleteRemoved"> {
+/** Rows of removed devices that one transaction deletes. */
+const deletedRows = 500;
+
+function removal(database: Database): Pick<DeviceLifeStore, "barred" | "remove" | "deletePart"> {
   const removed = database.query<
     { id: string; removed_why: RemovalReason; removed_at_ms: number },
     { sha256: string }
@@ -193,8 +196,12 @@ function removal(database: Database): Pick<DeviceLifeStore, "barred" | "remove" 
     }),
   );
   const purge = database.query(
-    `DELETE FROM devices WHERE removed_at_ms < $beforeMs
-       AND NOT EXISTS (SELECT 1 FROM progress WHERE device_id = devices.id)`,
+    `DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE removed_at_ms < $beforeMs
+       AND NOT EXISTS (SELECT 1 FROM progress WHERE device_id = devices.id) LIMIT ${deletedRows})`,
+  );
+  const left = database.query(
+    `SELECT 1 FROM devices WHERE removed_at_ms < $beforeMs
+       AND NOT EXISTS (SELECT 1 FROM progress WHERE device_id = devices.id) LIMIT 1`,
   );
   return {
     async barred(sha256) {
@@ -206,7 +213,10 @@ function removal(database: Database): Pick<DeviceLifeStore, "barred" | "remove" 
       return old && { deviceId: old.id, why, atMs: old.at_ms };
     },
     remove: async (ids, why, atMs) => removeAll.immediate(ids, why, atMs),
-    deleteRemoved: async (beforeMs) => purge.run({ beforeMs }).changes,
+    deletePart: async (beforeMs) => {
+      purge.run({ beforeMs });
+      return left.get({ beforeMs }) === null;
+    },
   };
 }
 
@@ -332,9 +342,6 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
      WHERE devices.id = $text OR hostname = $text COLLATE NOCASE OR display_name = $text COLLATE NOCASE
      ORDER BY +enrolled_at_ms, devices.id`,
   );
-  const removed = database.query<DeviceRow, []>(
-    `${selectDevices} WHERE removed_at_ms IS NOT NULL ORDER BY removed_at_ms, devices.id`,
-  );
   return {
     ...expiry(database),
     ...enrolment(database),
@@ -353,6 +360,5 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
       database.query("UPDATE devices SET display_name = $name WHERE id = $id").run({ id, name });
     },
     named: async (text) => named.all({ text }).map(toDevice),
-    removed: async () => removed.all().map(toDevice),
   };
 }

@@ -9,6 +9,7 @@ import type {
   DeviceQuery,
   SubnetPlace,
 } from "./device-list.ts";
+import { DeviceIndex } from "./sqlite-device-index.ts";
 import { selectDevices, toDevice, type DeviceRow } from "./sqlite-device-row.ts";
 import { conditionOf, isAscii } from "./sqlite-target.ts";
 
@@ -37,7 +38,7 @@ type Conditions = {
   readonly values: Record<string, string | number | null>;
 };
 
-export function conditionsOf(filter: DeviceFilter, scope: string): Conditions & { isNarrow: boolean } {
+function conditionsOf(filter: DeviceFilter, scope: string): Conditions & { isNarrow: boolean } {
   const { ofTask, reported } = filter;
   const sql: string[] = [ofTask === undefined ? "removed_at_ms IS NULL" : taskSql];
   const values: Record<string, string | number | null> = {};
@@ -78,20 +79,6 @@ export function conditionsOf(filter: DeviceFilter, scope: string): Conditions & 
     isNarrow = true;
   }
   return { sql, values, isNarrow };
-}
-
-/** Runs such a statement, and returns the values of each row without their names. */
-export function runValues<Values extends unknown[]>(
-  database: Database,
-  sql: string,
-  values: Record<string, string | number | null>,
-): Values[] {
-  const statement = database.prepare<unknown, Record<string, string | number | null>>(sql);
-  try {
-    return statement.values(values) as Values[];
-  } finally {
-    statement.finalize();
-  }
 }
 
 /** Runs a statement whose text depends on the filter. */
@@ -279,9 +266,18 @@ function counts(database: Database): DeviceListStore["counts"] {
   return async () => read.get()!;
 }
 
-export function sqliteDeviceList(database: Database): Omit<DeviceListStore, "scan"> {
+function scan(database: Database): DeviceListStore["scan"] {
+  const index = new DeviceIndex(database);
+  return async (after, limit) => {
+    while (!index.readPart()) await Bun.sleep(0);
+    return index.after(after, limit);
+  };
+}
+
+export function sqliteDeviceList(database: Database): DeviceListStore {
   return {
     page: page(database),
+    scan: scan(database),
     counts: counts(database),
     ...names(database),
     tags: tags(database),

@@ -4,8 +4,11 @@
  */
 import type { Database } from "bun:sqlite";
 import { successStates, type Progress } from "../../api/schema/common.ts";
+import { foldedName } from "../../model/glob.ts";
 import { causesOf } from "../../model/reason.ts";
-import type { DevicePackage, DevicePackageStore } from "./catalog.ts";
+import type { DevicePackage, DevicePackageStore, DeviceSelection, ReportedVersion } from "./catalog.ts";
+import { listedSql, rangeSql, selected } from "./sqlite-selection.ts";
+import { isAscii } from "./sqlite-target.ts";
 
 type Row = {
   device_id: string;
@@ -55,19 +58,83 @@ function packagesOf(rows: readonly Row[]): DevicePackage[] {
   });
 }
 
+/** Every column that a target reads is in the index: most rows of a large fleet need no other. */
+export const packageIndexStep = `
+  DROP INDEX device_packages_by_name;
+  CREATE INDEX device_packages_by_name
+    ON device_packages (package_name, device_id, package_version, ran_order, removed);
+  `;
+
+/**
+ * Returns the function that gives the spellings of a package's name: SQLite folds the case of ASCII
+ * alone. Reads one row of the index for each name, whatever the number of devices.
+ */
+function spellingsOf(database: Database): (name: string) => readonly string[] {
+  const all = database.query<{ name: string }, []>(
+    `WITH RECURSIVE names (name) AS (SELECT min(package_name) FROM device_packages
+       UNION ALL SELECT (SELECT min(package_name) FROM device_packages WHERE package_name > names.name)
+         FROM names WHERE names.name IS NOT NULL)
+     SELECT name FROM names WHERE name IS NOT NULL`,
+  );
+  return (name) => {
+    if (isAscii(name)) return [name];
+    const folded = foldedName(name);
+    return all
+      .all()
+      .map((row) => row.name)
+      .filter((one) => foldedName(one) === folded);
+  };
+}
+
 export function sqliteDevicePackages(database: Database): DevicePackageStore {
   const columns = "device_id, package_name, package_version, ran_order, removed";
   const ofDevice = database.query<Row, { deviceId: string }>(
     `SELECT ${columns} FROM device_packages WHERE device_id = $deviceId`,
   );
-  const ofPackage = database.query<Row, { packageName: string }>(
-    `SELECT ${columns} FROM device_packages WHERE package_name = $packageName`,
-  );
+  const spellings = spellingsOf(database);
+  const named = (what: string, condition: string) => {
+    const select = `SELECT ${what} FROM device_packages WHERE package_name = $packageName ${condition}`;
+    const queries = {
+      listed: database.query<unknown, Record<string, string>>(`${select} AND ${listedSql}`),
+      ranged: database.query<unknown, Record<string, string>>(`${select} AND ${rangeSql}`),
+    };
+    return <Values extends unknown[]>(
+      name: string,
+      devices: DeviceSelection,
+      others: Record<string, string> = {},
+    ): Values[] => {
+      const { kind, values } = selected(devices);
+      return spellings(name).flatMap(
+        (packageName) => queries[kind].values({ packageName, ...values, ...others }) as Values[],
+      );
+    };
+  };
+  const reported = named("device_id, package_version, ran_order, removed", "");
+  const held = named("device_id, package_version", "");
+  // SQLite folds the case of ASCII alone.
+  const heldAscii = named("device_id", "AND package_version = $version COLLATE NOCASE");
   return {
     ofDevice: async (deviceId) => packagesOf(ofDevice.all({ deviceId })),
-    async ofPackage(packageName) {
-      const byDevice = Map.groupBy(ofPackage.all({ packageName }), (row) => row.device_id);
-      return new Map([...byDevice].map(([deviceId, rows]) => [deviceId, packagesOf(rows)] as const));
+    async ofPackage(packageName, devices) {
+      const byDevice = new Map<string, ReportedVersion[]>();
+      for (const [id, version, ranOrder, removed] of reported<Reported>(packageName, devices)) {
+        const one = { packageVersion: version, ranOrder, isRemoved: removed === 1 };
+        const own = byDevice.get(id);
+        if (own === undefined) byDevice.set(id, [one]);
+        else own.push(one);
+      }
+      return byDevice;
+    },
+    async heldBy(packageName, version, devices) {
+      if (isAscii(version))
+        return new Set(heldAscii<[string]>(packageName, devices, { version }).map(([id]) => id));
+      const wanted = foldedName(version);
+      const holders = new Set<string>();
+      for (const [id, one] of held<[string, string]>(packageName, devices))
+        if (foldedName(one) === wanted) holders.add(id);
+      return holders;
     },
   };
 }
+
+type Reported = [deviceId: string, version: string, ranOrder: number | null, removed: number];

@@ -2,10 +2,12 @@
 import type { Database } from "bun:sqlite";
 import type { Inventory } from "../../api/schema/common.ts";
 import { egressOf } from "../../model/egress.ts";
+import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { DeliveryCount, DeviceStore } from "./catalog.ts";
 import type { DeviceFacts } from "./device-record.ts";
 import { selectDevices as select, toDevice, type DeviceRow as Row } from "./sqlite-device-row.ts";
-import { endStatesSql } from "./sqlite-tasks.ts";
+import { statementWriter } from "./sqlite-device-statements.ts";
+import { endStatesSql } from "./sqlite-task-reports.ts";
 
 function factsOf({
   deviceClass,
@@ -21,6 +23,36 @@ function factsOf({
 }
 
 type CheckIn = Parameters<DeviceStore["recordCheckIn"]>[1];
+
+/** Returns the columns of a device after a check-in. */
+function rowOf(
+  id: string,
+  { inventory, packages, place, atMs }: CheckIn,
+  { subnet, egress }: { readonly subnet: SubnetIdentity | null; readonly egress: string | null },
+) {
+  const own = place?.ownSubnet ?? null;
+  return {
+    id,
+    hostname: inventory.hostname,
+    os: inventory.os,
+    arch: inventory.arch,
+    agentVersion: inventory.agentVersion,
+    atMs,
+    subnetId: subnet?.id ?? null,
+    cidr: subnet?.cidr ?? null,
+    site: subnet?.site ?? null,
+    groups: JSON.stringify(inventory.groups),
+    facts: JSON.stringify(factsOf(inventory)),
+    packages: JSON.stringify(packages),
+    ownId: own?.id ?? null,
+    ownSite: own?.site ?? null,
+    group: place?.group ?? null,
+    remote: place?.remoteAddress ?? null,
+    egress,
+    lanAddress: place?.address ?? null,
+    lanPort: place?.lanPort ?? 0,
+  };
+}
 
 function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
   const update = database.query(
@@ -50,35 +82,18 @@ function recordCheckIn(database: Database): DeviceStore["recordCheckIn"] {
     `INSERT INTO subnet_egresses (subnet_id, egress, joined_at_ms) SELECT $subnetId, $egress, $atMs
      WHERE NOT EXISTS (SELECT 1 FROM subnet_egresses WHERE subnet_id = $subnetId)`,
   );
-  const record = database.transaction((id: string, { inventory, packages, place, atMs }: CheckIn) => {
+  const state = statementWriter(database);
+  const record = database.transaction((id: string, checkIn: CheckIn) => {
+    const { inventory, place, atMs } = checkIn;
     const own = place?.ownSubnet ?? null;
     forget.run({ id, ownId: own?.id ?? null });
     const row = own && merged.get({ id, ownId: own.id });
     const subnet = row && own ? { id: row.into_id, cidr: own.cidr, site: row.into_site } : own;
     const egress = place === null ? null : egressOf(place.ownSubnet.cidr, place.remoteAddress);
     if (subnet !== null) foundEgress.run({ subnetId: subnet.id, egress, atMs });
-    update.run({
-      id,
-      hostname: inventory.hostname,
-      os: inventory.os,
-      arch: inventory.arch,
-      agentVersion: inventory.agentVersion,
-      atMs,
-      subnetId: subnet?.id ?? null,
-      cidr: subnet?.cidr ?? null,
-      site: subnet?.site ?? null,
-      groups: JSON.stringify(inventory.groups),
-      facts: JSON.stringify(factsOf(inventory)),
-      packages: JSON.stringify(packages),
-      ownId: own?.id ?? null,
-      ownSite: own?.site ?? null,
-      group: place?.group ?? null,
-      remote: place?.remoteAddress ?? null,
-      egress,
-      lanAddress: place?.address ?? null,
-      lanPort: place?.lanPort ?? 0,
-    });
+    update.run(rowOf(id, checkIn, { subnet, egress }));
     putInventory.run({ id, inventory: JSON.stringify(inventory) });
+    state(id, checkIn, atMs);
     return subnet;
   });
   return async (id, checkIn) => record.immediate(id, checkIn);
@@ -107,9 +122,6 @@ export function sqliteDevices(database: Database): DeviceStore {
   const byId = database.query<Row, { id: string }>(
     `${select} WHERE devices.id = $id AND removed_at_ms IS NULL`,
   );
-  const list = database.query<Row, []>(
-    `${select} WHERE removed_at_ms IS NULL ORDER BY enrolled_at_ms, devices.id`,
-  );
   const count = database.query<{ devices: number }, []>("SELECT devices FROM device_count");
   const withoutEnd = database.query<Row, { taskId: number; subnetId: string }>(
     `${select} WHERE devices.subnet_id = $subnetId AND removed_at_ms IS NULL AND NOT EXISTS (
@@ -119,6 +131,9 @@ export function sqliteDevices(database: Database): DeviceStore {
   const inventories = database.query<{ id: string; inventory_json: string }, { ids: string }>(
     `SELECT device_id AS id, inventory_json FROM device_inventories
      WHERE device_id IN (SELECT value FROM json_each($ids))`,
+  );
+  const lastSeen = database.query<{ id: string; at_ms: number }, { ids: string }>(
+    "SELECT id, last_seen_at_ms AS at_ms FROM devices WHERE id IN (SELECT value FROM json_each($ids))",
   );
   const touch = database.query("UPDATE devices SET last_seen_at_ms = $atMs WHERE id = $id");
   const touchAll = database.transaction((ids: readonly string[], atMs: number) => {
@@ -133,9 +148,6 @@ export function sqliteDevices(database: Database): DeviceStore {
       const row = byId.get({ id });
       return row && toDevice(row);
     },
-    async list() {
-      return list.all().map(toDevice);
-    },
     async count() {
       return count.get()!.devices;
     },
@@ -149,6 +161,8 @@ export function sqliteDevices(database: Database): DeviceStore {
           .map((row) => [row.id, JSON.parse(row.inventory_json) as Inventory] as const),
       );
     },
+    lastSeen: async (ids) =>
+      new Map(lastSeen.all({ ids: JSON.stringify(ids) }).map((row) => [row.id, row.at_ms] as const)),
     ways: ways(database),
     touch: async (ids, atMs) => touchAll(ids, atMs),
     recordCheckIn: recordCheckIn(database),

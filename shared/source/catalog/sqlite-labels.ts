@@ -3,6 +3,7 @@ import type { Database } from "bun:sqlite";
 import { foldedName } from "../../model/glob.ts";
 import { changedTags } from "../../model/tags.ts";
 import type { LabelStore } from "./catalog.ts";
+import { spellingsOf } from "./sqlite-device-list.ts";
 
 type NameRow = { name: string; created_at_ms: number };
 const toNamed = ({ name, created_at_ms: createdAtMs }: NameRow) => ({ name, createdAtMs });
@@ -12,7 +13,11 @@ function tagging(database: Database): Pick<LabelStore, "tag" | "removeTag"> {
     "SELECT tags_json FROM devices WHERE id = $id",
   );
   const write = database.query("UPDATE devices SET tags_json = $tags WHERE id = $id");
-  const all = database.query<{ id: string }, []>("SELECT id FROM devices WHERE tags_json <> '[]'");
+  const tagged = database.query<{ id: string }, { tags: string }>(
+    `SELECT device_id AS id FROM device_tags WHERE tag IN (SELECT value FROM json_each($tags))
+     UNION SELECT id FROM devices WHERE removed_at_ms IS NOT NULL AND tags_json <> '[]'`,
+  );
+  const spellings = spellingsOf(database);
   const endGroup = database.query("DELETE FROM groups WHERE folded = $folded");
   const changeOne = (id: string, add: readonly string[], remove: readonly string[]): boolean => {
     const before = read.get({ id })?.tags_json;
@@ -27,7 +32,9 @@ function tagging(database: Database): Pick<LabelStore, "tag" | "removeTag"> {
   );
   const removeTag = database.transaction((name: string) => {
     endGroup.run({ folded: foldedName(name) });
-    return all.all().flatMap(({ id }) => (changeOne(id, [], [name]) ? [id] : []));
+    return tagged
+      .all({ tags: spellings([name]) })
+      .flatMap(({ id }) => (changeOne(id, [], [name]) ? [id] : []));
   });
   return {
     tag: async (ids, { add, remove }) => tag.immediate(ids, add, remove),

@@ -55,38 +55,39 @@ function renewal(database: Database, keepsBefore: boolean) {
   };
 }
 
-function renewWithout(database: Database): LanKeyStore["renewWithout"] {
-  const packagesOf = database.query<{ package_id: string }, { deviceId: string }>(
-    "DELETE FROM key_grants WHERE device_id = $deviceId RETURNING package_id",
+function removal(database: Database): Pick<LanKeyStore, "packagesOf" | "renew" | "forget" | "holdersAmong"> {
+  const given = "device_id IN (SELECT value FROM json_each($devices))";
+  const packagesOf = database.query<{ id: string }, { devices: string }>(
+    `SELECT DISTINCT package_id AS id FROM key_grants WHERE ${given}`,
   );
-  const holdersOf = database.query<{ device_id: string }, { id: string }>(
-    "SELECT device_id FROM key_grants WHERE package_id = $id",
+  const forget = database.query(`DELETE FROM key_grants WHERE ${given}`);
+  const holders = database.query<{ id: string }, { devices: string; packages: string }>(
+    `SELECT DISTINCT device_id AS id FROM key_grants
+     WHERE ${given} AND package_id IN (SELECT value FROM json_each($packages))`,
   );
   const tasksOf = database.query<{ id: number }, { id: string }>(
     "SELECT id FROM tasks WHERE package_id = $id AND state IN ('active', 'paused')",
   );
   const renewTask = database.query("UPDATE tasks SET task_key = $key WHERE id = $id");
   const renewPackages = renewal(database, false);
-  return async (deviceIds, atMs) => {
-    const holders = new Set<string>();
-    const count = database
-      .transaction(() => {
-        const packages = [
-          ...new Set(
-            deviceIds.flatMap((deviceId) => packagesOf.all({ deviceId }).map((row) => row.package_id)),
-          ),
-        ];
-        renewPackages(packages, atMs);
-        for (const id of packages) {
-          for (const task of tasksOf.all({ id }))
-            renewTask.run({ id: task.id, key: randomBytes(lanKeyBytes) });
-          for (const { device_id } of holdersOf.all({ id })) holders.add(device_id);
-        }
-        return packages.length;
-      })
-      .immediate();
-    if (count > 0) clearLog(database);
-    return [...holders];
+  return {
+    packagesOf: async (ids) => packagesOf.all({ devices: JSON.stringify(ids) }).map(({ id }) => id),
+    async renew(packages, atMs) {
+      database
+        .transaction(() => {
+          renewPackages(packages, atMs);
+          for (const id of packages)
+            for (const task of tasksOf.all({ id }))
+              renewTask.run({ id: task.id, key: randomBytes(lanKeyBytes) });
+        })
+        .immediate();
+      if (packages.length > 0) clearLog(database);
+    },
+    async forget(ids) {
+      forget.run({ devices: JSON.stringify(ids) });
+    },
+    holdersAmong: async (ids, packages) =>
+      holders.all({ devices: JSON.stringify(ids), packages: JSON.stringify(packages) }).map(({ id }) => id),
   };
 }
 
@@ -139,6 +140,6 @@ export function sqliteLanKeys(database: Database): LanKeyStore {
     granted: async (deviceId, packageIds) =>
       keysOf(packageIds.filter((id) => isGranted.get({ deviceId, id }) !== null)),
     beginEpochs: beginEpochs(database),
-    renewWithout: renewWithout(database),
+    ...removal(database),
   };
 }

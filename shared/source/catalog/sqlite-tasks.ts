@@ -1,11 +1,13 @@
 /** Store of tasks and of the progress that devices reported in SQLite. */
 import type { Database } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
-import { endStates, successStates, type DeviceTaskState, type Progress } from "../../api/schema/common.ts";
+import { successStates } from "../../api/schema/common.ts";
 import { progressNotes } from "./sqlite-device-packages.ts";
 import { clearLog, lanKeyBytes } from "./sqlite-lan-keys.ts";
+import { courseNoter } from "./sqlite-task-course.ts";
+import { endStatesSql, sqliteTaskReports, sqlOf, type ReportRow } from "./sqlite-task-reports.ts";
 import { wanReporter, type EarlierReport } from "./sqlite-wan-account.ts";
-import { reportOf, type TaskRecord, type TaskReport, type TaskStore } from "./catalog.ts";
+import { reportOf, type TaskRecord, type TaskStore } from "./catalog.ts";
 
 type Row = {
   id: number;
@@ -142,14 +144,16 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
      WHERE excluded.attempt >= progress.attempt`,
   );
   const before = database.query<
-    Pick<ReportRow, "state" | "attempt"> & EarlierReport,
+    Pick<ReportRow, "state" | "attempt"> & EarlierReport & { lanBytesSent: number },
     { deviceId: string; taskId: number }
   >(
-    `SELECT state, attempt, json_extract(report_json, '$.wanBytesFetched') AS wanBytesFetched
+    `SELECT state, attempt, json_extract(report_json, '$.wanBytesFetched') AS wanBytesFetched,
+       json_extract(report_json, '$.lanBytesSent') AS lanBytesSent
      FROM progress WHERE task_id = $taskId AND device_id = $deviceId`,
   );
   const note = progressNotes(database);
   const count = wanReporter(database);
+  const noteCourse = courseNoter(database);
   return async (deviceId, reports, atMs) =>
     database.transaction(() => {
       let kept = 0;
@@ -164,6 +168,12 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
         if (changes > 0) {
           note(deviceId, one, isNew);
           count(deviceId, one, known, atMs);
+          const isSameAttempt = known?.attempt === reportOf(one).attempt;
+          noteCourse(taskId, atMs, {
+            // An agent that was started again counts from 0.
+            lanBytes: Math.max(0, one.lanBytesSent - (isSameAttempt ? known.lanBytesSent : 0)),
+            complete: Number(one.state === "complete") - Number(known?.state === "complete"),
+          });
         }
         kept += changes;
       }
@@ -171,25 +181,25 @@ function recordProgress(database: Database): TaskStore["recordProgress"] {
     })();
 }
 
+type Raised = { readonly id: string; readonly attempt: number };
+
 function retry(database: Database): TaskStore["retry"] {
-  const raise = database.query<{ device_id: string }, { id: number; atMs: number; only: string | null }>(
+  const raise = database.query<Raised, { id: number; atMs: number; only: string | null }>(
     `UPDATE progress SET attempt = attempt + 1, state = 'pending', has_begun = 0, updated_at_ms = $atMs,
-       report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0, '$.wanBytesFetched', 0,
+       report_json = json_set(report_json, '$.attempt', attempt + 1, '$.state', 'pending', '$.rateBps', 0, '$.wanBytesFetched', 0, '$.lanBytesSent', 0,
          '$.reasons', json('[{"code":"not-retried"}]'), '$.command', json('null'))
      WHERE task_id = $id AND state = 'failed'
-       AND ($only IS NULL OR device_id IN (SELECT value FROM json_each($only))) RETURNING device_id`,
+       AND ($only IS NULL OR device_id IN (SELECT value FROM json_each($only))) RETURNING device_id AS id, attempt`,
   );
-  const allow = database.query(
-    `UPDATE tasks SET attempts = max(attempts, (SELECT max(attempt) FROM progress WHERE task_id = $id))
-     WHERE id = $id AND EXISTS (SELECT 1 FROM progress WHERE task_id = $id)`,
-  );
+  const allow = database.query("UPDATE tasks SET attempts = max(attempts, $most) WHERE id = $id");
   return async (id, atMs, deviceIds) =>
     database
       .transaction(() => {
         const only = deviceIds === null ? null : JSON.stringify(deviceIds);
-        const devices = raise.all({ id, atMs, only }).map((row) => row.device_id);
-        allow.run({ id });
-        return devices;
+        const raised = raise.all({ id, atMs, only });
+        const most = raised.reduce((highest, { attempt }) => Math.max(highest, attempt), 0);
+        if (raised.length > 0) allow.run({ id, most });
+        return raised.map((device) => device.id);
       })
       .immediate();
 }
@@ -218,19 +228,6 @@ function removePart(database: Database): TaskStore["removePart"] {
     })();
 }
 
-type ReportRow = { key: string | number; state: DeviceTaskState; attempt: number; has_begun: number };
-const reportColumns = "state, attempt, has_begun";
-const toReport = ({ state, attempt, has_begun: hasBegun }: ReportRow): TaskReport => ({
-  state,
-  attempt,
-  hasBegun: hasBegun === 1,
-});
-
-/** States for the IN of a query. */
-const sqlOf = (states: Iterable<DeviceTaskState>): string =>
-  [...states].map((state) => `'${state}'`).join(", ");
-export const endStatesSql = sqlOf(endStates);
-
 function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   const endedOn = database.query<Row, { deviceId: string }>(
     `SELECT tasks.* FROM progress JOIN tasks ON tasks.id = progress.task_id
@@ -248,79 +245,34 @@ function overOn(database: Database): Pick<TaskStore, "endedOn" | "killedOn"> {
   };
 }
 
-function lists(database: Database): Pick<TaskStore, "counters" | "page" | "progressFor" | "reportsFor"> {
-  const ofDevices = "task_id = $taskId AND device_id IN (SELECT value FROM json_each($ids))";
-  const progressFor = database.query<ProgressRow, { taskId: number; ids: string }>(
-    `SELECT device_id, updated_at_ms, report_json FROM progress WHERE ${ofDevices}`,
-  );
-  const reportsFor = database.query<ReportRow, { taskId: number; ids: string }>(
-    `SELECT device_id AS key, ${reportColumns} FROM progress WHERE ${ofDevices}`,
-  );
-  const counters = database.query<
-    { task_id: number; state: DeviceTaskState; devices: number },
-    { ids: string }
-  >(
-    `SELECT task_id, state, sum(devices) AS devices FROM task_counters
-     WHERE task_id IN (SELECT value FROM json_each($ids)) GROUP BY task_id, state`,
-  );
-  const page = (direction: "ASC" | "DESC") =>
+function page(database: Database): TaskStore["page"] {
+  const ordered = (direction: "ASC" | "DESC") =>
     database.query<Row, { after: number; isOpen: number | null; search: string; limit: number }>(
       `SELECT * FROM tasks WHERE id ${direction === "ASC" ? ">" : "<"} $after
          AND ($isOpen IS NULL OR (state IN ('active', 'paused')) = $isOpen)
          AND ($search = '' OR instr(lower(package_name), $search) OR instr(lower(target), $search))
        ORDER BY id ${direction} LIMIT $limit`,
     );
-  const pages = { up: page("ASC"), down: page("DESC") };
-  return {
-    async progressFor(taskId, deviceIds) {
-      return new Map(progressFor.all({ taskId, ids: JSON.stringify(deviceIds) }).map(toProgress));
-    },
-    async reportsFor(taskId, deviceIds) {
-      const rows = reportsFor.all({ taskId, ids: JSON.stringify(deviceIds) });
-      return new Map(rows.map((row) => [row.key as string, toReport(row)] as const));
-    },
-    async counters(taskIds) {
-      const rows = counters.all({ ids: JSON.stringify(taskIds) });
-      const byTask = Map.groupBy(rows, (row) => row.task_id);
-      return new Map(
-        [...byTask].map(([id, own]) => [id, new Map(own.map(({ state, devices }) => [state, devices]))]),
-      );
-    },
-    async page({ after, isDescending, limit, isOpen, search }) {
-      const from = after ?? (isDescending ? Number.MAX_SAFE_INTEGER : -1);
-      const filter = {
-        isOpen: isOpen === undefined ? null : Number(isOpen),
-        search: (search ?? "").toLowerCase(),
-      };
-      return pages[isDescending ? "down" : "up"].all({ after: from, limit, ...filter }).map(toTask);
-    },
+  const pages = { up: ordered("ASC"), down: ordered("DESC") };
+  return async ({ after, isDescending, limit, isOpen, search }) => {
+    const from = after ?? (isDescending ? Number.MAX_SAFE_INTEGER : -1);
+    const filter = {
+      isOpen: isOpen === undefined ? null : Number(isOpen),
+      search: (search ?? "").toLowerCase(),
+    };
+    return pages[isDescending ? "down" : "up"].all({ after: from, limit, ...filter }).map(toTask);
   };
 }
-
-type ProgressRow = { device_id: string; updated_at_ms: number; report_json: string };
-const toProgress = (row: ProgressRow) =>
-  [
-    row.device_id,
-    { progress: JSON.parse(row.report_json) as Progress, updatedAtMs: row.updated_at_ms },
-  ] as const;
 
 /** @param epoch of the tasks that are created */
 export function sqliteTasks(database: Database, epoch: string): TaskStore {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const list = database.query<Row, []>("SELECT * FROM tasks ORDER BY id");
   const open = database.query<Row, []>("SELECT * FROM tasks WHERE state IN ('active', 'paused') ORDER BY id");
-  const progressOf = database.query<ProgressRow, { taskId: number }>(
-    "SELECT device_id, updated_at_ms, report_json FROM progress WHERE task_id = $taskId",
-  );
-  const reportsOf = database.query<ReportRow, { taskId: number }>(
-    `SELECT device_id AS key, ${reportColumns} FROM progress WHERE task_id = $taskId`,
-  );
-  const reportsBy = database.query<ReportRow, { deviceId: string }>(
-    `SELECT task_id AS key, ${reportColumns} FROM progress WHERE device_id = $deviceId`,
-  );
   return {
     ...overOn(database),
-    ...lists(database),
+    ...sqliteTaskReports(database),
+    page: page(database),
     create: createTask(database, epoch),
     change: changeTask(database),
     recordProgress: recordProgress(database),
@@ -342,14 +294,5 @@ export function sqliteTasks(database: Database, epoch: string): TaskStore {
         .map(({ id }) => id);
     },
     removePart: removePart(database),
-    async progressOf(taskId) {
-      return new Map(progressOf.all({ taskId }).map(toProgress));
-    },
-    async reportsOf(taskId) {
-      return new Map(reportsOf.all({ taskId }).map((row) => [row.key as string, toReport(row)] as const));
-    },
-    async reportsBy(deviceId) {
-      return new Map(reportsBy.all({ deviceId }).map((row) => [row.key as number, toReport(row)] as const));
-    },
   };
 }

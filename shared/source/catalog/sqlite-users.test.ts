@@ -23,6 +23,7 @@ const added = async (name: string): Promise<number> => {
 };
 const begin = (userId: number, secretSha256: string, beganAtMs = 1): Promise<string> =>
   catalog.sessions.begin(userId, { secretSha256, beganAtMs });
+const allowed = (): void => {};
 const isThere = async (secretSha256: string): Promise<boolean> =>
   (await catalog.sessions.bySecret(secretSha256)) !== null;
 const personOf = (subject: string, name: string) =>
@@ -50,11 +51,11 @@ test("ends the sessions of a user who is disabled or removed, and the others at 
   await begin(ben, "b1");
   expect(await catalog.users.setPassword(anna, "other", "a2")).toBe("anna");
   expect([await isThere("a1"), await isThere("a2"), await isThere("b1")]).toEqual([false, true, true]);
-  await catalog.users.change("anna", { role: "operator" });
+  await catalog.users.change("anna", { role: "operator" }, allowed);
   expect((await catalog.sessions.bySecret("a2"))?.user).toMatchObject({ role: "operator" });
   await begin(anna, "a3");
   expect([await catalog.sessions.end("a3"), await catalog.sessions.end("a3")]).toEqual(["anna", null]);
-  await catalog.users.change("anna", { disabledAtMs: 5 });
+  await catalog.users.change("anna", { disabledAtMs: 5 }, allowed);
   expect(await isThere("a2")).toBe(false);
   expect(await catalog.users.remove("BEN")).toBe(true);
   expect(await isThere("b1")).toBe(false);
@@ -70,7 +71,7 @@ test("gives a user of the provider today's name and role, and never the row of a
   expect(renamed).toMatchObject({ name: "Anne", role: "viewer", scope: [] });
   // The name of another user is left to that user.
   expect(await users.recordProviderUser(personOf("7", "anna"), 7)).toMatchObject({ name: "Anne" });
-  await users.change("Anne", { disabledAtMs: 8 });
+  await users.change("Anne", { disabledAtMs: 8 }, allowed);
   expect(await users.recordProviderUser(personOf("7", "Anne"), 9)).toBe("disabled");
 });
 
@@ -78,7 +79,7 @@ test("removes users of the provider who do not sign in any more, except disabled
   await added("anna");
   await catalog.users.recordProviderUser(personOf("1", "gone"), 5);
   await catalog.users.recordProviderUser(personOf("2", "barred"), 5);
-  await catalog.users.change("barred", { disabledAtMs: 6 });
+  await catalog.users.change("barred", { disabledAtMs: 6 }, allowed);
   await catalog.users.removeProviderUsers(6);
   expect((await catalog.users.list(0, 0)).map(({ name }) => name)).toEqual(["anna", "barred"]);
 });
@@ -91,4 +92,15 @@ test("ends the sessions of the provider's users only when the provider changes",
   await begin(other.id, "b");
   await catalog.singleSignOn.write(null);
   expect([await isThere("a"), await isThere("b")]).toEqual([true, false]);
+});
+
+test("checks the change of a user against the user of that moment, and keeps the user when it is refused", async () => {
+  await added("anna");
+  const toOperator = catalog.users.change("anna", { role: "operator" }, allowed);
+  const toScope = catalog.users.change("anna", { scope: ["b7"] }, ({ role }) => {
+    throw new Error(`no scope for the role ${role}`);
+  });
+  await toOperator;
+  await expect(toScope).rejects.toThrow("no scope for the role operator");
+  expect(await catalog.users.byName("anna")).toMatchObject({ role: "operator", scope: [] });
 });

@@ -7,7 +7,6 @@ import {
   type NewUser,
   type SingleSignOn,
   type SingleSignOnStore,
-  type UserChange,
   type UserRecord,
   type UserStore,
 } from "./user-store.ts";
@@ -107,15 +106,16 @@ function changing(database: Database, read: (name: string) => UserRecord | null)
     "UPDATE users SET role = $role, scope_json = $scope, disabled_at_ms = $disabledAtMs WHERE id = $id",
   );
   const endSessions = database.query("DELETE FROM sessions WHERE user_id = $id");
-  const run = database.transaction((name: string, change: UserChange) => {
+  const run = database.transaction((...[name, change, check]: Parameters<UserStore["change"]>) => {
     const user = read(name);
     if (user === null) return null;
+    check(user);
     const { role = user.role, scope = user.scope, disabledAtMs = user.disabledAtMs } = change;
     write.run({ id: user.id, role, scope: JSON.stringify(scope), disabledAtMs });
     if (disabledAtMs !== null) endSessions.run({ id: user.id });
     return read(name);
   });
-  return async (name, change) => run.immediate(name, change);
+  return async (...call) => run.immediate(...call);
 }
 
 function passwords(database: Database): UserStore["setPassword"] {

@@ -8,6 +8,7 @@
 import type { Database } from "bun:sqlite";
 import type { Progress } from "../../api/schema/common.ts";
 import { successStates } from "../../api/schema/common.ts";
+import { courseNoter } from "./sqlite-task-course.ts";
 import type { WanAccount, WanBytes, WanGrouping, WanRow, WanSent } from "./catalog.ts";
 
 const hourMs = 3_600_000;
@@ -52,12 +53,19 @@ function numberOfPackage(database: Database): (packageId: string) => number | nu
   };
 }
 
-function taskAdder(database: Database): (taskId: number, subnetId: string, bytes: number) => void {
+type TaskBytes = { readonly taskId: number; readonly subnetId: string; readonly bytes: number };
+
+/** Returns the function that adds bytes to a task, and to its course. */
+function taskAdder(database: Database): (added: TaskBytes, atMs: number) => void {
   const add = database.query(
     `INSERT INTO wan_tasks (task_id, subnet_id, bytes) SELECT id, $subnetId, $bytes FROM tasks WHERE id = $taskId
      ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes`,
   );
-  return (taskId, subnetId, bytes) => void add.run({ taskId, subnetId, bytes });
+  const noteCourse = courseNoter(database);
+  return ({ taskId, subnetId, bytes }, atMs) => {
+    add.run({ taskId, subnetId, bytes });
+    noteCourse(taskId, atMs, { wanBytes: bytes });
+  };
 }
 
 /** Notes CIDR and site of a device's subnet for reports. */
@@ -88,18 +96,21 @@ function addSent(database: Database): WanAccount["add"] {
      WHERE package_id = $packageId AND tasks.state = 'active'
      ORDER BY coalesce(progress.state = 'downloading', 0) DESC, id LIMIT 1`,
   );
-  const addOne = ({ packageId, subnetId, deviceId, taskId, bytes }: WanSent, hour: number): void => {
+  const addOne = ({ packageId, subnetId, deviceId, taskId, bytes }: WanSent, atMs: number): void => {
     const number = numberOf(packageId);
     if (number === null) return;
     note(deviceId);
     sent.run({ package: number, deviceId, bytes });
-    add({ package: number, subnetId, hour }, { sourceBytes: bytes, webBytes: 0, directBytes: 0 });
+    add(
+      { package: number, subnetId, hour: hourOf(atMs) },
+      { sourceBytes: bytes, webBytes: 0, directBytes: 0 },
+    );
     const task = taskId ?? likely.get({ packageId, deviceId })?.id;
-    if (task !== undefined) addTask(task, subnetId, bytes);
+    if (task !== undefined) addTask({ taskId: task, subnetId, bytes }, atMs);
   };
   return async (entries, atMs) =>
     database.transaction(() => {
-      for (const entry of entries) addOne(entry, hourOf(atMs));
+      for (const entry of entries) addOne(entry, atMs);
     })();
 }
 
@@ -163,7 +174,7 @@ export function wanReporter(
       const [sourceBytes, webBytes] = task.has_urls === 1 ? [0, missing] : [missing, 0];
       note(deviceId);
       add(place, { sourceBytes, webBytes, directBytes: 0 });
-      addTask(taskId, subnetId, missing);
+      addTask({ taskId, subnetId, bytes: missing }, atMs);
     }
     if (!isComplete || completed.get({ package: number, deviceId }) === null) return;
     note(deviceId);

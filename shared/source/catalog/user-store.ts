@@ -54,8 +54,12 @@ export interface UserStore {
   addFirst(user: NewUser): Promise<"added" | "not-first">;
   /** Adds a user with a password. */
   add(user: NewUser): Promise<"added" | "name-taken" | "too-many">;
-  /** Changes a user, and ends the sessions of one that is disabled. @returns null: unknown */
-  change(name: string, change: UserChange): Promise<UserRecord | null>;
+  /**
+   * Changes a user, and ends the sessions of one that is disabled.
+   * @param check throws when the user of this moment may not be changed so
+   * @returns null: unknown
+   */
+  change(name: string, change: UserChange, check: (user: UserRecord) => void): Promise<UserRecord | null>;
   /**
    * Replaces the password and ends the sessions of the user.
    * @param keep session that stays

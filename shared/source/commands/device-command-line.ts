@@ -2,6 +2,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { jsonOption, csvOption, sourceOption, tokenOption } from "./options.ts";
 import { importDevices } from "./imports.ts";
+import { listDeviceCache, showDeviceHistory, showDeviceLog } from "./device-details.ts";
 import {
   approveDevice,
   listDevices,
@@ -45,8 +46,40 @@ export function addDevices(program: Command): Command {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(listDeviceTasks);
+  addDeviceDetails(device as Command);
   addDeviceChanges(device as Command);
   return device as Command;
+}
+
+function addDeviceDetails(device: Command): void {
+  device
+    .command("history")
+    .description("what happened to a device, the newest event first; check-ins are not listed")
+    .argument("<device>", deviceHelp)
+    .addOption(jsonOption())
+    .addOption(csvOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(showDeviceHistory);
+  device
+    .command("cache")
+    .description("the packages in the cache of a device with their sizes, as of its last check-in")
+    .argument("<device>", deviceHelp)
+    .addOption(jsonOption())
+    .addOption(csvOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listDeviceCache);
+  device
+    .command("log")
+    .description("ask a device for the last lines of its agent's log, and print them")
+    .argument("<device>", deviceHelp)
+    .option("--wait <duration>", "longest time to wait for the device (default: 60s)")
+    .option("--last", "print the log that the source has, which it keeps for an hour; ask nothing")
+    .addOption(jsonOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(showDeviceLog);
 }
 
 function addDeviceChanges(device: Command): void {

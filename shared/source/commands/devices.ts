@@ -26,6 +26,14 @@ function stateText({ state, stateSinceMs, removedWhy, takenOverAtMs }: Device): 
   return takenOverAtMs === null ? "active" : `active, installed again ${formatTime(takenOverAtMs)}`;
 }
 
+/** States in a list; `device approve` ends the first two. */
+const listedStates: Readonly<Record<Device["state"], string>> = {
+  waiting: "waiting for approval",
+  suspended: "suspended, waiting for approval",
+  active: "active",
+  removed: "removed",
+};
+
 const enrolledWithText = ({ enrolledWith }: Device): string =>
   enrolledWith === null ? "" : ` with the token ${enrolledWith}`;
 
@@ -52,7 +60,7 @@ export async function listDevices(options: DeviceListOptions): Promise<void> {
         device.setting,
         device.agentVersion,
         seenText(device),
-        device.state,
+        listedStates[device.state],
       ];
     }),
   );

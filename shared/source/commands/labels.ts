@@ -27,8 +27,7 @@ export const tagDevices =
     const change = { devices: parseTarget(devices), [what]: tags.map(parseName), known };
     const tagged = await (await connect(options)).changeTags(change);
     if (options.json) return printJson(tagged.devices);
-    const changed = tagged.devices.filter((one) => one.changed).length;
-    print(`${changed} of ${tagged.devices.length} devices changed`);
+    print(`${tagged.changed} of ${tagged.matched} devices changed`);
   };
 
 const addToGroup = (name: string, devices: string, options: JsonOptions): Promise<void> =>

@@ -16,13 +16,15 @@ type Secret = {
   readonly flag: string;
   /** Value of the option; `-` is standard input. */
   readonly file: string | undefined;
+  /** Whether the secret exists already: then one is typed once. */
+  readonly isKnown?: true;
 };
 
 /**
- * Returns the secret of a file, or one that is typed twice on the terminal.
+ * Returns the secret of a file, or one that is typed on the terminal: a new one twice.
  * @throws CommandError when it cannot be read, is empty, or was typed in two ways
  */
-export async function readSecret({ what, flag, file }: Secret): Promise<string> {
+export async function readSecret({ what, flag, file, isKnown }: Secret): Promise<string> {
   if (file !== undefined) {
     const text = await fileText(file, what);
     const secret = text.replace(/\r?\n$/, "");
@@ -34,6 +36,7 @@ export async function readSecret({ what, flag, file }: Secret): Promise<string> 
       `Nobody can type the ${what} here: give ${flag} FILE, or ${flag} - for standard input`,
       2,
     );
+  if (isKnown) return (await typed([`The ${what}: `]))[0] ?? "";
   const [secret = "", again] = await typed([`New ${what}: `, `The ${what} again: `]);
   if (secret !== again) throw new CommandError(`The ${what} was typed in two ways: try again`, 1);
   return secret;

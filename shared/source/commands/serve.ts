@@ -2,13 +2,16 @@
  * Command `serve`: runs the source until SIGTERM or SIGINT. Standard output stays empty; the URL is
  * in the log and in DIR/source.url.
  */
-import { createLogger } from "../../log.ts";
+import { resolve } from "node:path";
+import { createLogger, type Logger } from "../../log.ts";
 import { parseCertificateName } from "../certificate-names.ts";
 import { actorFields } from "../acting.ts";
 import { parseTrustedProxies } from "../client-address.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
+import { connectService } from "../../service/connection.ts";
 import { parseListen } from "../listen.ts";
 import { parseNetworks } from "../webhooks/egress.ts";
+import { consolePortDefault, type ConsolePort } from "../console/console-listener.ts";
 import { startSource } from "../server.ts";
 import type { TlsChoice } from "../serving-certificate.ts";
 import { CommandError, usage } from "./command-error.ts";
@@ -16,7 +19,7 @@ import { CommandError, usage } from "./command-error.ts";
 /** Time after which a stop that hangs exits with status 1. A clean stop takes less. */
 const endMs = 4_500;
 
-type ServeOptions = {
+export type ServeOptions = {
   readonly data: string;
   readonly listen: string;
   readonly tlsCert?: string | undefined;
@@ -24,13 +27,21 @@ type ServeOptions = {
   /** False for `--no-tls`. */
   readonly tls: boolean;
   readonly name?: readonly string[] | undefined;
+  readonly consolePort?: string | undefined;
   readonly trustedProxy?: readonly string[] | undefined;
   readonly keepVersions?: string | undefined;
   readonly approveTakeovers?: true | undefined;
   readonly acceptDeviceGroups?: true | undefined;
   readonly auditAge: string;
   readonly webhookNetwork?: readonly string[] | undefined;
+  readonly publishNetwork?: readonly string[] | undefined;
+  readonly logFile?: string | undefined;
+  /** The service manager of Windows has started the program. */
+  readonly service?: true | undefined;
 };
+
+/** After a wrong command line another start changes nothing. */
+export const serviceFinalStatuses = [2] as const;
 
 function parseCount(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
@@ -55,37 +66,77 @@ function tlsChoice({ tls, tlsCert, tlsKey, name = [] }: ServeOptions): TlsChoice
     : { kind: "files", certFile: tlsCert, keyFile: tlsKey };
 }
 
+/**
+ * Returns the port of the console on loopback. A source on a free port takes a free one for it too.
+ * @throws CommandError for another text, and without TLS
+ */
+function consolePortOf({ consolePort: text, tls }: ServeOptions, listenPort: number): ConsolePort {
+  if (text === undefined)
+    return tls ? { port: listenPort === 0 ? 0 : consolePortDefault, isChosen: false } : null;
+  if (text === "off") return null;
+  if (!tls)
+    throw new CommandError(
+      "--console-port is in addition to TLS: with --no-tls the console is at --listen",
+      2,
+    );
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return { port: Number(text), isChosen: true };
+  throw new CommandError(`--console-port "${text}" is not a port: write for example 7444, or off`, 2);
+}
+
 function parseAuditAge(text: string): number {
   const ageMs = parseDurationMs(text);
   if (ageMs >= 86_400_000) return ageMs;
   throw new Error(`--audit-age "${text}" is shorter than a day: write for example 400d`);
 }
 
-export async function serve(options: ServeOptions): Promise<void> {
+/** @throws CommandError for an option that has no meaning */
+export function parseServeOptions(options: ServeOptions) {
   const listen = usage(() => parseListen(options.listen));
-  const trustedProxies = usage(() => parseTrustedProxies(options.trustedProxy ?? []));
-  const webhookNetworks = usage(() => parseNetworks(options.webhookNetwork ?? []));
-  const tls = tlsChoice(options);
-  const keepVersions =
-    options.keepVersions === undefined ? null : usage(() => parseCount(options.keepVersions!));
-  const auditAgeMs = usage(() => parseAuditAge(options.auditAge));
-  const log = createLogger("source", undefined, actorFields);
-  const ended = Promise.withResolvers<NodeJS.Signals>();
+  return {
+    listen,
+    consolePort: consolePortOf(options, listen.port),
+    publishNetworks: usage(() => parseNetworks(options.publishNetwork ?? [])),
+    trustedProxies: usage(() => parseTrustedProxies(options.trustedProxy ?? [])),
+    webhookNetworks: usage(() => parseNetworks(options.webhookNetwork ?? [])),
+    tls: tlsChoice(options),
+    keepVersions: options.keepVersions === undefined ? null : usage(() => parseCount(options.keepVersions!)),
+    auditAgeMs: usage(() => parseAuditAge(options.auditAge)),
+  };
+}
+
+/** @throws CommandError for a file that cannot be made */
+const loggerOf = ({ logFile }: ServeOptions): Logger =>
+  usage(() =>
+    createLogger("source", undefined, actorFields, { path: logFile === undefined ? null : resolve(logFile) }),
+  );
+
+export async function serve(options: ServeOptions): Promise<void> {
+  const stopsService = connectService("flockcast-source", options.service === true, serviceFinalStatuses);
+  const parsed = parseServeOptions(options);
+  const log = loggerOf(options);
+  const ended = Promise.withResolvers<string>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
+  stopsService((by) => ended.resolve(by));
   const acceptsWishes = options.acceptDeviceGroups === true;
   if (acceptsWishes)
     log.warn(
       "--accept-device-groups: any device can put itself into a group, and gets its packages: for labs",
     );
-  const names = { dataDir: options.data, listen, tls };
   const approvesTakeovers = options.approveTakeovers === true;
-  const switches = { keepVersions, approvesTakeovers, acceptsWishes, auditAgeMs };
-  const source = await startSource({ ...names, trustedProxies, webhookNetworks, ...switches, log });
-  const signal = await ended.promise;
-  log.info({ signal }, "stopping");
+  const source = await startSource({
+    dataDir: options.data,
+    ...parsed,
+    approvesTakeovers,
+    acceptsWishes,
+    log,
+  });
+  const by = await ended.promise;
+  log.info({ by }, "stopping");
   setTimeout(() => {
     log.error("did not stop in time: exiting");
     process.exit(1);
   }, endMs).unref();
   await source.stop();
+  // The thread of the service manager would keep the process.
+  if (options.service === true) process.exit(0);
 }

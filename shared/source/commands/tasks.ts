@@ -176,8 +176,8 @@ const shownTargetMax = 48;
 const shortened = (target: string): string =>
   target.length <= shownTargetMax ? target : `${target.slice(0, shownTargetMax - 1)}…`;
 
-const stateText = ({ state, endedWhy }: TaskSummary): string =>
-  state === "ended" ? `ended: ${endedWhy}` : state;
+const stateText = ({ state, endedWhy, isSigned }: TaskSummary): string =>
+  [state === "ended" ? `ended: ${endedWhy}` : state, ...(isSigned ? [] : ["not signed"])].join(", ");
 
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "100 %" : `${Math.floor((part / whole) * 100)} %`;

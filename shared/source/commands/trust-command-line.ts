@@ -2,6 +2,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { jsonOption, operatorKeyOption, rootKeyOption, sourceOption, tokenOption } from "./options.ts";
 import { addTrustKey, exportTrust, initTrust, makeKey, revokeTrustKey, signTrust } from "./trust.ts";
+import { recoverKeys } from "./trust-recover.ts";
 import { showTrust } from "./trust-show.ts";
 
 const draftOption = () =>
@@ -19,6 +20,24 @@ const add = (trust: Command, name: string, description: string) =>
     .addOption(sourceOption())
     .addOption(tokenOption());
 
+/** Commands about key files, which need no source. */
+function addKeyFiles(trust: Command): void {
+  trust
+    .command("new-key")
+    .description("make a key in a file, and print its public key")
+    .requiredOption("--out <file>", "file for the private key; it must not exist")
+    .option("--json", "as JSON")
+    .action(makeKey);
+  trust
+    .command("recover")
+    .description("write the keys of a browser's recovery file to key files")
+    .argument("<file>", "recovery file that the console made")
+    .requiredOption("--out <folder>", "folder for the key files")
+    .option("--password-file <file>", "file with the password, - for standard input (default: it is typed)")
+    .option("--json", "as JSON")
+    .action(recoverKeys);
+}
+
 export function addTrust(program: Command): void {
   const trust = program.command("trust").description("keys that devices obey, and signatures") as Command;
   add(trust, "show", "the keys, where they are, and how fresh the source is").action(showTrust);
@@ -31,12 +50,7 @@ export function addTrust(program: Command): void {
     .requiredOption("--data <dir>", "data folder of the source, which runs")
     .requiredOption("--out <folder>", "folder for the key files")
     .action(exportTrust);
-  trust
-    .command("new-key")
-    .description("make a key in a file, and print its public key")
-    .requiredOption("--out <file>", "file for the private key; it must not exist")
-    .option("--json", "as JSON")
-    .action(makeKey);
+  addKeyFiles(trust);
   add(trust, "add-key", "list a further key")
     .argument("<key>", "public key: 64 hex digits, or a PEM file")
     .addOption(

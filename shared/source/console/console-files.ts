@@ -1,10 +1,11 @@
 /**
  * Files of the console: page, scripts and styles for the browser, with their content in memory.
- * Hides how they are made. A compiled executable contains them, and a script bundles them once, at
+ * Hides how they are made. An executable contains them, packed, and a script bundles them once, at
  * the first request.
  */
 import { basename, join } from "node:path";
-import index from "./pages/index.html";
+import { ApiError } from "../api-error.ts";
+import { packedConsole } from "#packed-console";
 
 export type ConsoleFile = {
   readonly media: string;
@@ -19,8 +20,7 @@ export type ConsoleFile = {
 /** By path below the root of the source: "/" is the page. */
 export type ConsoleFiles = ReadonlyMap<string, ConsoleFile>;
 
-/** An HTML import in a compiled executable; in a script it has no list of files. */
-type HtmlImport = { readonly files?: readonly { readonly path: string }[] };
+const pageName = "index.html";
 
 const mediaByEnd: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
@@ -29,35 +29,60 @@ const mediaByEnd: Readonly<Record<string, string>> = {
   svg: "image/svg+xml",
 };
 
+const installHint = 'run "bun install" in the folder of the sources, and reload the page';
+
 let loading: Promise<ConsoleFiles> | null = null;
 
 /**
- * Returns the files, which are read or built once.
- * @throws Error with the messages of the bundler
+ * Returns the files, which are read or built once. A failed build is repeated at the next call.
+ * @throws ApiError 503 with the first message of the bundler
  */
-export const consoleFiles = (): Promise<ConsoleFiles> => (loading ??= load());
+export const consoleFiles = (): Promise<ConsoleFiles> =>
+  (loading ??= load().catch((error: unknown) => {
+    loading = null;
+    throw error;
+  }));
 
 async function load(): Promise<ConsoleFiles> {
-  const { files } = index as HtmlImport;
-  const found = files === undefined ? await bundled() : files.map(({ path }) => Bun.file(path));
-  const entries = found.map(async (file): Promise<[string, ConsoleFile]> => {
-    const name = basename(("path" in file ? file.path : file.name) ?? "");
-    const isPage = name.endsWith(".html");
+  const files =
+    packedConsole === null
+      ? await built()
+      : Object.entries(packedConsole).map(([path, text]) => unpacked(path, text));
+  return new Map(files);
+}
+
+const unpacked = (path: string, text: string): [string, ConsoleFile] => {
+  const bytes = Bun.gunzipSync(Buffer.from(text, "base64"));
+  return [path, contentOf(path === "/" ? pageName : path, bytes, path !== "/")];
+};
+
+async function built(): Promise<[string, ConsoleFile][]> {
+  const files = await bundled(join(import.meta.dir, "pages", pageName));
+  const entries = files.map(async (file): Promise<[string, ConsoleFile]> => {
+    const name = basename(file.path);
+    const isPage = name === pageName;
     const bytes = new Uint8Array(await file.arrayBuffer());
     return [isPage ? "/" : `/${name}`, contentOf(name, bytes, !isPage)];
   });
-  return new Map(await Promise.all(entries));
+  return Promise.all(entries);
 }
 
-/** Bundles the sources of the pages as the build of an executable does. */
-async function bundled(): Promise<Bun.BuildArtifact[]> {
+/**
+ * Bundles sources of pages. Those of forms are files of their own, which are loaded when opened.
+ * @param page file of the page
+ * @throws ApiError 503 with the first message of the bundler
+ */
+export async function bundled(page: string): Promise<Bun.BuildArtifact[]> {
   const { outputs } = await Bun.build({
-    entrypoints: [join(import.meta.dir, "pages", "index.html")],
+    entrypoints: [page],
     target: "browser",
     minify: true,
-    // Forms are loaded when they are opened. A compiled executable has them in the first page.
     splitting: true,
     publicPath: "/",
+  }).catch((error: unknown) => {
+    const [first]: unknown[] = error instanceof AggregateError ? error.errors : [error];
+    const { message = String(first) } = (first ?? {}) as { message?: string };
+    throw new ApiError(503, `The console cannot be built from its sources: ${message}`, installHint);
   });
   return outputs;
 }

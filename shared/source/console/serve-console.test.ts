@@ -1,7 +1,11 @@
 /** Console at the source: page and files with their headers, next to the API. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { openFixture, type Fixture } from "../app-fixture.ts";
-import { consoleFiles } from "./console-files.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { packConsole } from "../../../scripts/build/pack-console.ts";
+import { bundled, consoleFiles } from "./console-files.ts";
 
 let fixture: Fixture;
 beforeAll(async () => {
@@ -23,7 +27,8 @@ test("the page is checked again at each visit, and its files never change", asyn
   expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
   expect(page.headers.get("cache-control")).toBe("no-cache");
   const addresses = await filesOfPage();
-  expect(addresses.map((one) => one.slice(one.lastIndexOf(".")))).toEqual([".svg", ".css", ".js"]);
+  const kinds = new Set(addresses.map((one) => one.slice(one.lastIndexOf("."))));
+  expect([...kinds]).toEqual([".svg", ".css", ".js"]);
   for (const address of addresses) {
     const file = await get(address);
     expect([address, file.status]).toEqual([address, 200]);
@@ -56,6 +61,22 @@ test("a browser that has the page gets 304, and one that unpacks gzip gets fewer
   expect(Buffer.from(Bun.gunzipSync(await packed.arrayBuffer())).toString()).toBe(plain);
 });
 
+test("a page whose packages are not installed is refused with what to do", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-page-"));
+  try {
+    const page = join(folder, "index.html");
+    await Bun.write(page, '<!doctype html><script type="module" src="./main.ts"></script>');
+    await Bun.write(join(folder, "main.ts"), 'import { h } from "preact-that-is-not-there"; h();');
+    await expect(bundled(page)).rejects.toMatchObject({
+      status: 503,
+      message: expect.stringContaining("preact-that-is-not-there"),
+      hint: expect.stringContaining("bun install"),
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 /** Returns the files that a page needs before a form is opened, by following its static imports. */
 async function firstFiles(): Promise<string[]> {
   const files = await consoleFiles();
@@ -74,6 +95,22 @@ test("the first page takes at most 60 KB, and forms are loaded when they are ope
   const size = first.reduce((sum, path) => sum + files.get(path)!.gzipped.length, 0);
   expect(size).toBeLessThan(60_000);
   expect(first.length).toBeLessThan(files.size);
+});
+
+test("the console adds at most half a megabyte to an executable", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "flockcast-packed-"));
+  try {
+    const [first, second] = [join(folder, "a.ts"), join(folder, "b.ts")];
+    await packConsole(first);
+    await packConsole(second);
+    const text = await Bun.file(first).text();
+    expect(text.length).toBeLessThan(500_000);
+    expect(await Bun.file(second).text()).toBe(text);
+    const { packedConsole } = (await import(first)) as { packedConsole: Record<string, string> };
+    expect(Object.keys(packedConsole)).toContain("/");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("other methods and paths are those of the API", async () => {

@@ -11,15 +11,21 @@ import { constants, type Stats } from "node:fs";
 import { lstat, open, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, join, sep } from "node:path";
 import { ChunkDigester, isComplete } from "./chunk-digester.ts";
-import { chunkSizeFor, type FileMode, type Manifest, type ManifestFile } from "../../model/manifest.ts";
+import {
+  chunkSizeFor,
+  entriesMax,
+  type FileMode,
+  type Manifest,
+  type ManifestFile,
+} from "../../model/manifest.ts";
 import { encodeManifestInTurns } from "../../model/manifest-codec.ts";
 import { ManifestError } from "../../model/manifest-error.ts";
-import { entriesMax } from "../../model/manifest-rules.ts";
 import type { NamedCommand } from "../../model/package-command.ts";
 import { linkProblems, type PackageLink } from "../../model/package-link.ts";
 import { inTurns } from "../../model/steps.ts";
 import { packageUrlProblem, redactUrl } from "../../model/package-url.ts";
 import { comparePaths, packageNameProblem, pathProblem, versionProblem } from "../../model/package-path.ts";
+import type { SiteFetch } from "../../net/web/site-fetch.ts";
 import { fileNameOf, openUrl, type UrlContent } from "./url-response.ts";
 
 export type DigestOptions = {
@@ -29,6 +35,8 @@ export type DigestOptions = {
   /** Chunk size of the version before; null or absent: there is none. */
   readonly chunkSizeBytesBefore?: number | null;
   readonly signal?: AbortSignal;
+  /** Sends the requests to the web site; default: Bun's fetch does. */
+  readonly siteFetch?: SiteFetch;
   /** Called with the bytes digested so far, and with the total or null. */
   readonly onProgress?: (doneBytes: number, totalBytes: number | null) => void;
 };
@@ -73,7 +81,7 @@ export async function digestUrl(url: string, options: DigestOptions): Promise<Di
   checkNames(options);
   const problem = packageUrlProblem(url);
   if (problem) throw new ManifestError(`Cannot publish the URL: ${problem}`);
-  const content = await openUrl(url, options.signal);
+  const content = await openUrl(url, options.signal, options.siteFetch);
   const { totalBytes } = content;
   const path = fileNameOf(url, content.disposition, options.name);
   const digester = new ChunkDigester(

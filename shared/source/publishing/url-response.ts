@@ -8,6 +8,7 @@ import { redactUrl } from "../../model/package-url.ts";
 import { describesFile } from "../../net/web/content-encoding.ts";
 import { connectionProblem, withIssuer } from "../../net/web/problem.ts";
 import { requestSite, withinStall } from "../../net/web/request.ts";
+import type { SiteFetch } from "../../net/web/site-fetch.ts";
 
 /** Time without data after which the web site is given up. */
 const stallMs = 60_000;
@@ -28,14 +29,19 @@ export type UrlContent = {
 
 /**
  * Requests the file at `url` without compression.
+ * @param otherFetch sends the requests; default: Bun's fetch does
  *
  * @throws ManifestError unless the web site responds with 200 and an uncompressed body
  */
-export async function openUrl(url: string, signal: AbortSignal | undefined): Promise<UrlContent> {
+export async function openUrl(
+  url: string,
+  signal: AbortSignal | undefined,
+  otherFetch?: SiteFetch,
+): Promise<UrlContent> {
   const abort = new AbortController();
   signal?.addEventListener("abort", () => abort.abort(signal.reason), { once: true });
   const headers = { "accept-encoding": "identity" };
-  const request = { url, originHeaders: {}, headers, originFetch: undefined, stallMs, abort };
+  const request = { url, originHeaders: {}, headers, originFetch: undefined, otherFetch, stallMs, abort };
   const answer = await requestSite(request).catch((error: unknown) => fail(error, url, signal));
   const { response } = answer;
   const problem = problemOf(response, url);

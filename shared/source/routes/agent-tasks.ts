@@ -33,16 +33,6 @@ export async function taskNamed(
   throw new ApiError(409, `Task ${taskId} is another one since the source was restored`, "check in again");
 }
 
-/** Returns the devices of a task, also those that have done it and no longer match its target. */
-export async function targetedDevices(
-  context: Pick<SourceContext, "catalog" | "acceptsWishes">,
-  task: TaskRecord,
-): Promise<DeviceRecord[]> {
-  const { devices, tasks } = context.catalog;
-  const targeting = await openTargeting(context, [task.target]);
-  return targeting.devicesOf(task, await devices.list(), await tasks.reportsOf(task.id));
-}
-
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /** Returns the names of a setting and its parents. */
@@ -88,7 +78,7 @@ export async function agentTasksOf(
     states.has(reports.get(id)?.state ?? "pending");
   const hasCompleted = (task: TaskRecord): boolean => reports.get(task.id)?.state === "complete";
   const current = (await catalog.tasks.open()).filter((task) => task.expiresAtMs > nowMs);
-  const targeting = await openTargeting(context, targetsOf([...assignments, ...current]), device.id);
+  const targeting = await openTargeting(context, targetsOf([...assignments, ...current]), [device.id]);
   const own = ownSettingOf(assignments, targeting, device);
   const open = current.filter((task) => targeting.isFor(task, device, reports.get(task.id)));
   const isWaiting = open.some((task) => task.action !== "pre-cache" && !hasCompleted(task));

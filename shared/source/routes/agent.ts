@@ -28,6 +28,7 @@ import { removeDevices } from "../device-removal.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
 import { openEndedWithout } from "../returning-devices.ts";
 import { extendTrustFile, trustBytesMax } from "./trust.ts";
+import { addLogAnswers, waitingRequest } from "./device-log.ts";
 import { confirmProbe, onRepresentativeReceived, proposeProbes } from "../subnet-merging.ts";
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
@@ -39,6 +40,7 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   addCheckIn(routes, context);
   addStatements(routes, context);
   addManifests(routes, context);
+  addLogAnswers(routes, context);
   routes.route("/", leaseRoutes(context));
   addEvents(routes, context);
   routes.post(
@@ -77,7 +79,7 @@ async function ownReports(
   const kept: Progress[] = [];
   for (const report of reports) {
     const task = known.has(report.taskId) ? null : await tasks.byId(report.taskId);
-    const targeting = task && (await openTargeting(context, [task.target], device.id));
+    const targeting = task && (await openTargeting(context, [task.target], [device.id]));
     if (known.has(report.taskId) || targeting?.matches(task!.target, device)) kept.push(report);
   }
   return kept;
@@ -123,13 +125,21 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
     limitBody(),
     jsonBody(checkInRequestSchema),
     async (c) => {
-      const { inventory, packages, serving, lanPort, instance, trust } = c.req.valid("json");
+      const { inventory, packages, cached, setting, ...stated } = c.req.valid("json");
+      const { serving, lanPort, instance, trust } = stated;
       const place = placeOf(inventory, canonicalAddress(c.env.remoteAddress), lanPort);
       const atMs = nowMs();
       const { id } = c.var.device;
       if (instance !== undefined)
         await noteInstance(context, c, { instance, address: place?.address ?? "none" });
-      const subnet = await catalog.devices.recordCheckIn(id, { inventory, packages, place, atMs });
+      const subnet = await catalog.devices.recordCheckIn(id, {
+        inventory,
+        packages,
+        cached,
+        setting,
+        place,
+        atMs,
+      });
       context.changeHub.place(id, subnet?.id ?? null);
       context.events.note("device", id);
       const device = (await catalog.devices.byId(id)) ?? c.var.device;
@@ -152,6 +162,8 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
           .of(id, atMs)
           .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
         announcedUrl: await catalog.address.announced(),
+        approval: device.life.state === "removed" ? "active" : device.life.state,
+        logRequest: await waitingRequest(context, id),
       };
       return c.json(answer);
     },

@@ -25,6 +25,8 @@ import { keyIn, readPage, type Page } from "../page.ts";
 import { deviceInScope, scopeOf } from "../scope.ts";
 import { ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
+import { addDeviceDetails } from "./device-details.ts";
+import { addDeviceLog } from "./device-log.ts";
 import { deviceNamed } from "./named-device.ts";
 import { openWishes } from "./tags.ts";
 import { checkTarget } from "./target-check.ts";
@@ -33,6 +35,8 @@ export function deviceRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   addViews(routes, context);
   addChanges(routes, context);
+  addDeviceDetails(routes, context);
+  addDeviceLog(routes, context);
   return routes;
 }
 
@@ -147,25 +151,36 @@ async function devicePage(
   const { filter, search, state, subnet: subnetId, connected } = query;
   const isDescending = query.sort.startsWith("-");
   const order = query.sort.replace("-", "") as DeviceOrder;
-  const targeting = filter === "all" ? null : await openTargeting(context, [filter]);
   const about = { ...filterOf(context, scope, filter), search, state, subnetId, order, isDescending };
-  const accepts = (device: DeviceRecord): boolean =>
-    targeting?.matches(filter, device) !== false &&
-    (connected === undefined || changeHub.isConnected(device.id) === (connected === "true"));
-  return readPage({
+  const isFiltered = filter !== "all" || connected !== undefined;
+  const read = async (after: DeviceKey | null, limit: number): Promise<ListedDevice[]> => {
+    const devices = await catalog.deviceList.page({ ...about, after, limit });
+    if (!isFiltered) return devices.map((device) => ({ device, isMatched: true }));
+    const ids = devices.map(({ id }) => id);
+    const targeting = await openTargeting(context, [filter], ids);
+    const isMatched = (device: DeviceRecord): boolean =>
+      targeting.matches(filter, device) &&
+      (connected === undefined || changeHub.isConnected(device.id) === (connected === "true"));
+    return devices.map((device) => ({ device, isMatched: isMatched(device) }));
+  };
+  const { rows, next } = await readPage({
     query,
     after: keyIn(query, deviceKeySchema),
-    read: (after: DeviceKey | null, limit) => catalog.deviceList.page({ ...about, after, limit }),
-    keyOf: (device) => keyOfDevice(order, device),
-    accepts: targeting === null && connected === undefined ? null : accepts,
+    read,
+    keyOf: ({ device }) => keyOfDevice(order, device),
+    accepts: isFiltered ? ({ isMatched }) => isMatched : null,
   });
+  return { rows: rows.map(({ device }) => device), next };
 }
+
+type ListedDevice = { readonly device: DeviceRecord; readonly isMatched: boolean };
 
 async function listViews(context: SourceContext, devices: readonly DeviceRecord[]): Promise<Device[]> {
   const { catalog } = context;
   const assignments = await catalog.settings.assignments();
-  const targeting = await openTargeting(context, targetsOf(assignments));
-  const inventories = await catalog.devices.inventories(devices.map(({ id }) => id));
+  const ids = devices.map(({ id }) => id);
+  const targeting = await openTargeting(context, targetsOf(assignments), ids);
+  const inventories = await catalog.devices.inventories(ids);
   return devices.map((one) =>
     viewOf(context, one, ownSettingOf(assignments, targeting, one), inventories.get(one.id) ?? null),
   );
@@ -174,7 +189,7 @@ async function listViews(context: SourceContext, devices: readonly DeviceRecord[
 async function fullView(context: SourceContext, device: DeviceRecord): Promise<Device> {
   const { catalog } = context;
   const assignments = await catalog.settings.assignments();
-  const targeting = await openTargeting(context, targetsOf(assignments), device.id);
+  const targeting = await openTargeting(context, targetsOf(assignments), [device.id]);
   const setting = ownSettingOf(assignments, targeting, device);
   return viewOf(context, device, setting, await catalog.life.inventoryOf(device.id));
 }

@@ -8,7 +8,7 @@ import type { Person } from "../caller.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented } from "../openapi.ts";
 import { permissions } from "../permissions.ts";
-import { isInScope } from "../scope.ts";
+import { isInScope } from "../device-scope.ts";
 import { hasEnded } from "../sign-in/session-life.ts";
 
 export function eventRoutes(context: SourceContext): Hono<SourceEnv> {
@@ -24,7 +24,12 @@ export function eventRoutes(context: SourceContext): Hono<SourceEnv> {
     allow(context),
     (c) => {
       const { caller } = c.var;
-      if (caller.kind !== "person") throw new ApiError(403, "This request is not allowed for devices");
+      if (caller.kind !== "person")
+        throw new ApiError(
+          403,
+          "This request is not allowed for devices",
+          "send it with a token of a person",
+        );
       c.env.allowIdle(0);
       const subscriber = {
         person: `${caller.by} ${caller.name}`,

@@ -22,14 +22,16 @@ import {
   releaseLease,
   requestLease,
   spendByFallback,
+  type DeviceKey,
   type DeviceRecord,
   type TaskRecord,
 } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
+import { keyOfDevice } from "../matching-devices.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
 import { overridingSetting, ownSettingOf, targetsOf } from "../setting-reach.ts";
 import { openTargeting } from "../targeting.ts";
-import { targetedDevices, taskById, taskNamed } from "./agent-tasks.ts";
+import { taskById, taskNamed } from "./agent-tasks.ts";
 import { checkAddress, currentSubnetId, participation } from "./participation.ts";
 
 export function leaseRoutes(context: SourceContext): Hono<SourceEnv> {
@@ -91,20 +93,46 @@ async function presentOn(context: SourceContext, taskId: number, own: DeviceReco
   const { catalog, changeHub } = context;
   if (own.subnet === null) return 0;
   const { target } = await taskById(catalog, taskId);
-  const targeting = await openTargeting(context, [target]);
   const devices = (await catalog.devices.withoutEnd(taskId, own.subnet.id)).filter(
     ({ id, share }) => id !== own.id && share === own.share && changeHub.isConnected(id),
+  );
+  const targeting = await openTargeting(
+    context,
+    [target],
+    devices.map(({ id }) => id),
   );
   return devices
     .filter(({ life }) => life.state !== "waiting")
     .filter((device) => targeting.matches(target, device)).length;
 }
 
+/** Returns the number of devices of a task that share a lease on a subnet. */
+async function sharersOf(
+  context: SourceContext,
+  task: TaskRecord,
+  { subnetId, share }: { readonly subnetId: string; readonly share: string },
+): Promise<number> {
+  const { deviceList, tasks } = context.catalog;
+  const onSubnet = { scope: [], targets: [], acceptsWishes: context.acceptsWishes, subnetId };
+  let count = 0;
+  for (let after: DeviceKey | null = null; ;) {
+    const order = { order: "enrolledAtMs", isDescending: false, after, limit: sharerRows } as const;
+    const devices: DeviceRecord[] = await deviceList.page({ ...onSubnet, ...order });
+    const ids = devices.map(({ id }) => id);
+    const targeting = await openTargeting(context, [task.target], ids);
+    const reports = await tasks.reportsFor(task.id, ids);
+    count += targeting.devicesOf(task, devices, reports).filter((one) => one.share === share).length;
+    if (devices.length < sharerRows) return count;
+    after = keyOfDevice("enrolledAtMs", devices.at(-1)!);
+  }
+}
+const sharerRows = 500;
+
 /** Returns the parts of the task's setting that explain why a holder sends nothing. */
 async function serviceTerms(context: SourceContext, device: DeviceRecord, task: TaskRecord) {
   const { settings } = context.catalog;
   const [tree, assignments] = [await settings.tree(), await settings.assignments()];
-  const targeting = await openTargeting(context, targetsOf(assignments), device.id);
+  const targeting = await openTargeting(context, targetsOf(assignments), [device.id]);
   const own = (): string => ownSettingOf(assignments, targeting, device);
   const { values } = overridingSetting(tree, task) ?? resolveSetting(tree, own());
   return {
@@ -175,9 +203,8 @@ function addRelease(routes: Hono<SourceEnv>, context: SourceContext): void {
       // The holder may release the lease even after it moved to another subnet.
       const share = device.subnet?.id === subnetId ? device.share! : subnetId;
       const task = await taskNamed(catalog, { taskId, epoch });
-      const all = failure === null ? [] : await targetedDevices(context, task);
       const terms = {
-        deviceCount: all.filter((one) => one.share === share).length,
+        deviceCount: failure === null ? 0 : await sharersOf(context, task, { subnetId, share }),
         isKnown: (await catalog.devicePackages.ofDevice(device.id)).length > 0,
         packageBytes: task.packageBytes,
         hasOthers: await hasOthers(context, device),

@@ -35,9 +35,14 @@ export function checkUrls(
 ): void {
   for (const { url, layout } of added) {
     const problem = packageUrlProblem(url);
-    if (problem) throw new ApiError(400, `The URL of the package cannot be used: ${problem}`);
+    if (problem)
+      throw new ApiError(400, `The URL of the package cannot be used: ${problem}`, "correct the address");
     if (layout === "file" && fileCount !== 1)
-      throw new ApiError(400, `The layout "file" needs exactly one file, the package has ${fileCount}`);
+      throw new ApiError(
+        400,
+        `The layout "file" needs exactly one file, the package has ${fileCount}`,
+        "give the address of a folder with these files",
+      );
   }
   if (new Set([...known, ...added].map(({ url }) => url)).size > packageUrlsMax)
     throw new ApiError(409, `A package has at most ${packageUrlsMax} URLs`, "remove one first");

@@ -70,7 +70,8 @@ function addPublishing(routes: Hono<SourceEnv>, context: SourceContext): void {
     async (c) => {
       const { packed, urls } = c.req.valid("json");
       const signed = await unpackManifest(Buffer.from(packed, "base64"));
-      if (signed === null) throw new ApiError(400, "The body has no packed manifest");
+      if (signed === null)
+        throw new ApiError(400, "The body has no packed manifest", "publish with flockcast-source publish");
       return c.json(await publishPackage(context, signed, urls));
     },
   );

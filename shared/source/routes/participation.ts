@@ -32,7 +32,7 @@ export async function participation<S extends string | null>(
     const on = device.subnet === null ? "on no subnet yet" : `on subnet ${device.subnet.id}`;
     throw new ApiError(409, `This device is ${on}, not on ${request.subnetId}`, "check in again");
   }
-  const targeting = await openTargeting(context, [task.target], device.id);
+  const targeting = await openTargeting(context, [task.target], [device.id]);
   const isTargeted = targeting.isFor(task, device, (await tasks.reportsBy(device.id)).get(task.id));
   if (!isTargeted) {
     throw new ApiError(409, `Task ${task.id} no longer targets this device`, "check in again");
@@ -67,7 +67,7 @@ export async function needsPackage(
   const open = (await tasks.open()).filter((task) => task.packageId === packageId);
   if (open.length === 0) return false;
   const targets = open.map(({ target }) => target);
-  const targeting = await openTargeting(context, targets, device.id);
+  const targeting = await openTargeting(context, targets, [device.id]);
   const reports = await tasks.reportsBy(device.id);
   return open.some((task) => targeting.isFor(task, device, reports.get(task.id)));
 }

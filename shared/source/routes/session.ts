@@ -28,10 +28,14 @@ export function sessionRoutes(context: SourceContext): Hono<SourceEnv> {
     documented({ summary: "Ways to sign in", audience: ["anyone"], answer: signInWaysSchema }),
     async (c) => {
       const provider = await catalog.singleSignOn.read();
-      const way = provider && { issuer: provider.issuer, path: providerPath };
+      const isConsole = c.env.isConsole === true;
+      const way = provider && !isConsole ? { issuer: provider.issuer, path: providerPath } : null;
+      const sourceUrl = isConsole ? context.addresses.source : null;
       const current = await currentSession(context, c);
       const signedIn = current !== null && current !== "ended";
-      return c.json({ password: true, provider: way, signedIn }, 200, { "cache-control": "no-store" });
+      return c.json({ password: true, provider: way, signedIn, sourceUrl }, 200, {
+        "cache-control": "no-store",
+      });
     },
   );
   routes.post(
@@ -142,7 +146,8 @@ async function changeOwnPassword(
   }
   signIn.attempts.succeeded(user.name, c.env.remoteAddress);
   const problem = passwordProblem(password, user.name);
-  if (problem !== null) throw new ApiError(422, `The new password cannot be used: ${problem}`);
+  if (problem !== null)
+    throw new ApiError(422, `The new password cannot be used: ${problem}`, "choose another password");
   const hash = await signIn.hashes.hash(password);
   // An administrator may have ended the session meanwhile, with another password.
   if ((await catalog.sessions.bySecret(session.secretSha256)) === null)

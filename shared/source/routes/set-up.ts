@@ -43,8 +43,9 @@ export function setUpRoutes(context: SourceContext): Hono<SourceEnv> {
     }),
     async (c) => {
       const state = (await catalog.users.hasAny()) ? "done" : "open";
-      const { certificate } = context;
-      const answer = { state, certificate, isSafe: isSafeChannel(c) } as const;
+      const { console: consoleUrl } = context.addresses;
+      const certificate = c.env.isConsole === true ? "none" : context.certificate;
+      const answer = { state, certificate, isSafe: isSafeChannel(c), consoleUrl } as const;
       return c.json(answer, 200, { "cache-control": "no-store" });
     },
   );
@@ -165,7 +166,8 @@ async function checkedHash(
   if (await catalog.users.hasAny()) throw isSetUp();
   valueOf(context, c, signIn.setUps, secret, "peek");
   const problem = passwordProblem(password, name);
-  if (problem !== null) throw new ApiError(422, `The password cannot be used: ${problem}`);
+  if (problem !== null)
+    throw new ApiError(422, `The password cannot be used: ${problem}`, "choose another password");
   return signIn.hashes.hash(password);
 }
 

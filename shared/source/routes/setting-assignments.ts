@@ -17,8 +17,7 @@ import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
-import { ownSettingOf, targetsOf } from "../setting-reach.ts";
-import { openTargeting } from "../targeting.ts";
+import { reachOfChange } from "../setting-reach.ts";
 import { settingNamed } from "./named-setting.ts";
 import { settingCounts, type SettingCount } from "../setting-counts.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
@@ -72,15 +71,11 @@ async function store(
   const { catalog, changeHub, log } = context;
   const { before, after } = await catalog.settings.changeAssignments(decide);
   const isSigned = await context.orders.sign({ kind: "assignments", subject: "" });
-  const targeting = await openTargeting(context, targetsOf([...before, ...after]));
-  const devices = await catalog.devices.list();
-  const changed = devices.filter(
-    (device) => ownSettingOf(before, targeting, device) !== ownSettingOf(after, targeting, device),
-  );
-  changeHub.notify(changed.map(({ id }) => id));
-  log.info({ assignments: after, devices: changed.length }, "settings assigned");
+  const { devices: changed, connected } = await reachOfChange(context, before, after);
+  changeHub.notify(connected);
+  log.info({ assignments: after, devices: changed }, "settings assigned");
   const count = await settingCounts(context, after);
-  return { ...viewOf(after, count), changed: changed.length, isSigned, warnings };
+  return { ...viewOf(after, count), changed, isSigned, warnings };
 }
 
 function addAssigning(routes: Hono<SourceEnv>, context: SourceContext): void {

@@ -140,10 +140,10 @@ async function store(
   }
   const changes = changesBetween(resolveSetting(before, name), resolveSetting(after, name));
   const names = [name, ...settingsWithOtherValues(before, after)];
-  const { deviceIds, openTasks } = await reachOf(context, names);
-  changeHub.notify(deviceIds);
-  log.info({ setting: name, version, changes, devices: deviceIds.length }, "setting changed");
-  return { name, version, parent, changes, devices: deviceIds.length, openTasks, isSigned };
+  const { devices, connected, openTasks } = await reachOf(context, names);
+  changeHub.notify(connected);
+  log.info({ setting: name, version, changes, devices }, "setting changed");
+  return { name, version, parent, changes, devices, openTasks, isSigned };
 }
 
 function addCreation(routes: Hono<SourceEnv>, context: SourceContext): void {
@@ -284,10 +284,10 @@ function addRenaming(routes: Hono<SourceEnv>, context: SourceContext): void {
       // The orders of children, assignments and tasks name the setting.
       await context.orders.signAll();
       const isSigned = (await context.orders.needed({ kind: "setting", subject: name })) === null;
-      const { deviceIds, openTasks } = await reachOf(context, [name]);
-      changeHub.notify(deviceIds);
+      const { devices, connected, openTasks } = await reachOf(context, [name]);
+      changeHub.notify(connected);
       log.info({ from, to: name }, "setting renamed");
-      return c.json({ name, version, parent, changes: [], devices: deviceIds.length, openTasks, isSigned });
+      return c.json({ name, version, parent, changes: [], devices, openTasks, isSigned });
     },
   );
 }

@@ -140,7 +140,12 @@ async function check(context: SourceContext, { issuer, publicUrl, roles, request
       throw new ApiError(422, `The address of the ${what}, ${url}, has no TLS`, "write an https:// address");
   for (const { role, scope, group } of roles) {
     const problem = scopeProblem(role, scope);
-    if (problem !== null) throw new ApiError(422, `The group "${group}": ${problem}`);
+    if (problem !== null)
+      throw new ApiError(
+        422,
+        `The group "${group}": ${problem}`,
+        "a scope is a list of tags, for viewers and operators",
+      );
   }
   if (!requested.includes("openid"))
     throw new ApiError(422, "The scope openid is missing", "add it to those that are requested");

@@ -19,7 +19,7 @@ import type { Scope } from "../../model/role.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
-import { matchingDevices } from "../matching-devices.ts";
+import { scannedDevices } from "../matching-devices.ts";
 import { pageOf } from "../page.ts";
 import { scopeOf } from "../scope.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
@@ -179,14 +179,17 @@ async function wholeCounts({ catalog, changeHub }: SourceContext): Promise<Map<s
 }
 
 async function countsInScope(context: SourceContext, scope: Scope): Promise<Map<string, SiteCounts>> {
-  const visible = await Array.fromAsync(matchingDevices(context, "all", scope));
-  const bySite = Map.groupBy(visible, ({ site }) => site);
+  const found = new Map<string, { subnets: Set<string>; devices: number; connected: number }>();
+  for await (const devices of scannedDevices(context, "all", scope))
+    for (const { id, site, subnet } of devices) {
+      if (site === null) continue;
+      const one = found.get(site) ?? { subnets: new Set(), devices: 0, connected: 0 };
+      found.set(site, one);
+      one.subnets.add(subnet!.id);
+      one.devices++;
+      if (context.changeHub.isConnected(id)) one.connected++;
+    }
   return new Map(
-    [...bySite].flatMap(([name, devices]) => {
-      if (name === null) return [];
-      const subnets = new Set(devices.map(({ subnet }) => subnet!.id)).size;
-      const connected = devices.filter(({ id }) => context.changeHub.isConnected(id)).length;
-      return [[name, { subnets, devices: devices.length, connected }] as const];
-    }),
+    [...found].map(([name, { subnets, ...rest }]) => [name, { ...rest, subnets: subnets.size }] as const),
   );
 }

@@ -8,6 +8,7 @@ import { doneSchema } from "../../api/schema/admin.ts";
 import {
   groupListSchema,
   labelPathSchema,
+  taggedDevicesMax,
   taggedSchema,
   taggingSchema,
   tagsMax,
@@ -21,13 +22,14 @@ import { isWithinScope } from "../../model/target/index.ts";
 import type { Scope } from "../../model/role.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
-import type { DeviceRecord } from "../catalog/index.ts";
+import type { DeviceRecord, ScannedDevice } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
+import { isInScope } from "../device-scope.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
-import { matchingDevices, tagSpellings } from "../matching-devices.ts";
+import { scannedDevices, scanOf, tagSpellings } from "../matching-devices.ts";
 import { pageOf } from "../page.ts";
 import { scopeOf } from "../scope.ts";
-import { openTargeting, referencesIn } from "../targeting.ts";
+import { referencesIn } from "../targeting.ts";
 import { checkTarget, unknownTags } from "./target-check.ts";
 
 const bodyBytesMax = 65_536;
@@ -83,7 +85,7 @@ export function tagRoutes(context: SourceContext): Hono<SourceEnv> {
       const { name } = c.req.valid("param");
       await checkTag(context, name);
       await refuseIfNamed(context, "tags", name);
-      const changed = await context.catalog.labels.removeTag(name);
+      const changed = await removeTag(context, name);
       context.log.info({ group: name, devices: changed.length }, "group removed");
       context.changeHub.notify(changed);
       return c.json({ ok: true } as const);
@@ -132,36 +134,68 @@ async function changeTags(
 ): Promise<Tagged> {
   const { catalog, changeHub, log } = context;
   await checkTarget(context, target);
-  const devices = await Array.fromAsync(matchingDevices(context, target, scope));
-  if (devices.length === 0) throw new ApiError(404, `No device matches "${target}"`, "device list shows all");
+  const spellings = await tagSpellings(context);
+  const change = { add: add.map((tag) => spellings.get(foldedName(tag)) ?? tag), remove };
+  const matched: ScannedDevice[] = [];
+  let isOverFull = false;
+  for await (const devices of scannedDevices(context, target, scope))
+    for (const device of devices) {
+      const { tags } = device;
+      matched.push(device);
+      isOverFull ||=
+        tags.length + change.add.length > tagsMax && changedTags(tags, change.add, remove).length > tagsMax;
+    }
+  if (matched.length === 0) throw new ApiError(404, `No device matches "${target}"`, "device list shows all");
   for (const tag of [...remove, ...(known ? add : [])]) await checkTag(context, tag);
   await refuseNamesOfDevices(context, add);
-  const spellings = await tagSpellings(context);
-  const added = add.map((tag) => spellings.get(foldedName(tag)) ?? tag);
-  const most = Math.max(...devices.map(({ tags }) => tags.length));
-  if (
-    most + added.length > tagsMax &&
-    devices.some((device) => changedTags(device.tags, added, remove).length > tagsMax)
-  )
+  if (isOverFull)
     throw new ApiError(422, `A device has at most ${tagsMax} tags`, "device untag removes some");
   if (scope.length > 0) {
     await refuseForeignTags(context, [...add, ...remove], scope);
-    await refuseOthersTasks(context, devices, { add: added, remove }, scope);
+    await refuseOthersTasks(context, target, change, scope);
   }
-  const ids = devices.map(({ id }) => id);
-  const changed = new Set(await catalog.labels.tag(ids, { add: added, remove }));
-  log.info({ target, add: added, remove, devices: changed.size }, "tags changed");
+  const ids = matched.toSorted((a, b) => a.enrolledAtMs - b.enrolledAtMs).map(({ id }) => id);
+  const changed = await tagInParts(context, ids, change);
+  log.info({ target, add: change.add, remove, devices: changed.size }, "tags changed");
   changeHub.notify([...changed]);
-  const after = new Map<string, readonly string[]>();
-  for (const { id } of devices) after.set(id, (await catalog.devices.byId(id))?.tags ?? []);
-  return {
-    devices: devices.map(({ id, hostname }) => ({
-      deviceId: id,
-      hostname,
-      tags: [...(after.get(id) ?? [])],
-      changed: changed.has(id),
-    })),
-  };
+  const listed: Tagged["devices"] = [];
+  for (const id of ids.slice(0, taggedDevicesMax)) {
+    const device = await catalog.devices.byId(id);
+    if (device === null) continue;
+    const { hostname, tags } = device;
+    listed.push({ deviceId: id, hostname, tags: [...tags], changed: changed.has(id) });
+  }
+  const devicesLeft = ids.length - listed.length;
+  return { matched: ids.length, changed: changed.size, devices: listed, devicesLeft };
+}
+
+/** Removes a tag from all devices in parts, then the group. @returns the devices that had it */
+async function removeTag(context: SourceContext, name: string): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const devices of scannedDevices(context, "all"))
+    for (const device of devices) if (isInScope([name], device)) ids.push(device.id);
+  const changed = await tagInParts(context, ids, { add: [], remove: [name] });
+  return [...changed, ...(await context.catalog.labels.removeTag(name))];
+}
+
+/** Devices that one transaction changes. */
+const taggedRows = 250;
+
+/**
+ * Changes the tags of many devices, in turns with requests: each part is a transaction and a row of
+ * the audit. @returns the devices whose tags are others now
+ */
+async function tagInParts(
+  { catalog }: SourceContext,
+  ids: readonly string[],
+  change: TagChange,
+): Promise<Set<string>> {
+  const changed = new Set<string>();
+  for (let from = 0; from < ids.length; from += taggedRows) {
+    if (from > 0) await Bun.sleep(0);
+    for (const id of await catalog.labels.tag(ids.slice(from, from + taggedRows), change)) changed.add(id);
+  }
+  return changed;
 }
 
 /**
@@ -195,27 +229,38 @@ async function refuseForeignTags(
 /** @throws ApiError 403 when a target of others would match other devices after the change */
 async function refuseOthersTasks(
   context: SourceContext,
-  devices: readonly DeviceRecord[],
-  { add, remove }: { readonly add: readonly string[]; readonly remove: readonly string[] },
+  target: string,
+  { add, remove }: TagChange,
   scope: Scope,
 ): Promise<void> {
   const { tasks, settings } = context.catalog;
   const targets = [...(await tasks.open()), ...(await settings.assignments())]
-    .map(({ target }) => target)
-    .filter((target) => !isWithinScope(target, scope));
-  const { matches } = await openTargeting(context, targets);
-  for (const device of devices) {
-    // The tags of a device that waits count from its approval on, which does not look at them.
-    const before: DeviceRecord = { ...device, life: { state: "active" } };
-    const after = { ...before, tags: changedTags(device.tags, add, remove) };
-    const target = targets.find((one) => matches(one, before) !== matches(one, after));
-    if (target !== undefined)
-      throw new ApiError(
-        403,
-        `With these tags ${device.hostname} would be another device for the target "${target}"`,
-        "that task or setting is not within your scope: an administrator can change the tags",
-      );
-  }
+    .map((one) => one.target)
+    .filter((one) => !isWithinScope(one, scope));
+  for await (const { devices, targeting } of scanOf(context, [target, ...targets], scope))
+    for (const device of devices) {
+      if (!targeting.matches(target, device)) continue;
+      // The tags of a device that waits count from its approval on, which does not look at them.
+      const before = withTags(device, device.tags);
+      const after = withTags(device, changedTags(device.tags, add, remove));
+      const found = targets.find((one) => targeting.matches(one, before) !== targeting.matches(one, after));
+      if (found !== undefined)
+        throw new ApiError(
+          403,
+          `With these tags ${device.hostname} would be another device for the target "${found}"`,
+          "that task or setting is not within your scope: an administrator can change the tags",
+        );
+    }
+}
+
+type TagChange = { readonly add: readonly string[]; readonly remove: readonly string[] };
+
+/** Returns the device as it would be with these tags, and approved. */
+function withTags(device: ScannedDevice, tags: readonly string[]): ScannedDevice {
+  const { id, hostname, name, os, arch, agentVersion, enrolledAtMs, subnet, subnetName, site } = device;
+  const known = { id, hostname, name, os, arch, agentVersion, enrolledAtMs, subnet, subnetName, site };
+  const { facts, wishes } = device;
+  return { ...known, facts, wishes, tags, isSuspended: false, isWaiting: false };
 }
 
 /** A second device of `device tag` after a blank would otherwise become a tag of the first one. */

@@ -4,7 +4,7 @@
  */
 import { Hono } from "hono";
 import * as v from "valibot";
-import type { TaskChange, TaskRecord } from "../catalog/index.ts";
+import type { DeviceKey, DeviceRecord, TaskChange, TaskRecord } from "../catalog/index.ts";
 import {
   doneSchema,
   startDelayMaxMs,
@@ -14,18 +14,20 @@ import {
   type TaskChanged,
 } from "../../api/schema/admin.ts";
 import { taskPreviewSchema } from "../../api/schema/labels.ts";
+import type { Scope } from "../../model/role.ts";
 import { firstStartMs, lastStartMs, shownState } from "../../model/task-life.ts";
 import { ApiError } from "../api-error.ts";
 import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
-import { matchingDevices } from "../matching-devices.ts";
+import { keyOfDevice } from "../matching-devices.ts";
 import { requireInScope, scopeOf, withTargetInScope } from "../scope.ts";
+import { taskFilter } from "../task-devices.ts";
 import { taskById } from "./agent-tasks.ts";
 import { settingNamed } from "./named-setting.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
 import { previewOf } from "./task-preview.ts";
-import { wake } from "./task-wake.ts";
+import { wake } from "../waking.ts";
 
 export const taskPathSchema = v.object({
   id: v.pipe(v.string(), v.regex(/^[1-9]\d{0,14}$/, "a task id is a whole number")),
@@ -195,15 +197,10 @@ function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
     allow(context),
     pathParameters(taskPathSchema),
     async (c) => {
-      const { catalog, changeHub, log, nowMs } = context;
+      const { catalog, changeHub, log } = context;
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       if (!isOpen(task)) throw refused(task, "task edit --expires opens an expired one again");
-      const scope = scopeOf(c);
-      const own =
-        scope.length === 0
-          ? null
-          : await Array.fromAsync(matchingDevices(context, "all", scope), (one) => one.id);
-      const retried = await catalog.tasks.retry(task.id, nowMs(), own);
+      const retried = await retryInParts(context, task, scopeOf(c));
       const isSigned = await context.orders.sign({ kind: "task", subject: String(task.id) });
       await catalog.leases.forgetFailures(task.packageId);
       changeHub.notify(retried);
@@ -211,6 +208,25 @@ function addRetry(routes: Hono<SourceEnv>, context: SourceContext): void {
       return c.json({ taskId: task.id, retried, isSigned });
     },
   );
+}
+
+/** Devices that one transaction lets repeat a task. */
+const retriedRows = 100;
+
+/** Repeats a task on the failed devices of a scope, in turns with requests. @returns their ids */
+async function retryInParts(context: SourceContext, task: TaskRecord, scope: Scope): Promise<string[]> {
+  const { deviceList, tasks } = context.catalog;
+  const filter = { ...taskFilter(context, { ...task, target: "all" }, scope), reported: "failed" } as const;
+  const retried: string[] = [];
+  for (let after: DeviceKey | null = null; ;) {
+    const order = { order: "enrolledAtMs", isDescending: false, after, limit: retriedRows } as const;
+    const failed: DeviceRecord[] = await deviceList.page({ ...filter, ...order });
+    const ids = failed.map(({ id }) => id);
+    if (ids.length > 0) retried.push(...(await tasks.retry(task.id, context.nowMs(), ids)));
+    if (failed.length < retriedRows) return retried;
+    after = keyOfDevice("enrolledAtMs", failed.at(-1)!);
+    await Bun.sleep(0);
+  }
 }
 
 function addRemoval(routes: Hono<SourceEnv>, context: SourceContext): void {

@@ -4,11 +4,9 @@
  * each subnet with a device that does not hold it.
  */
 import { previewDevicesMax, type TaskPreview } from "../../api/schema/labels.ts";
-import { foldedName } from "../../model/glob.ts";
-import type { Catalog, DeviceRecord, TaskRecord } from "../catalog/index.ts";
+import type { ScannedDevice, TaskRecord } from "../catalog/index.ts";
 import type { SourceContext } from "../context.ts";
-import { matchingDevices, scannedDevices } from "../matching-devices.ts";
-import { targetedDevices } from "./agent-tasks.ts";
+import { taskScan } from "../task-devices.ts";
 import { grantedManifest } from "./agent-manifest.ts";
 import { targetWarnings } from "./target-check.ts";
 
@@ -20,22 +18,13 @@ export async function previewOf(
   draft: Draft,
   before: TaskRecord | null,
 ): Promise<TaskPreview> {
-  const { catalog, changeHub } = context;
   const task = { ...draft, id: before?.id ?? 0, epoch: before?.epoch ?? "" };
-  const devices = await targetedBy(context, task);
-  const earlier = before === null ? [] : await targetedBy(context, before);
-  const changed = before === null ? { added: devices.length, dropped: 0 } : changeOf(earlier, devices);
-  const holders = await holdersOf(catalog, task);
   const sizes = { packageBytes: task.packageBytes, manifestBytes: await manifestBytesOf(context, task) };
-  const isHolder = ({ id }: { readonly id: string }): boolean => holders.has(id);
-  const isConnected = (id: string): boolean => changeHub.isConnected(id);
-  const onSubnet = await catalog.deviceList.countBySubnet([...holders].filter(isConnected));
-  const bySubnet = Map.groupBy(devices, ({ subnet }) => subnet?.id ?? null);
-  const subnets = [...bySubnet].map(([subnetId, targeted]) =>
-    subnetOf({ targeted, holders: onSubnet.get(subnetId) ?? 0, isHolder, isConnected }, sizes),
-  );
-  const first = before === null ? await firstOf(context, task) : devices.slice(0, previewDevicesMax);
-  subnets.sort((a, b) => (a.cidr < b.cidr ? -1 : a.cidr > b.cidr ? 1 : 0));
+  const { devices, added, dropped, bySubnet, first } = await countDevices(context, task, before);
+  const subnets = [...bySubnet.values()]
+    .filter((subnet) => subnet.devices > 0)
+    .map((subnet) => viewOf(subnet, sizes))
+    .toSorted((a, b) => (a.cidr < b.cidr ? -1 : a.cidr > b.cidr ? 1 : 0));
   return {
     taskId: before?.id ?? null,
     packageId: task.packageId,
@@ -43,91 +32,125 @@ export async function previewOf(
     packageVersion: task.packageVersion,
     packageBytes: task.packageBytes,
     target: task.target,
-    devices: devices.length,
-    ...changed,
+    devices,
+    added,
+    dropped,
     subnets,
-    deviceList: first.map((device) => ({
-      deviceId: device.id,
-      hostname: device.hostname,
-      subnetId: device.subnet?.id ?? null,
-      connected: changeHub.isConnected(device.id),
-      holds: isHolder(device),
-    })),
-    devicesLeft: Math.max(0, devices.length - previewDevicesMax),
+    deviceList: first.rows,
+    devicesLeft: Math.max(0, devices - previewDevicesMax),
     packageWanBytes: subnets.reduce((sum, one) => sum + one.packageWanBytes, 0),
     manifestWanBytes: subnets.reduce((sum, one) => sum + one.manifestWanBytes, 0),
     warnings: await targetWarnings(context, task.target),
   };
 }
 
-/** Returns the devices that a task would be for, or is for. */
-async function targetedBy(context: SourceContext, task: TaskRecord): Promise<PreviewDevice[]> {
-  if (task.id !== 0) return targetedDevices(context, task);
-  const found: PreviewDevice[] = [];
-  for await (const devices of scannedDevices(context, task.target))
-    for (const device of devices) if (!device.isWaiting) found.push(device);
-  return found;
-}
-
-/** Returns the number of devices that an edit adds, and of those that it drops. */
-function changeOf(
-  before: readonly PreviewDevice[],
-  after: readonly PreviewDevice[],
-): Pick<TaskPreview, "added" | "dropped"> {
-  const [earlier, later] = [before, after].map((list) => new Set(list.map(({ id }) => id)));
-  return { added: later!.difference(earlier!).size, dropped: earlier!.difference(later!).size };
-}
-
-/** Returns the devices of a new task that are listed, in the order of their enrolment. */
-async function firstOf(context: SourceContext, { target }: TaskRecord): Promise<PreviewDevice[]> {
-  const first: PreviewDevice[] = [];
-  for await (const device of matchingDevices(context, target)) {
-    if (device.life.state !== "waiting") first.push(device);
-    if (first.length >= previewDevicesMax) break;
-  }
-  return first;
-}
-
-type PreviewDevice = Pick<DeviceRecord, "id" | "hostname" | "subnet" | "subnetName" | "site">;
-type SubnetDevices = {
-  /** At least one. */
-  readonly targeted: readonly PreviewDevice[];
-  /** Connected devices of the subnet that hold the package, targeted or not. */
-  readonly holders: number;
-  readonly isHolder: (device: PreviewDevice) => boolean;
-  readonly isConnected: (deviceId: string) => boolean;
+/** Counts of one subnet. */
+type SubnetCount = {
+  readonly place: Pick<ScannedDevice, "subnet" | "subnetName" | "site">;
+  /** Targeted devices, the connected ones among them, and those that hold the package. */
+  devices: number;
+  connected: number;
+  holding: number;
+  /** Connected devices that hold the package, targeted or not. */
+  holders: number;
+};
+type DeviceCounts = {
+  devices: number;
+  /** Devices that an edit adds, and those that it drops. */
+  added: number;
+  dropped: number;
+  readonly bySubnet: Map<string | null, SubnetCount>;
+  readonly first: FirstDevices;
 };
 
-function subnetOf(
-  { targeted, holders, isHolder, isConnected }: SubnetDevices,
+/** Goes over all devices once, in turns with requests. */
+async function countDevices(
+  context: SourceContext,
+  task: TaskRecord,
+  before: TaskRecord | null,
+): Promise<DeviceCounts> {
+  const { catalog, changeHub } = context;
+  const first = new FirstDevices();
+  const counts: DeviceCounts = { devices: 0, added: 0, dropped: 0, bySubnet: new Map(), first };
+  const earlier = before === null ? null : new Set(await idsOf(context, before));
+  for await (const { devices, range, targeted } of taskScan(context, task)) {
+    const holding = await catalog.devicePackages.heldBy(task.packageName, task.packageVersion, range);
+    for (const device of devices) {
+      const { id } = device;
+      const [isTargeted, holds, connected] = [targeted.has(id), holding.has(id), changeHub.isConnected(id)];
+      if (earlier !== null && earlier.has(id) !== isTargeted) counts[isTargeted ? "added" : "dropped"]++;
+      if (!isTargeted && !(holds && connected)) continue;
+      const subnet = countOf(counts.bySubnet, device);
+      if (holds && connected) subnet.holders++;
+      if (!isTargeted) continue;
+      counts.devices++;
+      subnet.devices++;
+      if (connected) subnet.connected++;
+      if (holds) subnet.holding++;
+      first.add(device, { connected, holds });
+    }
+  }
+  return before === null ? { ...counts, added: counts.devices } : counts;
+}
+
+async function idsOf(context: SourceContext, task: TaskRecord): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { targeted } of taskScan(context, task)) ids.push(...targeted);
+  return ids;
+}
+
+function countOf(
+  bySubnet: Map<string | null, SubnetCount>,
+  { subnet, subnetName, site }: ScannedDevice,
+): SubnetCount {
+  const id = subnet?.id ?? null;
+  const found = bySubnet.get(id);
+  if (found !== undefined) return found;
+  const made = { place: { subnet, subnetName, site }, devices: 0, connected: 0, holding: 0, holders: 0 };
+  bySubnet.set(id, made);
+  return made;
+}
+
+function viewOf(
+  { place, ...counts }: SubnetCount,
   sizes: { readonly packageBytes: number; readonly manifestBytes: number },
 ): TaskPreview["subnets"][number] {
-  const { subnet, subnetName, site } = targeted[0]!;
-  const isMissing = !targeted.every(isHolder);
+  const isMissing = counts.holding < counts.devices;
   return {
-    subnetId: subnet?.id ?? null,
-    name: subnetName,
-    site,
-    cidr: subnet?.cidr ?? "",
-    devices: targeted.length,
-    connected: targeted.filter(({ id }) => isConnected(id)).length,
-    holding: targeted.filter(isHolder).length,
-    holders,
-    packageWanBytes: isMissing && holders === 0 ? sizes.packageBytes : 0,
+    subnetId: place.subnet?.id ?? null,
+    name: place.subnetName,
+    site: place.site,
+    cidr: place.subnet?.cidr ?? "",
+    ...counts,
+    packageWanBytes: isMissing && counts.holders === 0 ? sizes.packageBytes : 0,
     manifestWanBytes: isMissing ? sizes.manifestBytes : 0,
   };
 }
 
-/** Returns the devices that reported a complete copy of the task's package. */
-async function holdersOf(
-  { devicePackages }: Catalog,
-  { packageName, packageVersion }: Draft,
-): Promise<ReadonlySet<string>> {
-  const versions = await devicePackages.ofPackage(packageName);
-  const holds = (version: string): boolean => foldedName(version) === foldedName(packageVersion);
-  return new Set(
-    [...versions].filter(([, list]) => list.some((one) => holds(one.packageVersion))).map(([id]) => id),
-  );
+/** The first devices of a task, in the order of their enrolment. */
+class FirstDevices {
+  readonly #rows: TaskPreview["deviceList"] = [];
+  readonly #keys: { readonly atMs: number; readonly id: string }[] = [];
+
+  add(
+    { enrolledAtMs: atMs, id, hostname, subnet }: ScannedDevice,
+    is: { connected: boolean; holds: boolean },
+  ) {
+    const isAfter = (key: { readonly atMs: number; readonly id: string }): boolean =>
+      key.atMs > atMs || (key.atMs === atMs && key.id > id);
+    const isFull = this.#rows.length >= previewDevicesMax;
+    if (isFull && !isAfter(this.#keys.at(-1)!)) return;
+    const last = this.#keys.findLastIndex((key) => !isAfter(key));
+    this.#keys.splice(last + 1, 0, { atMs, id });
+    this.#rows.splice(last + 1, 0, { deviceId: id, hostname, subnetId: subnet?.id ?? null, ...is });
+    if (!isFull) return;
+    this.#keys.pop();
+    this.#rows.pop();
+  }
+
+  get rows(): TaskPreview["deviceList"] {
+    return this.#rows;
+  }
 }
 
 async function manifestBytesOf({ catalog }: SourceContext, { packageId }: Draft): Promise<number> {

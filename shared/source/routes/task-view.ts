@@ -31,7 +31,7 @@ function summaryOf(
   task: TaskRecord,
   { devices, absentSinceMs, countedAtMs }: TaskCount,
   nowMs: number,
-): TaskSummary {
+): Omit<TaskSummary, "isSigned"> {
   return {
     id: task.id,
     packageId: task.packageId,
@@ -66,7 +66,7 @@ function summaryOf(
 export async function taskSummaries(
   context: ViewContext,
   tasks: readonly TaskRecord[],
-): Promise<TaskSummary[]> {
+): Promise<Omit<TaskSummary, "isSigned">[]> {
   const counts = await context.counts.of(tasks);
   return tasks.map((task, index) => summaryOf(task, counts[index]!, context.nowMs()));
 }
@@ -197,7 +197,7 @@ type RowReader = (devices: readonly DeviceRecord[]) => Promise<Map<string, TaskD
 async function rowReader(context: ViewContext, task: TaskRecord): Promise<RowReader> {
   const { catalog, changeHub } = context;
   const concerned = [task, ...higherTasks(task, await catalog.tasks.list())];
-  const divide = await taskDevicesIn(context, concerned);
+  const divide = taskDevicesIn(context, concerned);
   return async (devices) => {
     const { counted, reports, higher } = await divide(task, devices);
     const progress = await catalog.tasks.progressFor(

@@ -12,8 +12,10 @@ import {
   taskListQuerySchema,
   taskListSchema,
   taskSubnetListSchema,
+  type TaskSummary,
 } from "../../api/schema/admin.ts";
 import { taskPreviewSchema } from "../../api/schema/labels.ts";
+import { taskHistorySchema } from "../../api/schema/task-history.ts";
 import { pageQuerySchema } from "../../api/schema/page.ts";
 import { isWithinScope } from "../../model/target/index.ts";
 import { firstStartMs, taskExpiryMs } from "../../model/task-life.ts";
@@ -36,6 +38,7 @@ import {
 } from "./task-changes.ts";
 import { checkTarget, targetWarnings } from "./target-check.ts";
 import { previewOf } from "./task-preview.ts";
+import { taskHistory } from "./task-history.ts";
 import { taskDetail, taskDevicePage, taskSubnetPage, taskSummaries } from "./task-view.ts";
 
 export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
@@ -67,7 +70,10 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
         keyOf: ({ id }) => id,
         accepts: scope.length === 0 ? null : ({ target }) => isWithinScope(target, scope),
       });
-      return c.json({ tasks: await taskSummaries(context, rows), next });
+      const tasks = [];
+      for (const task of await taskSummaries(context, rows))
+        tasks.push({ ...task, isSigned: await isSigned(context, task) });
+      return c.json({ tasks, next });
     },
   );
   routes.get(
@@ -85,16 +91,23 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
       await context.wan.flush();
       // A device that did the task before it was narrowed may be outside of the scope.
       const detail = await taskDetail(context, task, c.req.valid("query").devices, scopeOf(c));
-      const subject = { kind: "task", subject: String(task.id) } as const;
-      const isOver = detail.state === "done" || detail.state === "ended" || detail.state === "cancelled";
-      const isSigned = isOver || (await context.orders.needed(subject)) === null;
-      return c.json({ ...detail, isSigned });
+      return c.json({ ...detail, isSigned: await isSigned(context, detail) });
     },
   );
   addPages(routes, context);
+  addHistory(routes, context);
   addTaskChanges(routes, context);
   return routes;
 }
+
+const overStates: ReadonlySet<TaskSummary["state"]> = new Set(["done", "ended", "cancelled"]);
+
+/** Returns whether no signature is missing: a task that is over needs none. */
+const isSigned = async (
+  { orders }: SourceContext,
+  { id, state }: Pick<TaskSummary, "id" | "state">,
+): Promise<boolean> =>
+  overStates.has(state) || (await orders.needed({ kind: "task", subject: String(id) })) === null;
 
 function addPages(routes: Hono<SourceEnv>, context: SourceContext): void {
   const { catalog } = context;
@@ -129,6 +142,23 @@ function addPages(routes: Hono<SourceEnv>, context: SourceContext): void {
       const task = await taskById(catalog, Number(c.req.valid("param").id));
       const { rows, next } = await taskDevicePage(context, task, c.req.valid("query"), scopeOf(c));
       return c.json({ devices: rows, next });
+    },
+  );
+}
+
+function addHistory(routes: Hono<SourceEnv>, context: SourceContext): void {
+  routes.get(
+    "/:id/history",
+    documented({
+      summary: "The course of a task: bytes over the WAN and in the LAN, and complete devices, over time",
+      audience: ["admin"],
+      answer: taskHistorySchema,
+    }),
+    allow(context),
+    pathParameters(taskPathSchema),
+    async (c) => {
+      const task = await taskById(context.catalog, Number(c.req.valid("param").id));
+      return c.json(await taskHistory(context, task));
     },
   );
 }

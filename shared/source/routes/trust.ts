@@ -29,7 +29,7 @@ import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, queryParameters } from "../openapi.ts";
 import type { Subject } from "../trust/orders.ts";
-import { wake } from "./task-wake.ts";
+import { wake } from "../waking.ts";
 
 /** Upper bound on a body of statements. */
 export const trustBytesMax = 8 * 1_048_576;

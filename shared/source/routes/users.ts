@@ -151,13 +151,15 @@ async function viewOf(context: SourceContext, name: string): Promise<User> {
 
 function checkScope(role: Role, scope: Scope): void {
   const problem = scopeProblem(role, scope);
-  if (problem !== null) throw new ApiError(422, problem);
+  if (problem !== null)
+    throw new ApiError(422, problem, "a scope is a list of tags, for viewers and operators");
 }
 
 /** @throws ApiError 422 that names the broken rule */
 async function hashOf({ signIn }: SourceContext, password: string, name: string): Promise<string> {
   const problem = passwordProblem(password, name);
-  if (problem !== null) throw new ApiError(422, `The password cannot be used: ${problem}`);
+  if (problem !== null)
+    throw new ApiError(422, `The password cannot be used: ${problem}`, "choose another password");
   return signIn.hashes.hash(password);
 }
 
@@ -184,16 +186,18 @@ async function editUser(
   name: string,
   edit: v.InferOutput<typeof userEditSchema>,
 ): Promise<User> {
-  const user = await userNamed(context, name);
   const { role, scope, disabled } = edit;
-  if (user.passwordHash === null && (role !== undefined || scope !== undefined))
-    throw new ApiError(
-      409,
-      `"${user.name}" has the role of a group of the provider`,
-      "change the groups there, or the roles with oidc set",
-    );
-  checkScope(role ?? user.role, scope ?? user.scope);
   const disabledAtMs = disabled === undefined ? undefined : disabled ? context.nowMs() : null;
-  await context.catalog.users.change(user.name, { role, scope, disabledAtMs });
+  // Another administrator may change the same user at the same time.
+  const user = await context.catalog.users.change(name, { role, scope, disabledAtMs }, (before) => {
+    if (before.passwordHash === null && (role !== undefined || scope !== undefined))
+      throw new ApiError(
+        409,
+        `"${before.name}" has the role of a group of the provider`,
+        "change the groups there, or the roles with oidc set",
+      );
+    checkScope(role ?? before.role, scope ?? before.scope);
+  });
+  if (user === null) throw unknownUser(name);
   return viewOf(context, user.name);
 }

@@ -21,7 +21,7 @@ import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters } from "../openapi.ts";
 import { newSecret } from "../token-files.ts";
 import { testWebhook } from "../webhooks/deliveries.ts";
-import { allowedAddress, EgressError, parseTarget } from "../webhooks/egress.ts";
+import { allowedAddress, EgressError, parseTarget, webhookRule } from "../webhooks/egress.ts";
 
 const bodyBytesMax = 8_192;
 const viewOf = ({ secret: _secret, events, ...webhook }: WebhookRecord): Webhook => ({
@@ -114,9 +114,10 @@ async function add(
   let target: URL;
   try {
     target = parseTarget(url);
-    await allowedAddress(target, webhookNetworks);
+    await allowedAddress(target, webhookRule(webhookNetworks));
   } catch (error) {
-    if (error instanceof EgressError) throw new ApiError(422, error.message);
+    if (error instanceof EgressError)
+      throw new ApiError(422, error.message, "give an address that the source may reach");
     throw error;
   }
   const full = (await catalog.webhooks.list()).length >= webhooksMax;

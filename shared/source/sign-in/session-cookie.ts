@@ -2,8 +2,8 @@
  * Cookie of a session, and the checks that a browser's request needs because of it: a browser adds
  * the cookie to requests of foreign pages too, so a cookie alone proves nothing.
  *
- * Browsers keep a `__Host-` cookie of a secure connection only. A source without TLS on loopback
- * therefore uses another name; everywhere else nobody can sign in without TLS.
+ * Not every browser keeps a `__Host-` cookie of plain HTTP on loopback (Chromium 156 does).
+ * Connections on loopback therefore use another name; elsewhere nobody can sign in without TLS.
  */
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";

@@ -303,7 +303,10 @@ describe("another password", () => {
     const weak = await change(password, "short");
     expect([weak.status, await weak.json()]).toEqual([
       422,
-      { error: expect.stringContaining("has 5 characters: give at least 12") },
+      {
+        error: expect.stringContaining("has 5 characters: give at least 12"),
+        hint: "choose another password",
+      },
     ]);
     expect((await change(password, other)).status).toBe(200);
     expect([await statusOf(browser), await statusOf(elsewhere)]).toEqual([200, 401]);

@@ -69,7 +69,12 @@ test.each([
 describe("the link for the set-up", () => {
   test("has the address of the source and 256 bits, and adds an administrator who is signed in", async () => {
     expect(link()).toMatch(new RegExp(`^${source.url}/#/set-up/[\\w-]{43}$`));
-    expect(await stateOf()).toEqual({ state: "open", certificate: "own", isSafe: true });
+    expect(await stateOf()).toEqual({
+      state: "open",
+      certificate: "own",
+      isSafe: true,
+      consoleUrl: null,
+    });
     const browser = new TestBrowser();
     const answer = await setUp(secretIn(link()), {}, browser);
     expect(answer.status).toBe(200);

@@ -28,10 +28,14 @@ export function browserUrl({ host, port, hasTls, names }: Place): string {
 }
 
 /** Writes the link for the set-up into the log of a source without users. */
-export async function offerSetUp(context: SourceContext, place: Place): Promise<void> {
-  const { catalog, log, nowMs, signIn } = context;
+export async function offerSetUp(context: SourceContext): Promise<void> {
+  const { addresses, catalog, log, nowMs, signIn } = context;
   if (await catalog.users.hasAny()) return;
   const secret = signIn.setUps.make(true, nowMs() + setUpMsMax);
-  const link = `${browserUrl(place)}/#/set-up/${secret}`;
-  log.info({ link }, "no user yet: open this link in a browser within 24 h to add the first administrator");
+  const linkAt = (address: string): string => `${address}/#/set-up/${secret}`;
+  const here = addresses.console === null ? {} : { onThisMachine: linkAt(addresses.console) };
+  log.info(
+    { link: linkAt(addresses.source), ...here },
+    "no user yet: open this link in a browser within 24 h to add the first administrator",
+  );
 }

@@ -1,7 +1,8 @@
 /**
- * Rules for addresses to which the source sends requests of its own: public addresses over https,
- * and the networks that `serve --webhook-network` names, also over http. Otherwise a person who may
- * add a webhook would reach services of the source's machine and network.
+ * Rules for addresses to which people have the source send requests: public addresses, and the
+ * networks that an option of `serve` names. Webhooks go to public addresses over https only.
+ * Otherwise a person who may add a webhook, or publish, would reach services of the source's
+ * machine and network.
  *
  * The addresses of a name are judged, and the connection uses one of them: another answer of the
  * DNS has no effect.
@@ -49,11 +50,29 @@ export function parseTarget(text: string): URL {
   return url;
 }
 
+export type EgressRule = {
+  readonly networks: AllowedNetworks;
+  /** Option of `serve` that allows further networks. */
+  readonly option: "--webhook-network" | "--publish-network";
+  /** Whether public addresses may be reached without TLS. */
+  readonly allowsHttp: boolean;
+};
+
+/** Returns the rule of webhooks. */
+export const webhookRule = (networks: AllowedNetworks): EgressRule => ({
+  networks,
+  option: "--webhook-network",
+  allowsHttp: false,
+});
+
 /**
  * Returns the address to connect to.
  * @throws EgressError for a name without addresses, and for one with an address that is not allowed
  */
-export async function allowedAddress(url: URL, networks: AllowedNetworks): Promise<string> {
+export async function allowedAddress(
+  url: URL,
+  { networks, option, allowsHttp }: EgressRule,
+): Promise<string> {
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const found = ipaddr.isValid(host) ? [host] : await addressesOf(host);
   for (const text of found) {
@@ -62,9 +81,10 @@ export async function allowedAddress(url: URL, networks: AllowedNetworks): Promi
     if (isIn(address, networks)) continue;
     if (address.range() !== "unicast")
       throw new EgressError(
-        `${host} has the address ${text}, which is not public: serve --webhook-network ${text} allows it`,
+        `${host} has the address ${text}, which is not public: serve ${option} ${text} allows it`,
       );
-    if (url.protocol !== "https:") throw new EgressError(`${url.origin} has no TLS: give an https address`);
+    if (url.protocol !== "https:" && !allowsHttp)
+      throw new EgressError(`${url.origin} has no TLS: give an https address`);
   }
   return found[0]!;
 }

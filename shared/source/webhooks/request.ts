@@ -5,7 +5,7 @@ import { isIP } from "node:net";
 import { webhookSignature } from "../../model/webhook.ts";
 import { version } from "../../version.ts";
 import type { WebhookRecord } from "../catalog/index.ts";
-import { allowedAddress, parseTarget, type AllowedNetworks } from "./egress.ts";
+import { allowedAddress, parseTarget, webhookRule, type AllowedNetworks } from "./egress.ts";
 
 /** Upper bound on a request, until its status. */
 const timeoutMs = 10_000;
@@ -30,7 +30,7 @@ export async function sendWebhook(
 ): Promise<Sent> {
   try {
     const url = parseTarget(text);
-    const address = await allowedAddress(url, networks);
+    const address = await allowedAddress(url, webhookRule(networks));
     const body = JSON.stringify({ delivery, event, atMs, data });
     const seconds = Math.floor(nowMs / 1_000);
     const status = await post(url, address, body, {

@@ -14,7 +14,7 @@ import { digestPath } from "../publishing/digest-files.ts";
 import { loadOrCreatePublisherKey } from "../publishing/publisher-key.ts";
 import { startSource } from "../server.ts";
 import { deliverDue } from "./deliveries.ts";
-import { allowedAddress, parseNetworks, parseTarget } from "./egress.ts";
+import { allowedAddress, parseNetworks, parseTarget, webhookRule } from "./egress.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -285,8 +285,10 @@ describe("the address of a webhook", () => {
 
   test("is judged by every address of its name, also at the time of a delivery", async () => {
     const url = parseTarget("https://localhost:8443/hook");
-    expect(await allowedAddress(url, parseNetworks(["127.0.0.1", "::1"]))).toMatch(/^(127\.0\.0\.1|::1)$/);
-    expect(allowedAddress(url, parseNetworks(["10.0.0.0/8"]))).rejects.toThrow("not public");
+    expect(await allowedAddress(url, webhookRule(parseNetworks(["127.0.0.1", "::1"])))).toMatch(
+      /^(127\.0\.0\.1|::1)$/,
+    );
+    expect(allowedAddress(url, webhookRule(parseNetworks(["10.0.0.0/8"])))).rejects.toThrow("not public");
     const { fixture } = await open();
     const receiver = startReceiver();
     await add(fixture, receiver.url);

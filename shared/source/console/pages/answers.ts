@@ -5,8 +5,11 @@ import type {
   overviewSchema,
   packageListSchema,
   subnetListSchema,
+  taskDeviceListSchema,
   taskListSchema,
+  taskSubnetListSchema,
 } from "../../../api/schema/admin.ts";
+import type { publicationListSchema } from "../../../api/schema/publishing.ts";
 import type { auditListSchema, auditRowSchema } from "../../../api/schema/audit.ts";
 import type { deviceListSchema, deviceTasksSchema } from "../../../api/schema/device.ts";
 import type { siteListSchema, targetCountSchema } from "../../../api/schema/labels.ts";
@@ -25,6 +28,9 @@ export type Overview = v.InferOutput<typeof overviewSchema>;
 export type TargetCount = v.InferOutput<typeof targetCountSchema>;
 export type Health = v.InferOutput<typeof healthSchema>;
 export type TaskList = v.InferOutput<typeof taskListSchema>;
+export type PublicationList = v.InferOutput<typeof publicationListSchema>;
+export type TaskDeviceList = v.InferOutput<typeof taskDeviceListSchema>;
+export type TaskSubnetList = v.InferOutput<typeof taskSubnetListSchema>;
 export type PackageList = v.InferOutput<typeof packageListSchema>;
 export type DeviceList = v.InferOutput<typeof deviceListSchema>;
 export type DeviceTasks = v.InferOutput<typeof deviceTasksSchema>;

@@ -2,9 +2,11 @@
 import { useState } from "preact/hooks";
 import type { AuditVerification } from "../../../api/schema/audit.ts";
 import type { AuditList, AuditRow } from "./answers.ts";
-import { Command, Empty, Heading, Problem, Shown, Table, Time } from "./elements.tsx";
-import { messages } from "./language.ts";
+import { Empty, Heading, Output, Problem, Shown, Table, Time } from "./elements.tsx";
+import { language, messages } from "./language.ts";
+import { auditWords, germanKind } from "./messages-audit.ts";
 import { ask, RequestError, useLoaded } from "./request.ts";
+import { addressOf } from "./router.ts";
 import { count } from "./texts.ts";
 
 const pageRows = 100;
@@ -94,27 +96,58 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
       columns={[
         { name: words.at, cell: ({ atMs }) => <Time atMs={atMs} /> },
         { name: words.actor, cell: (row) => <span class="name">{whoOf(row)}</span> },
-        { name: words.action, cell: ({ action }) => <code>{action}</code> },
-        { name: words.object, cell: ({ object }) => withShortIds(object) },
-        { name: words.result, cell: (row) => (row.count > 1 ? `${row.result} × ${row.count}` : row.result) },
+        { name: words.action, cell: ({ action }) => actionText(action) },
+        { name: words.object, cell: ({ object }) => <AuditedObject object={object} /> },
+        {
+          name: words.result,
+          cell: ({ result, count: times }) => `${kindText(result)}${times > 1 ? ` × ${times}` : ""}`,
+        },
         { name: words.change, cell: (row) => <Change row={row} /> },
       ]}
     />
   );
 }
 
+const kindText = (kind: string): string => (language.value === "de" ? germanKind(kind) : kind);
+
 const whoOf = ({ actor, kind }: AuditRow): string =>
-  actor === "" || actor === kind ? kind : `${actor} (${kind})`;
+  actor === "" || actor === kind ? kindText(kind) : `${actor} (${kindText(kind)})`;
+
+function actionText(action: string) {
+  const found = auditWords.get(action);
+  return found === undefined ? <code>{action}</code> : found[language.value === "de" ? 1 : 0];
+}
+
+/** Pages of the objects that a row names, such as "task 3". */
+const objectPages = { task: "tasks", device: "devices", package: "packages", setting: "settings" } as const;
+
+function AuditedObject({ object }: { object: string }) {
+  const [, kind, id] = /^(task|device|package|setting) (\S+)$/.exec(object) ?? [];
+  if (kind === undefined || id === undefined) return withShortIds(object);
+  return <a href={addressOf(objectPages[kind as keyof typeof objectPages], id)}>{withShortIds(object)}</a>;
+}
+
+/** Returns JSON with a line for each value, and other texts as they are. */
+function indented(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
 
 /** Returns the text with the beginnings of ids of packages, which are 64 digits. */
 const withShortIds = (object: string): string =>
   object.replaceAll(/\b[0-9a-f]{64}\b/g, (id) => `${id.slice(0, 12)}…`);
 
-function Change({ row: { object, before, after, address } }: { row: AuditRow }) {
+function Change({ row: { action, object, before, after, address } }: { row: AuditRow }) {
   const words = messages.value.audit;
   return (
     <details class="small">
       <summary>{words.change}</summary>
+      <p>
+        <code>{action}</code>
+      </p>
       <p>
         {words.address}: {address || "–"}
       </p>
@@ -128,6 +161,6 @@ function Change({ row: { object, before, after, address } }: { row: AuditRow }) 
 const Part = ({ name, text }: { name: string; text: string }) => (
   <>
     <p>{name}</p>
-    <Command line={text} />
+    <Output text={indented(text)} />
   </>
 );

@@ -8,7 +8,7 @@ const filesLine =
 const proxyLine =
   "flockcast-source serve --data DIR --listen 127.0.0.1:7080 --no-tls --trusted-proxy 127.0.0.1";
 
-export function CertificateNotice({ certificate, isSafe }: SetUpState) {
+export function CertificateNotice({ certificate, isSafe, consoleUrl }: SetUpState) {
   const words = messages.value.certificate;
   if (!isSafe)
     return (
@@ -24,6 +24,11 @@ export function CertificateNotice({ certificate, isSafe }: SetUpState) {
   return (
     <details>
       <summary>{words.unknown}</summary>
+      {consoleUrl !== null && (
+        <p>
+          {words.onThisMachine} <a href={consoleUrl}>{consoleUrl}</a>
+        </p>
+      )}
       <p>{words.unknownHint}</p>
       <Steps />
     </details>

@@ -1,21 +1,23 @@
-/** One device: inventory, tasks that it reported, approval and removal. */
+/** One device: inventory, cache, tasks, history and log; approval and removal. */
 import type { Device } from "../../../api/schema/device.ts";
 import type { Inventory } from "../../../api/schema/common.ts";
-import { reasonsText } from "../../../model/reason.ts";
 import type { DeviceTasks } from "./answers.ts";
+import { DeviceCachePart, DeviceHistoryPart } from "./device-details.tsx";
+import { DeviceLogPart } from "./device-log.tsx";
+import { DeviceState } from "./device-state.tsx";
 import { ConnectedBadge, DeviceSearch, isTarget } from "./devices.tsx";
 import { ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time, type Fact } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { nameOf } from "./overview.tsx";
+import { nameOf, subnetOf } from "./device-names.ts";
+import { sentenceOf } from "./reasons.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
-import { DeviceState } from "./task.tsx";
 import { RenameButton, TagButton } from "./tagging.tsx";
 import { size } from "./texts.ts";
 
 const everyMs = 10_000;
-const historyMax = 100;
+const tasksMax = 100;
 
 /** A target expression in the address shows the list of its devices. */
 export const DevicePage = ({ id }: { id: string }) =>
@@ -24,7 +26,7 @@ export const DevicePage = ({ id }: { id: string }) =>
 function OneDevice({ id }: { id: string }) {
   const path = `/v1/devices/${encodeURIComponent(id)}`;
   const device = useLoaded<Device>(path, everyMs);
-  const history = useLoaded<DeviceTasks>(`${path}/tasks?limit=${historyMax}`, everyMs);
+  const tasksOf = useLoaded<DeviceTasks>(`${path}/tasks?limit=${tasksMax}`, everyMs);
   const words = messages.value.device;
   return (
     <>
@@ -37,13 +39,18 @@ function OneDevice({ id }: { id: string }) {
             <Actions device={data} reload={device.reload} />
             <DeviceFacts device={data} />
             {data.inventory !== null && <Interfaces interfaces={data.inventory.interfaces} />}
+            <DeviceCachePart path={path} />
           </>
         )}
       </Shown>
-      <h2>{words.history}</h2>
-      <Shown loaded={history}>
-        {({ tasks }) => (tasks.length === 0 ? <Empty text={words.noHistory} /> : <History tasks={tasks} />)}
+      <h2>{words.tasks}</h2>
+      <Shown loaded={tasksOf}>
+        {({ tasks }) => (tasks.length === 0 ? <Empty text={words.noTasks} /> : <Tasks tasks={tasks} />)}
       </Shown>
+      <DeviceHistoryPart path={path} />
+      {device.data !== null && device.data.state !== "removed" && (
+        <DeviceLogPart path={path} isConnected={device.data.connected} />
+      )}
     </>
   );
 }
@@ -109,7 +116,7 @@ function DeviceFacts({ device }: { device: Device }) {
     [words.version, device.agentVersion],
     [words.setting, device.setting],
     [listWords.tags, device.tags.join(", ") || messages.value.none],
-    [listWords.subnet, device.subnetName ?? "–"],
+    [listWords.subnet, subnetOf(device)],
     [words.site, device.site ?? "–"],
     [words.enrolled, <Time atMs={device.enrolledAtMs} />],
     [listWords.lastSeen, <Time atMs={device.lastSeenAtMs} />],
@@ -139,11 +146,11 @@ function Interfaces({ interfaces }: Pick<Inventory, "interfaces">) {
   );
 }
 
-function History({ tasks }: DeviceTasks) {
+function Tasks({ tasks }: DeviceTasks) {
   const words = messages.value;
   return (
     <Table
-      label={words.device.history}
+      label={words.device.tasks}
       rows={tasks}
       keyOf={({ taskId }) => taskId}
       columns={[
@@ -158,7 +165,7 @@ function History({ tasks }: DeviceTasks) {
         { name: words.devices.state, cell: ({ state }) => <DeviceState state={state} /> },
         { name: words.tasks.action, cell: ({ action }) => words.actions[action] },
         { name: words.device.reported, cell: ({ updatedAtMs }) => <Time atMs={updatedAtMs} /> },
-        { name: words.task.reason, cell: ({ reasons }) => <span lang="en">{reasonsText(reasons)}</span> },
+        { name: words.task.reason, cell: ({ reasons }) => sentenceOf(reasons) },
       ]}
     />
   );

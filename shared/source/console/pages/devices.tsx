@@ -4,7 +4,7 @@ import type { Device } from "../../../api/schema/device.ts";
 import type { DeviceList, TargetCount } from "./answers.ts";
 import { Badge, Empty, Heading, PageSteps, Shown, Table, type Column } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { nameOf } from "./overview.tsx";
+import { namesIn, subnetOf } from "./device-names.ts";
 import { useLoaded, usePages } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
@@ -60,7 +60,7 @@ export function DeviceSearch({ target }: { target: string }) {
                   <TagButton target={filter} onChanged={devices.reload} />
                 </div>
               )}
-              <Table label={words.title} rows={found} keyOf={({ id }) => id} columns={columns()} />
+              <Table label={words.title} rows={found} keyOf={({ id }) => id} columns={columns(found)} />
               <PageSteps {...devices} rows={found.length} total={total} />
             </>
           )
@@ -77,11 +77,12 @@ export function ConnectedBadge({ connected }: Pick<Device, "connected">) {
   );
 }
 
-function columns(): Column<Device>[] {
+function columns(found: readonly Device[]): Column<Device>[] {
   const words = messages.value.devices;
   const nowMs = Date.now();
+  const nameIn = namesIn(found, ({ id }) => id);
   return [
-    { name: words.name, cell: (device) => <a href={addressOf("devices", device.id)}>{nameOf(device)}</a> },
+    { name: words.name, cell: (device) => <a href={addressOf("devices", device.id)}>{nameIn(device)}</a> },
     {
       name: words.online,
       cell: ({ connected, state }) =>
@@ -96,9 +97,7 @@ function columns(): Column<Device>[] {
     {
       name: words.subnet,
       cell: ({ subnetName, inventory, site }) =>
-        [subnetName ?? inventory?.interfaces.find(({ active }) => active)?.cidr ?? "–", site]
-          .filter((part) => part !== null)
-          .join(", "),
+        [subnetOf({ subnetName, inventory }), site].filter((part) => part !== null).join(", "),
     },
     {
       name: words.lastSeen,

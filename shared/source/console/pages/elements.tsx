@@ -1,9 +1,10 @@
 /** Parts that pages share: heading, problem, facts, table with paging, confirmation. */
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { messages } from "./language.ts";
-import { RequestError, type Loaded } from "./request.ts";
-import { count, time } from "./texts.ts";
+import { language, messages } from "./language.ts";
+import { ConsoleError, RequestError, type Loaded } from "./request.ts";
+import { may } from "./session.ts";
+import { count, second, time } from "./texts.ts";
 
 /** Whether a page was shown before: the first one leaves the focus where the browser puts it. */
 let hasShownPage = false;
@@ -31,24 +32,35 @@ export function Heading({ text, children }: { text: string; children?: Component
 /** Texts of the source begin in lower case, as on a command line. */
 const asSentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
-/** A refused or unanswered request, with a next step. Texts of the source are English. */
+/** Returns the next step for a status, in the language of the viewer. */
+function nextStep(status: number): string {
+  const steps: Readonly<Record<string, string>> = messages.value.nextSteps;
+  return steps[status] ?? messages.value.refusedHint;
+}
+
+/**
+ * A refused or unanswered request, with a next step. Texts of the source are English; in another
+ * language the step for the status follows.
+ */
 export function Problem({ error, onRetry }: { error: RequestError; onRetry?: () => unknown }) {
   const words = messages.value;
   const isUnanswered = error.status === 0;
+  // The console's own problems are in the viewer's language, with their next step.
+  const isOwn = error instanceof ConsoleError;
+  const textLanguage = isOwn ? undefined : "en";
+  const isHintEnough = isOwn || (error.hint !== null && language.value === "en");
   return (
     <div class="notice problem" role="alert">
       <p>
         {isUnanswered ? (
           <strong>{words.unreachable}</strong>
         ) : (
-          <strong lang="en">{asSentence(error.message)}</strong>
+          <strong lang={textLanguage}>{asSentence(error.message)}</strong>
         )}
       </p>
-      {isUnanswered || error.hint === null ? (
-        <p>{isUnanswered ? words.unreachableHint : words.refusedHint}</p>
-      ) : (
-        <p lang="en">{asSentence(error.hint)}</p>
-      )}
+      {!isUnanswered && error.hint !== null && <p lang={textLanguage}>{asSentence(error.hint)}</p>}
+      {isUnanswered && <p>{words.unreachableHint}</p>}
+      {!isUnanswered && !isHintEnough && <p>{nextStep(error.status)}</p>}
       {onRetry && (
         <button type="button" class="secondary" onClick={() => void onRetry()}>
           {words.retry}
@@ -76,22 +88,69 @@ export function Shown<T>({
   );
 }
 
-/** An empty list: why it is empty, and the command that changes this. */
-export function Empty({ text, command }: { text: string; command?: string }) {
+/** Next step of an empty list. `needs`: row of permissions.ts without which it is left out. */
+export type NextStep = {
+  readonly needs: string;
+  /** Command line that does it. */
+  readonly command: string;
+  /** Page that does it, and the name of its link. */
+  readonly page?: { readonly address: string; readonly name: string };
+};
+
+/** An empty list: why it is empty, and the page or the command that changes this. */
+export function Empty({ text, next }: { text: string; next?: NextStep }) {
+  const step = next !== undefined && may(next.needs) ? next : null;
   return (
     <div class="notice">
       <p>{text}</p>
-      {command !== undefined && <Command line={command} />}
+      {step?.page && (
+        <p>
+          <a role="button" href={step.page.address}>
+            {step.page.name}
+          </a>
+        </p>
+      )}
+      {step !== null && step.page === undefined && <Command line={step.command} />}
+      {step?.page && (
+        <details>
+          <summary>{messages.value.byCommandLine}</summary>
+          <Command line={step.command} />
+        </details>
+      )}
     </div>
   );
 }
 
-/** A command line. The keyboard scrolls it too. */
-export const Command = ({ line }: { line: string }) => (
+/** Text as a program wrote it. The keyboard scrolls it too. */
+export const Output = ({ text }: { text: string }) => (
   <pre tabIndex={0}>
-    <code>{line}</code>
+    <code>{text}</code>
   </pre>
 );
+
+/** A command line, which is broken at spaces only, with a button that copies it. */
+export function Command({ line }: { line: string }) {
+  const words = messages.value;
+  const [isCopied, setCopied] = useState(false);
+  const copy = async (): Promise<void> => {
+    await navigator.clipboard.writeText(line);
+    setCopied(true);
+  };
+  return (
+    <div class="command">
+      <pre tabIndex={0}>
+        <code>
+          {line.split(/( +|\n)/).map((part, at) => (at % 2 === 1 ? part : <span key={at}>{part}</span>))}
+        </code>
+      </pre>
+      {"clipboard" in navigator && (
+        <button type="button" class="secondary" aria-live="polite" onClick={() => void copy()}>
+          {isCopied ? words.copied : words.copy}
+        </button>
+      )}
+    </div>
+  );
+}
 
 export type Fact = readonly [name: string, value: ComponentChildren];
 
@@ -108,6 +167,11 @@ export const Facts = ({ facts }: { facts: readonly Fact[] }) => (
 
 export const Time = ({ atMs }: { atMs: number }) => (
   <time dateTime={new Date(atMs).toISOString()}>{time(atMs)}</time>
+);
+
+/** A time with its seconds. */
+export const Moment = ({ atMs }: { atMs: number }) => (
+  <time dateTime={new Date(atMs).toISOString()}>{second(atMs)}</time>
 );
 
 type BadgeKind = "good" | "bad" | "busy" | "quiet";

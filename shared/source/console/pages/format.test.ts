@@ -1,6 +1,6 @@
 /** Quantities and times as people write them, in both languages. */
 import { expect, test } from "bun:test";
-import { agoText, percentText, rateText, sizeText } from "./format.ts";
+import { agoText, durationText, percentText, rateText, sizeText } from "./format.ts";
 
 /** Spaces in numbers differ between versions of the tables of languages. */
 const plain = (text: string): string => text.replaceAll(/[\u00a0\u202f]/g, " ");
@@ -45,4 +45,11 @@ test("a time in the past or the future has the largest fitting unit", () => {
     "2 days ago",
     "in 2 hours",
   ]);
+});
+
+test("a duration has its largest unit and the next one, in words of the language", () => {
+  expect(
+    [0, 250, 5_000, 90_000, 3_600_000, 5_400_000, 90_000_000].map((ms) => durationText(ms, "en")),
+  ).toEqual(["0 sec", "250 ms", "5 sec", "1 min 30 sec", "1 hr", "1 hr 30 min", "1 day 1 hr"]);
+  expect(durationText(5_400_000, "de")).toBe("1 Std. 30 Min.");
 });

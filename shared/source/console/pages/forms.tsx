@@ -7,16 +7,19 @@ import { useContext, useEffect, useId, useRef, useState } from "preact/hooks";
 import * as v from "valibot";
 import { labelNameSchema } from "../../../model/label-name.ts";
 import { Problem } from "./elements.tsx";
-import { messages } from "./language.ts";
+import { language, messages } from "./language.ts";
 import { RequestError } from "./request.ts";
 
 /** A value that cannot be sent, and the name of its field. */
 export class FieldError extends Error {
   readonly field: string;
+  /** Texts of schemas and of the source are English, those of the console translated. */
+  readonly wordsIn: "en" | "viewer";
 
-  constructor(field: string, message: string) {
+  constructor(field: string, message: string, wordsIn: "en" | "viewer" = "en") {
     super(message);
     this.field = field;
+    this.wordsIn = wordsIn;
   }
 }
 
@@ -164,12 +167,40 @@ export function Field({ name, label, hint, value = "", secret }: FieldOptions) {
       ) : (
         <input {...shared} type="password" autocomplete={secret} />
       )}
-      {isWrong && (
-        <p id={`${id}-fault`} class="fault" role="alert" lang="en">
-          {fault.message}
-        </p>
-      )}
+      {isWrong && <FaultText id={`${id}-fault`} fault={fault} />}
       {hint !== undefined && <small id={`${id}-hint`}>{hint}</small>}
+    </div>
+  );
+}
+
+/** Words of the model are English; a next step in the viewer's language follows them. */
+function FaultText({ id, fault }: { id: string; fault: FieldError }) {
+  const isEnglish = fault.wordsIn === "en";
+  return (
+    <p id={id} class="fault" role="alert">
+      <span lang={isEnglish ? "en" : undefined}>{fault.message}</span>
+      {isEnglish && language.value !== "en" && ` ${messages.value.nextSteps[422]}`}
+    </p>
+  );
+}
+
+/** Choice of a file. */
+export function FileField({ name, label, accept }: { name: string; label: string; accept: string }) {
+  const fault = useContext(Fault);
+  const id = useId();
+  const isWrong = fault?.field === name;
+  return (
+    <div>
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        name={name}
+        type="file"
+        accept={accept}
+        aria-invalid={isWrong ? true : undefined}
+        aria-describedby={isWrong ? `${id}-fault` : undefined}
+      />
+      {isWrong && <FaultText id={`${id}-fault`} fault={fault} />}
     </div>
   );
 }

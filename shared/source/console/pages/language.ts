@@ -1,6 +1,8 @@
-/** Language and colours that the viewer chose; without a choice those of the browser count. */
-import { computed, signal } from "@preact/signals";
-import { german } from "./messages-german.ts";
+/**
+ * Language and colours that the viewer chose; without a choice those of the browser count. English
+ * is part of the first page, and another language is loaded when somebody reads it.
+ */
+import { batch, computed, signal } from "@preact/signals";
 import { english, type Messages } from "./messages.ts";
 
 export const languages = ["en", "de"] as const;
@@ -8,7 +10,10 @@ export type Language = (typeof languages)[number];
 export const themes = ["auto", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
 
-const tables: Readonly<Record<Language, Messages>> = { en: english, de: german };
+const loaders: Readonly<Record<Language, () => Promise<Messages>>> = {
+  en: () => Promise.resolve(english),
+  de: async () => (await import("./messages-german.ts")).german,
+};
 
 function chosen<T extends string>(key: string, values: readonly T[]): T | null {
   const stored = localStorage.getItem(`flockcast.${key}`);
@@ -20,10 +25,20 @@ const ofBrowser = (): Language => {
   return languages.find((one) => one === words.find((word) => word === "en" || word === "de")) ?? "en";
 };
 
-export const language = signal<Language>(chosen("language", languages) ?? ofBrowser());
+/** The language of `messages`. */
+export const language = signal<Language>("en");
 export const theme = signal<Theme>(chosen("theme", themes) ?? "auto");
 /** Messages in the language of the viewer. */
-export const messages = computed<Messages>(() => tables[language.value]);
+export const messages = signal<Messages>(english);
+
+async function speak(choice: Language): Promise<void> {
+  const table = await loaders[choice]();
+  batch(() => {
+    messages.value = table;
+    language.value = choice;
+  });
+  document.documentElement.lang = choice;
+}
 
 /**
  * Language with the region of the browser, such as en-GB: regions write times in other ways.
@@ -34,8 +49,8 @@ export const locale = computed<string>(
 
 export function chooseLanguage(choice: Language): void {
   localStorage.setItem("flockcast.language", choice);
-  language.value = choice;
-  document.documentElement.lang = choice;
+  // A source that does not answer leaves the language as it is.
+  speak(choice).catch(() => {});
 }
 
 export function chooseTheme(choice: Theme): void {
@@ -49,7 +64,8 @@ function applyTheme(): void {
   else document.documentElement.dataset["theme"] = theme.value;
 }
 
-export function applyChoices(): void {
-  document.documentElement.lang = language.value;
+/** Resolves when the texts are there; English stays where another language cannot be loaded. */
+export async function applyChoices(): Promise<void> {
   applyTheme();
+  await speak(chosen("language", languages) ?? ofBrowser()).catch(() => speak("en"));
 }

@@ -2,6 +2,7 @@
 import { render } from "preact";
 import type { CallerView } from "../../../api/schema/users.ts";
 import type { SignInWays } from "./answers.ts";
+import { nameSource } from "./command-lines.ts";
 import { applyChoices } from "./language.ts";
 import { ask } from "./request.ts";
 import { followAddress } from "./router.ts";
@@ -10,7 +11,8 @@ import { Shell } from "./shell.tsx";
 
 async function findSession(): Promise<void> {
   try {
-    const { signedIn } = await ask<SignInWays>("GET", "/v1/sign-in");
+    const { signedIn, sourceUrl } = await ask<SignInWays>("GET", "/v1/sign-in");
+    nameSource(sourceUrl);
     if (signedIn) beginSession(await ask<CallerView>("GET", "/v1/session"));
     else caller.value = null;
   } catch {
@@ -19,8 +21,8 @@ async function findSession(): Promise<void> {
   }
 }
 
-applyChoices();
 followAddress();
 void findSession();
+await applyChoices();
 const root = document.querySelector("#console");
 if (root !== null) render(<Shell />, root);

@@ -1,12 +1,13 @@
 /**
  * Texts of the console in English. The type of this table is that of every other language, so that
- * a missing text is an error of the compiler. Texts of the source itself (refusals, reasons) are
- * English.
+ * a missing text is an error of the compiler. Refusals of the source are English.
  */
 import type { DeviceTaskState } from "../../../api/schema/common.ts";
 import type { ShownTaskState } from "../../../model/task-life.ts";
 import { englishForms } from "./messages-forms.ts";
+import { englishLive } from "./messages-live.ts";
 import type { Role } from "../../../model/role.ts";
+import { englishSteps } from "./next-steps.ts";
 import { administration } from "./messages-administration.ts";
 
 const taskStates: Record<ShownTaskState, string> = {
@@ -60,8 +61,10 @@ const actions: Record<"pre-cache" | "run" | "upgrade" | "image", string> = {
 };
 
 export const english = {
+  nextSteps: englishSteps,
   ...administration,
   ...englishForms,
+  ...englishLive,
   product: "flockcast",
   skip: "Skip to the content",
   navigation: "Pages",
@@ -85,6 +88,9 @@ export const english = {
   close: "Close",
   loading: "Loading …",
   retry: "Try again",
+  byCommandLine: "With the command line",
+  copy: "Copy",
+  copied: "Copied",
   unreachable: "The source does not answer.",
   unreachableHint: "Check the network, and that the source runs. This page tries again.",
   refusedHint: "Reload the page. If it happens again, look at the log of the source.",
@@ -120,6 +126,7 @@ export const english = {
       `at least ${count} characters, of which five are different`,
       "not made from the name of the user",
     ],
+    refused: (rules: readonly string[]) => `Choose another password: ${rules.join(", ")}.`,
     again: "Password again",
     differs: "The two passwords differ.",
     submit: "Add the administrator",
@@ -148,6 +155,7 @@ export const english = {
     readableHint:
       "Open the console on the machine of the source itself, or give the source a certificate that browsers trust:",
     unknown: "Does the browser warn of the certificate?",
+    onThisMachine: "In a browser on the machine of the source, no certificate is needed at:",
     unknownHint:
       "The source issued its certificate itself, and no browser knows it. Give the source one that browsers trust:",
     obtain:
@@ -169,9 +177,8 @@ export const english = {
     suspended: (name: string) => `${name} waits for an approval`,
     moreSuspended: (count: string) => `${count} more devices wait for an approval`,
     unsigned: (count: string) => `${count} changes wait for a signature; devices ignore them until then`,
-    noDevices: "No device has enrolled yet. On a device, run:",
-    noPackages: "No package is published yet. Publish a file or a folder:",
-    noTasks: "No task is open. Give devices a package:",
+    noDevices: "No device has enrolled yet. A device enrols when its agent runs.",
+    noTasks: "No task is open.",
   },
   tasks: {
     title: "Tasks",
@@ -187,7 +194,11 @@ export const english = {
     progress: "Complete",
     failed: "Failed",
     start: "Start",
-    none: "There is no task here. Give devices a package:",
+    unsigned: "not signed",
+    noneOpen: "No task is open. Ended tasks are in the list of all.",
+    none: "No device was given a task yet.",
+    failedCount: (count: string) => `${count} failed`,
+    ofPackage: (id: number, name: string) => `Task ${id}: ${name}`,
     ofTotal: (count: string, total: string) => `${count} of ${total}`,
   },
   task: {
@@ -213,6 +224,9 @@ export const english = {
     offline: "not connected",
     noDevices: "The target matches no device yet.",
     command: "Command",
+    outputOf: (name: string) => `Output of the command on ${name}`,
+    moreOutputs: (count: string, id: number) =>
+      `The outputs of ${count} more devices: flockcast-source task show ${id}`,
     created: "Created",
     expires: "Expires",
     setting: "Setting",
@@ -260,9 +274,9 @@ export const english = {
     address: "Address",
     medium: "Medium",
     used: "Used",
-    history: "Tasks of this device",
+    tasks: "Tasks of this device",
     reported: "Last report",
-    noHistory: "The device has not reported a task yet.",
+    noTasks: "The device has not reported a task yet.",
     remove: "Remove the device",
     askRemove: (name: string) =>
       `Remove ${name}? Its credential is barred at once. To return, the device has to enrol again.`,
@@ -279,7 +293,7 @@ export const english = {
     state: "State",
     stateNames: { uploading: "bytes are missing", ready: "ready" },
     published: "Published",
-    none: "No package is published yet. Publish a file or a folder:",
+    none: "No package is published yet.",
     commands: "Commands",
     noCommands: "The package has no named commands.",
     command: "Command",
@@ -307,43 +321,6 @@ export const english = {
     own: "this setting",
     onlyDifferences: "Only values that this setting sets",
     noDifferences: "This setting sets no value: everything is inherited.",
-  },
-  audit: {
-    title: "Audit",
-    at: "Time",
-    actor: "Who",
-    action: "Action",
-    object: "Object",
-    result: "Result",
-    address: "Address",
-    verify: "Verify the chain",
-    verified: (rows: string) => `All ${rows} rows are in order.`,
-    broken: (problem: string) => `The chain is broken: ${problem}`,
-    brokenHint: "Keep a copy of the data folder, and compare it with a backup.",
-    older: "Older rows",
-    newest: "Newest rows",
-    none: "There are no older rows.",
-    change: "Change",
-    before: "Before",
-    after: "After",
-  },
-  about: {
-    title: "About",
-    version: "Version",
-    deployment: "Deployment",
-    health: "Health",
-    healthy: "The source answers.",
-    keys: "Keys",
-    keysHere: "on this source: whoever controls the source controls the devices",
-    keysElsewhere: "not on this source",
-    roots: "Fingerprint of the root keys",
-    session: "Session",
-    keysPlace: "Place of the signing keys",
-    ends: "Ends",
-    sessionEnds: (latest: string, idle: string) => `${latest} at the latest, or ${idle} without use`,
-    scope: "Scope",
-    everything: "all devices",
-    licence: "Licence: Apache-2.0",
   },
 };
 

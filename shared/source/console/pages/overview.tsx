@@ -1,8 +1,8 @@
 /** First page: how many devices there are, the open tasks, and what needs a person. */
-import type { Device } from "../../../api/schema/device.ts";
 import type { TrustView } from "../../../api/schema/trust.ts";
 import type { DeviceList, Overview, PackageList, TargetCount, TaskList } from "./answers.ts";
-import { createTaskLine, enrolLine, publishLine, signLine } from "./command-lines.ts";
+import { createTaskStep, enrolStep, publishStep, signLine } from "./command-lines.ts";
+import { nameOf } from "./device-names.ts";
 import { Command, Empty, Heading, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { useLoaded, type Loaded } from "./request.ts";
@@ -46,10 +46,10 @@ export function OverviewPage() {
           {({ tasks: all }) => {
             if (all.length > 0) return <TaskTable tasks={all} />;
             if (numbers.data?.devices === 0)
-              return <Empty text={words.overview.noDevices} command={enrolLine} />;
+              return <Empty text={words.overview.noDevices} next={enrolStep()} />;
             if (numbers.data?.packages === 0)
-              return <Empty text={words.overview.noPackages} command={publishLine} />;
-            return <Empty text={words.overview.noTasks} command={createTaskLine} />;
+              return <Empty text={words.packages.none} next={publishStep()} />;
+            return <Empty text={words.overview.noTasks} next={createTaskStep()} />;
           }}
         </Shown>
       </section>
@@ -128,13 +128,10 @@ function Attention({ tasks, trust }: { tasks: TaskList | null; trust: TrustView 
         {trust.unsigned > 0 && (
           <li>
             {words.unsigned(count(trust.unsigned))}
-            <Command line={signLine} />
+            {may("POST /v1/trust/orders") && <Command line={signLine()} />}
           </li>
         )}
       </ul>
     </section>
   );
 }
-
-/** Returns the name that people know a device by. */
-export const nameOf = ({ name, hostname }: Pick<Device, "name" | "hostname">): string => name ?? hostname;

@@ -1,8 +1,9 @@
 /** List of packages, and one package with its commands and web sites. */
 import type { PublishedPackage } from "../../../api/schema/admin.ts";
 import type { PackageList } from "./answers.ts";
-import { publishLine } from "./command-lines.ts";
+import { publishStep } from "./command-lines.ts";
 import { Badge, ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time } from "./elements.tsx";
+import { atField, Field, FormButton, textOf } from "./forms.tsx";
 import { messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
@@ -30,7 +31,7 @@ export function PackagesPage() {
       <Shown loaded={packages}>
         {({ packages: all }) =>
           all.length === 0 ? (
-            <Empty text={words.none} command={publishLine} />
+            <Empty text={words.none} next={publishStep()} />
           ) : (
             <Table
               label={words.title}
@@ -75,6 +76,13 @@ export function PackagePage({ id }: { id: string }) {
             <Empty text={messages.value.unknownPage} />
           ) : (
             <>
+              {found.state === "ready" && may("POST /v1/tasks") && (
+                <div class="buttons">
+                  <a role="button" href={addressOf("packages", id, "task")}>
+                    {messages.value.wizard.ofPackage}
+                  </a>
+                </div>
+              )}
               <Facts
                 facts={[
                   [words.size, size(found.sizeBytes)],
@@ -84,24 +92,55 @@ export function PackagePage({ id }: { id: string }) {
                   [words.id, <code>{found.id}</code>],
                 ]}
               />
-              <Removal found={found} />
               <Commands commands={found.commands} />
-              <h2>{words.urls}</h2>
-              {found.urls.length === 0 ? (
-                <p>{words.atSource}</p>
-              ) : (
-                <ul>
-                  {found.urls.map(({ url }) => (
-                    <li key={url}>
-                      <code>{url}</code>
-                    </li>
-                  ))}
-                </ul>
-              )}
+              <WebSites found={found} reload={packages.reload} />
+              <Removal found={found} />
             </>
           )
         }
       </Shown>
+    </>
+  );
+}
+
+/** Web sites of a package, without queries; the source knows an address by the rest too. */
+function WebSites({ found, reload }: { found: PublishedPackage; reload: () => Promise<void> }) {
+  const words = messages.value.packages;
+  const { id, urls } = found;
+  const change = async (method: "POST" | "DELETE", url: string): Promise<void> => {
+    await ask(method, `/v1/packages/${id}/urls`, { url });
+    await reload();
+  };
+  return (
+    <>
+      <h2>{words.urls}</h2>
+      {urls.length === 0 ? (
+        <p>{words.atSource}</p>
+      ) : (
+        <ul class="web-sites">
+          {urls.map(({ url }) => (
+            <li key={url}>
+              <code>{url}</code>{" "}
+              {may("DELETE /v1/packages/:id/urls") && (
+                <ConfirmedButton
+                  name={messages.value.publish.removeUrl}
+                  question={messages.value.publish.askRemoveUrl(url)}
+                  send={() => change("DELETE", url)}
+                  isDangerous
+                />
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+      {may("POST /v1/packages/:id/urls") && (
+        <FormButton
+          name={messages.value.publish.addUrl}
+          send={async (data) => atField("url", change("POST", textOf(data, "url")))}
+        >
+          <Field name="url" label={messages.value.publish.url} hint={messages.value.publish.addUrlHint} />
+        </FormButton>
+      )}
     </>
   );
 }

@@ -1,9 +1,10 @@
 /**
- * Page that publishes a file or a folder of the person's machine. A source without signing keys
- * cannot sign; the page then names the command that publishes.
+ * Page that publishes a file or a folder of the person's machine, or a file of a web site. A source
+ * without signing keys cannot sign; the page then names the command that publishes.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { PublishedPackage } from "../../../api/schema/admin.ts";
+import type { SignRequest } from "../../../api/schema/publishing.ts";
 import type { TrustView } from "../../../api/schema/trust.ts";
 import { packageNameProblem, pathProblem, versionProblem } from "../../../model/package-path.ts";
 import type { PackageList } from "./answers.ts";
@@ -11,9 +12,13 @@ import { Bar, Empty, Heading, Problem, Shown } from "./elements.tsx";
 import { Field, focusFirstProblem } from "./form-field.tsx";
 import { messages } from "./language.ts";
 import { publishLine } from "./command-lines.ts";
+import { CommandsField, NameFields } from "./publish-fields.tsx";
+import { PublishUrl } from "./publish-url.tsx";
 import { pickedInDrop, pickedInInput, type Picked } from "./picked-files.ts";
 import { RequestError, useLoaded } from "./request.ts";
 import { goTo } from "./router.ts";
+import { publisherSigner, withSignature } from "./signing/sign-manifest.ts";
+import type { Signer } from "./signing/signer.ts";
 import { count, size } from "./texts.ts";
 import { commandFileName, publishPicked, type UploadProgress } from "./upload.ts";
 
@@ -21,17 +26,36 @@ export function PublishPage() {
   const words = messages.value.publish;
   const packages = useLoaded<PackageList>("/v1/packages?limit=1000");
   const trust = useLoaded<TrustView>("/v1/trust");
+  const [place, setPlace] = useState<ContentPlace>("files");
+  const signer = usePublisher();
   return (
     <>
       <Heading text={words.title} />
+      {signer instanceof RequestError && <Problem error={signer} />}
       <Shown loaded={trust}>
         {({ file }) =>
-          file.embedded && globalThis.isSecureContext ? (
-            <Shown loaded={packages}>{({ packages: all }) => <PublishForm packages={all} />}</Shown>
+          signer === "unknown" ? (
+            <p aria-busy="true">{messages.value.loading}</p>
+          ) : globalThis.isSecureContext && (file.embedded || isSigner(signer)) ? (
+            <>
+              {file.embedded && <PlaceChoice place={place} choose={setPlace} />}
+              {place === "url" ? (
+                <PublishUrl />
+              ) : (
+                <Shown loaded={packages}>
+                  {({ packages: all }) => (
+                    <PublishForm packages={all} signer={file.embedded || !isSigner(signer) ? null : signer} />
+                  )}
+                </Shown>
+              )}
+            </>
           ) : (
             <Empty
               text={file.embedded ? words.insecure : words.noKeys}
-              command={file.embedded ? publishLine : `${publishLine} --key FILE`}
+              next={{
+                needs: "POST /v1/packages/sign",
+                command: file.embedded ? publishLine() : `${publishLine()} --key FILE`,
+              }}
             />
           )
         }
@@ -39,6 +63,37 @@ export function PublishPage() {
     </>
   );
 }
+
+/** Key of this browser that may sign packages; null: none. */
+type Publisher = Signer | null | "unknown" | RequestError;
+
+const isSigner = (publisher: Publisher): publisher is Signer =>
+  publisher !== null && publisher !== "unknown" && !(publisher instanceof RequestError);
+
+function usePublisher(): Publisher {
+  const [publisher, setPublisher] = useState<Publisher>("unknown");
+  useEffect(() => {
+    publisherSigner().then(setPublisher, (problem: unknown) =>
+      setPublisher(problem instanceof RequestError ? problem : null),
+    );
+  }, []);
+  return publisher;
+}
+
+const contentPlaces = ["files", "url"] as const;
+type ContentPlace = (typeof contentPlaces)[number];
+
+const PlaceChoice = ({ place, choose }: { place: ContentPlace; choose: (place: ContentPlace) => void }) => (
+  <fieldset>
+    <legend>{messages.value.publish.place}</legend>
+    {contentPlaces.map((one) => (
+      <label key={one}>
+        <input type="radio" name="place" value={one} checked={place === one} onChange={() => choose(one)} />
+        {messages.value.publish.places[one]}
+      </label>
+    ))}
+  </fieldset>
+);
 
 type Problems = { picked?: string; name?: string; version?: string };
 
@@ -55,20 +110,23 @@ function problemsOf(picked: Picked | null, name: string, version: string): Probl
   return problems;
 }
 
+type Named = { readonly name: string; readonly version: string; readonly commands: string };
+
 /** State of the upload that runs. It ends with the page. */
-function useUpload(packages: readonly PublishedPackage[]) {
+function useUpload(packages: readonly PublishedPackage[], signer: Signer | null) {
   const [progress, setProgress] = useState<UploadProgress | null>(null);
   const [error, setError] = useState<RequestError | null>(null);
   const running = useRef<AbortController | null>(null);
   useEffect(() => () => running.current?.abort(), []);
-  const start = async (picked: Picked, name: string, version: string): Promise<void> => {
+  const start = async (picked: Picked, given: Named): Promise<void> => {
     const abort = new AbortController();
     running.current = abort;
     setError(null);
     try {
       const { signal } = abort;
-      const given = { picked, name, version, packages, signal, onProgress: setProgress };
-      goTo("packages", await publishPicked(given));
+      const sign = signer && ((request: SignRequest) => withSignature(signer, request));
+      const upload = { ...given, picked, packages, sign, signal, onProgress: setProgress };
+      goTo("packages", await publishPicked(upload));
     } catch (problem) {
       if (!abort.signal.aborted) setError(problemFor(problem));
     } finally {
@@ -87,26 +145,33 @@ function problemFor(problem: unknown): RequestError {
   return new RequestError(400, text, words.unreadableHint);
 }
 
-function PublishForm({ packages }: { packages: readonly PublishedPackage[] }) {
+type PublishOptions = { packages: readonly PublishedPackage[]; signer: Signer | null };
+
+function PublishForm({ packages, signer }: PublishOptions) {
   const words = messages.value.publish;
   const form = useRef<HTMLFormElement>(null);
   const [picked, setPicked] = useState<Picked | null>(null);
   const [name, setName] = useState("");
   const [version, setVersion] = useState("");
+  const [commands, setCommands] = useState("");
   const [problems, setProblems] = useState<Problems>({});
-  const { progress, error, start, cancel } = useUpload(packages);
+  const { progress, error, start, cancel } = useUpload(packages, signer);
   const pick = (found: Picked | null): void => {
     if (found === null) return;
     setPicked(found);
     setProblems({});
     if (name === "") setName(found.label.replace(/\.[a-z0-9]{1,5}$/i, ""));
   };
+  const rename = (part: { name?: string; version?: string }): void => {
+    if (part.name !== undefined) setName(part.name);
+    if (part.version !== undefined) setVersion(part.version);
+  };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const found = problemsOf(picked, name.trim(), version.trim());
     setProblems(found);
     if (Object.keys(found).length > 0) focusFirstProblem(form.current);
-    else if (picked !== null) void start(picked, name.trim(), version.trim());
+    else if (picked !== null) void start(picked, { name: name.trim(), version: version.trim(), commands });
   };
   if (progress !== null) return <Progress progress={progress} cancel={cancel} />;
   return (
@@ -115,27 +180,8 @@ function PublishForm({ packages }: { packages: readonly PublishedPackage[] }) {
       <Unfinished packages={packages} />
       <form ref={form} class="wizard" noValidate onSubmit={submit}>
         <Picking picked={picked} pick={pick} problem={problems.picked} />
-        <div class="field-row">
-          <Field name="package-name" label={messages.value.packages.name} problem={problems.name}>
-            {(attributes) => (
-              <input {...attributes} value={name} onInput={(event) => setName(event.currentTarget.value)} />
-            )}
-          </Field>
-          <Field
-            name="package-version"
-            label={messages.value.packages.version}
-            hint={words.versionHint}
-            problem={problems.version}
-          >
-            {(attributes) => (
-              <input
-                {...attributes}
-                value={version}
-                onInput={(event) => setVersion(event.currentTarget.value)}
-              />
-            )}
-          </Field>
-        </div>
+        <NameFields name={name} version={version} problems={problems} change={rename} />
+        <CommandsField value={commands} change={setCommands} />
         <div class="buttons">
           <button type="submit">{words.submit}</button>
         </div>

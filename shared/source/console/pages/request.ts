@@ -32,6 +32,13 @@ export class RequestError extends Error {
   }
 }
 
+/** A problem that the console itself finds, in the language of the viewer. */
+export class ConsoleError extends RequestError {
+  constructor(message: string, hint: string | null = null) {
+    super(409, message, hint);
+  }
+}
+
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 type Refusal = { readonly error?: string; readonly hint?: string };
 
@@ -137,23 +144,25 @@ export type Pages<T> = Loaded<T> & {
 /**
  * Loads a list a page at a time.
  * @param path with a query; another path begins at its first page
+ * @param rows of a page
  */
 export function usePages<T extends { readonly next: string | null }>(
   path: string,
   everyMs: number,
+  rows = pageRows,
 ): Pages<T> {
   const [place, setPlace] = useState<{ path: string; cursors: readonly string[] }>({ path, cursors: [] });
   const cursors = place.path === path ? place.cursors : [];
   const after = cursors.at(-1);
   const loaded = useLoaded<T>(
-    `${path}&limit=${pageRows}${after === undefined ? "" : `&after=${encodeURIComponent(after)}`}`,
+    `${path}&limit=${rows}${after === undefined ? "" : `&after=${encodeURIComponent(after)}`}`,
     everyMs,
   );
   const next = loaded.data?.next ?? null;
   const move = (wanted: readonly string[]) => () => setPlace({ path, cursors: wanted });
   return {
     ...loaded,
-    first: cursors.length * pageRows,
+    first: cursors.length * rows,
     toNext: next === null ? null : move([...cursors, next]),
     toPrevious: cursors.length === 0 ? null : move(cursors.slice(0, -1)),
   };

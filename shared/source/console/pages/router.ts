@@ -4,11 +4,20 @@
  */
 import { signal } from "@preact/signals";
 
-export type Route = { readonly page: string; readonly id: string | null };
+export type Route = {
+  readonly page: string;
+  readonly id: string | null;
+  /** Form about the thing with the id, such as `edit`; null: the thing itself. */
+  readonly form: string | null;
+};
 
 function routeOf(hash: string): Route {
-  const [page = "", id] = hash.replace(/^#\/?/, "").split("/");
-  return { page: page === "" ? "overview" : page, id: id === undefined || id === "" ? null : decoded(id) };
+  const [page = "", id, form] = hash.replace(/^#\/?/, "").split("/");
+  return {
+    page: page === "" ? "overview" : page,
+    id: id === undefined || id === "" ? null : decoded(id),
+    form: form === undefined || form === "" ? null : form,
+  };
 }
 
 /** A person can type any address, also one that is not encoded well. */
@@ -22,8 +31,10 @@ function decoded(text: string): string {
 
 export const route = signal<Route>(routeOf(location.hash));
 
-export const addressOf = (page: string, id?: string | number): string =>
-  id === undefined ? `#/${page}` : `#/${page}/${encodeURIComponent(id)}`;
+export const addressOf = (page: string, id?: string | number, form?: string): string =>
+  id === undefined
+    ? `#/${page}`
+    : `#/${page}/${encodeURIComponent(id)}${form === undefined ? "" : `/${form}`}`;
 
 export function goTo(page: string, id?: string | number): void {
   location.hash = addressOf(page, id);

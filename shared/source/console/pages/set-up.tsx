@@ -4,7 +4,7 @@
  */
 import { useState } from "preact/hooks";
 import type { SetUpDone } from "../../../api/schema/users.ts";
-import { passwordCharactersMin } from "../../../model/password.ts";
+import { passwordCharactersMin, passwordProblem } from "../../../model/password.ts";
 import type { SetUpState } from "./answers.ts";
 import { CertificateNotice } from "./certificate.tsx";
 import { Heading, Problem, Shown } from "./elements.tsx";
@@ -53,12 +53,14 @@ function FirstUser({ secret }: { secret: string }) {
   );
 }
 
-/** Marks the repeated password until it is the first one. */
+/** Marks a password against the rules, and the repeated password until it is the first one. */
 function compare(form: HTMLFormElement): void {
-  const field = (name: string) => form.querySelector<HTMLInputElement>(`[name=${name}]`);
-  const again = field("again");
-  const isSame = again?.value === field("password")?.value;
-  again?.setCustomValidity(isSame ? "" : messages.value.setUp.differs);
+  const words = messages.value.setUp;
+  const field = (name: string) => form.querySelector<HTMLInputElement>(`[name=${name}]`)!;
+  const [password, again] = [field("password"), field("again")];
+  const isRefused = password.value !== "" && passwordProblem(password.value, field("user").value) !== null;
+  password.setCustomValidity(isRefused ? words.refused(words.rules(count(passwordCharactersMin))) : "");
+  again.setCustomValidity(again.value === password.value ? "" : words.differs);
 }
 
 function UserForm({ secret, reload }: { secret: string; reload: () => Promise<void> }) {

@@ -1,12 +1,16 @@
 /** Assignments of settings to devices: targets in their order of precedence. */
 import * as v from "valibot";
 import type { SettingAssignmentList, SettingView } from "../../../api/schema/settings.ts";
+import { withAssignment, type SettingAssignment } from "../../../model/setting-inheritance.ts";
+import type { Asked } from "../../../model/trust/order-review.ts";
 import { ConfirmedButton, Shown, Table, type Column } from "./elements.tsx";
 import { atField, checked, Field, FormButton, Select, textOf } from "./forms.tsx";
 import { messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
+import { assignmentsAsked } from "./signing/asked.ts";
+import { signChange } from "./signing/sign-orders.ts";
 import { count } from "./texts.ts";
 
 /** The source limits the place to the length of the list. */
@@ -18,9 +22,13 @@ type Options = { readonly settings: readonly SettingView[]; readonly onChanged: 
 export function SettingAssignments({ settings, onChanged }: Options) {
   const words = messages.value.settingChanges;
   const assignments = useLoaded<SettingAssignmentList>(path);
-  const change = async (method: "PUT" | "DELETE", body: object): Promise<void> => {
-    await ask(method, path, body);
-    await Promise.all([assignments.reload(), onChanged()]);
+  const change = async (method: "PUT" | "DELETE", body: AssignmentBody): Promise<void> => {
+    const { isSigned } = await ask<{ isSigned: boolean }>(method, path, body);
+    try {
+      if (!isSigned) await signChange({ kind: "assignments", subject: "" }, askedOf(method, body));
+    } finally {
+      await Promise.all([assignments.reload(), onChanged()]);
+    }
   };
   const assign = async (data: FormData): Promise<void> => {
     const rank = textOf(data, "rank");
@@ -60,7 +68,19 @@ export function SettingAssignments({ settings, onChanged }: Options) {
   );
 }
 
-function columnsOf(change: (method: "PUT" | "DELETE", body: object) => Promise<void>): Column<Assignment>[] {
+type AssignmentBody = SettingAssignment & { readonly rank?: number | null };
+
+/** Returns the change of the assignments that a request makes. */
+const askedOf = (method: "PUT" | "DELETE", { setting, target, rank = null }: AssignmentBody): Asked =>
+  assignmentsAsked((before) =>
+    method === "PUT"
+      ? withAssignment(before, { setting, target }, rank)
+      : before.filter((one) => one.setting !== setting || one.target !== target),
+  );
+
+function columnsOf(
+  change: (method: "PUT" | "DELETE", body: AssignmentBody) => Promise<void>,
+): Column<Assignment>[] {
   const words = messages.value.settingChanges;
   const columns: Column<Assignment>[] = [
     { name: words.target, cell: ({ target }) => <code>{target}</code> },

@@ -2,7 +2,7 @@
  * Values of a setting in a form, as the command line writes them. Each value is checked by the
  * schema of the API, and the changes are shown before they are sent.
  */
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { SettingChanged, SettingView } from "../../../api/schema/settings.ts";
 import {
   defaultSettingValues,
@@ -14,9 +14,11 @@ import {
 import { formatSettingValue, parseSettingWords, type SettingChange } from "../../../model/setting-words.ts";
 import { Problem } from "./elements.tsx";
 import { Dialog, Form, Select } from "./forms.tsx";
-import { messages } from "./language.ts";
+import { language, messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
 import type { SettingList } from "./answers.ts";
+import { settingAsked } from "./signing/asked.ts";
+import { signChange } from "./signing/sign-orders.ts";
 import { count } from "./texts.ts";
 
 type Row = { readonly key: SettingKey; readonly field: SettingField; readonly about: string };
@@ -64,11 +66,10 @@ function useDraft(setting: SettingView) {
   const [faults, setFaults] = useState<Faults>({});
   const [isEmpty, setEmpty] = useState(false);
   const [draft, setDraft] = useState<Draft | null>(null);
-  const review = (form: HTMLFormElement): void => {
+  const review = (): void => {
     const read = readTexts(setting, texts);
     setFaults(read.faults);
-    const wrong = rows.find(({ field }) => read.faults[field] !== undefined);
-    if (wrong !== undefined) return form.querySelector<HTMLElement>(`[name="${wrong.key}"]`)?.focus();
+    if (Object.keys(read.faults).length > 0) return;
     const isMoved = parent !== null && parent !== setting.parent;
     const isChanged = isMoved || Object.keys(read.words.set).length + read.words.inherit.length > 0;
     setEmpty(!isChanged);
@@ -81,6 +82,20 @@ function useDraft(setting: SettingView) {
   return { parent, setParent, faults, isEmpty, draft, drop: () => setDraft(null), review, textAt, change };
 }
 
+type SearchOptions = { readonly search: string; readonly setSearch: (text: string) => void };
+
+const ValueSearch = ({ search, setSearch }: SearchOptions) => (
+  <label class="value-search">
+    {messages.value.settingChanges.search}
+    <input
+      type="search"
+      value={search}
+      spellcheck={false}
+      onInput={(event) => setSearch(event.currentTarget.value)}
+    />
+  </label>
+);
+
 export function SettingEditor({ setting, onSaved }: EditorOptions) {
   const words = messages.value.settingChanges;
   const all = useLoaded<SettingList>("/v1/settings");
@@ -88,13 +103,20 @@ export function SettingEditor({ setting, onSaved }: EditorOptions) {
   const settings = all.data?.settings ?? [];
   const inherited = settings.find(({ name }) => name === parent)?.values ?? defaultSettingValues;
   const faultCount = Object.keys(faults).length;
+  const [search, setSearch] = useState("");
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus(), [faults]);
+  // A value with an error stays in view.
+  const fits = ({ key, field, about }: Row): boolean =>
+    faults[field] !== undefined || `${key} ${about}`.toLowerCase().includes(search.trim().toLowerCase());
   return (
     <>
       <form
+        ref={form}
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          review(event.currentTarget);
+          review();
         }}
       >
         {all.error && <Problem error={all.error} onRetry={all.reload} />}
@@ -107,8 +129,9 @@ export function SettingEditor({ setting, onSaved }: EditorOptions) {
             onChange={setParent}
           />
         )}
+        <ValueSearch search={search} setSearch={setSearch} />
         <div class="values">
-          {rows.map((row) => (
+          {rows.filter(fits).map((row) => (
             <Value
               key={row.key}
               row={row}
@@ -119,12 +142,12 @@ export function SettingEditor({ setting, onSaved }: EditorOptions) {
             />
           ))}
         </div>
-        <p role="status">
-          {isEmpty && words.nothing}
-          {faultCount > 0 && words.faults(count(faultCount))}
-        </p>
-        <div class="buttons">
+        <div class="buttons review">
           <button type="submit">{words.review}</button>
+          <span role="status">
+            {isEmpty && words.nothing}
+            {faultCount > 0 && words.faults(count(faultCount))}
+          </span>
         </div>
       </form>
       {draft !== null && <Review setting={setting} draft={draft} onSaved={onSaved} close={drop} />}
@@ -157,7 +180,8 @@ function Value({ row: { key, field, about }, text, inherited, fault, change }: V
     id,
     name: key,
     value: text ?? inheritedText,
-    disabled: text === null,
+    // Another value ends the inheritance.
+    class: text === null ? "inherited" : undefined,
     "aria-invalid": fault === undefined ? undefined : true,
     "aria-describedby": `${id}-about${fault === undefined ? "" : ` ${id}-fault`}`,
   } as const;
@@ -191,8 +215,9 @@ function Value({ row: { key, field, about }, text, inherited, fault, change }: V
         />
       )}
       {fault !== undefined && (
-        <p id={`${id}-fault`} class="fault" role="alert" lang="en">
-          {fault}
+        <p id={`${id}-fault`} class="fault" role="alert">
+          <span lang="en">{fault}</span>
+          {language.value !== "en" && ` ${messages.value.nextSteps[422]}`}
         </p>
       )}
       <small id={`${id}-about`}>
@@ -220,7 +245,10 @@ function Review({ setting, draft, onSaved, close }: ReviewOptions) {
     lines.push(words.change(messages.value.settings.parent, setting.parent ?? "", draft.parent));
   const send = async (): Promise<void> => {
     const path = `/v1/settings/${encodeURIComponent(setting.name)}`;
-    onSaved(await ask<SettingChanged>("PATCH", path, draft));
+    const changed = await ask<SettingChanged>("PATCH", path, draft);
+    const subject = { kind: "setting", subject: setting.name } as const;
+    const isSigned = changed.isSigned || (await signChange(subject, settingAsked(draft))) === "signed";
+    onSaved({ ...changed, isSigned });
   };
   return (
     <Dialog name={words.save} close={close}>

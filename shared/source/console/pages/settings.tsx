@@ -1,5 +1,5 @@
 /** Settings as a tree of inheritance, and one setting with its differences and origins. */
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { SettingChanged, SettingView } from "../../../api/schema/settings.ts";
 import type { TrustView } from "../../../api/schema/trust.ts";
 import { newSettingNameSchema } from "../../../model/setting-name.ts";
@@ -11,6 +11,8 @@ import { messages } from "./language.ts";
 import { ask, useLoaded } from "./request.ts";
 import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
+import { newSettingAsked } from "./signing/asked.ts";
+import { signChange } from "./signing/sign-orders.ts";
 import { SettingAssignments } from "./setting-assignments.tsx";
 import { SettingEditor } from "./setting-edit.tsx";
 import { keyText, valueText } from "./setting-text.ts";
@@ -63,8 +65,13 @@ function CreateButton({ settings, onCreated }: CreateOptions) {
   const words = messages.value.settingChanges;
   const create = async (data: FormData): Promise<void> => {
     const name = checked("name", newSettingNameSchema, textOf(data, "name"));
-    await ask("POST", "/v1/settings", { name, parent: textOf(data, "parent") });
-    await onCreated();
+    const parent = textOf(data, "parent");
+    const { isSigned } = await ask<SettingChanged>("POST", "/v1/settings", { name, parent });
+    try {
+      if (!isSigned) await signChange({ kind: "setting", subject: name }, newSettingAsked(parent));
+    } finally {
+      await onCreated();
+    }
   };
   return (
     <div class="buttons">
@@ -158,8 +165,11 @@ export function SettingPage({ id }: { id: string }) {
 
 function Saved({ changed }: { changed: SettingChanged }) {
   const words = messages.value;
+  const notice = useRef<HTMLDivElement>(null);
+  // The form that was left may have been longer than the window.
+  useEffect(() => notice.current?.scrollIntoView({ block: "center" }), [changed]);
   return (
-    <div class="notice" role="status">
+    <div ref={notice} class="notice" role="status">
       <p>
         {words.settingChanges.saved(count(changed.version), count(changed.devices), count(changed.openTasks))}
       </p>

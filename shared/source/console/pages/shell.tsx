@@ -18,7 +18,7 @@ import { later } from "./later.tsx";
 import { LinkPage } from "./link.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { ask, RequestError } from "./request.ts";
-import { addressOf, route, type Route } from "./router.ts";
+import { addressOf, replaceAddress, route, type Route } from "./router.ts";
 import { caller, endSession, may } from "./session.ts";
 import { SignInPage } from "./sign-in.tsx";
 import { TasksPage } from "./tasks.tsx";
@@ -78,9 +78,13 @@ type Page = {
   readonly needs: string;
   readonly list: ComponentType;
   readonly one?: ComponentType<{ id: string }>;
-  /** Form at the id `new`, with the row of permissions.ts that it needs. */
-  readonly form?: { readonly needs: string; readonly load: () => Promise<ComponentType> };
+  /** Form at the id `new`. */
+  readonly form?: FormOf<object>;
+  /** Forms about one thing, by the last part of the address. */
+  readonly forms?: Readonly<Record<string, FormOf<{ id: string }>>>;
 };
+/** A form, and the row of permissions.ts that it needs. */
+type FormOf<P> = { readonly needs: string; readonly load: () => Promise<ComponentType<P>> };
 
 /** In the order of the navigation. A page is added here, and gets its title from the messages. */
 const pages = [
@@ -91,6 +95,13 @@ const pages = [
     list: TasksPage,
     one: TaskPage,
     form: { needs: "POST /v1/tasks", load: async () => (await import("./new-task.tsx")).NewTaskPage },
+    forms: {
+      edit: {
+        needs: "PATCH /v1/tasks/:id",
+        load: async () => (await import("./edit-task.tsx")).EditTaskPage,
+      },
+      copy: { needs: "POST /v1/tasks", load: async () => (await import("./new-task.tsx")).CopyTaskPage },
+    },
   },
   { name: "devices", needs: "GET /v1/devices", list: DevicesPage, one: DevicePage },
   { name: "subnets", needs: "GET /v1/subnets", list: SubnetsPage },
@@ -99,6 +110,9 @@ const pages = [
     needs: "GET /v1/packages",
     list: PackagesPage,
     one: PackagePage,
+    forms: {
+      task: { needs: "POST /v1/tasks", load: async () => (await import("./new-task.tsx")).PackageTaskPage },
+    },
     form: { needs: "POST /v1/packages/sign", load: async () => (await import("./publish.tsx")).PublishPage },
   },
   { name: "settings", needs: "GET /v1/settings", list: SettingsPage, one: SettingPage },
@@ -124,8 +138,7 @@ export function Shell() {
       </a>
       <header class="top">
         <span class="product">{words.product}</span>
-        {person !== null && <Navigation />}
-        <Choices />
+        {person === null ? <Choices /> : <Navigation />}
         {person !== null && <Person name={person.name} role={words.roles[person.role]} />}
       </header>
       <Content isSignedIn={person !== null} />
@@ -208,29 +221,39 @@ async function signOut(): Promise<void> {
   // A session that has ended already is over too.
   await ask("DELETE", "/v1/session").catch(() => null);
   endSession("signed-out");
+  // The next person begins at the first page.
+  replaceAddress("overview");
 }
 
+/** Menu of the person: language, colours and the way out. */
 function Person({ name, role }: { name: string; role: string }) {
   const words = messages.value;
   return (
-    <div class="person">
-      <span>{words.signedInAs(name, role)}</span>
-      <button type="button" class="secondary" onClick={() => void signOut()}>
-        {words.signOut}
-      </button>
-    </div>
+    <details class="person">
+      <summary>{words.signedInAs(name, role)}</summary>
+      <div>
+        <Choices />
+        <button type="button" class="secondary" onClick={() => void signOut()}>
+          {words.signOut}
+        </button>
+      </div>
+    </details>
   );
 }
 
 /** A link to sign in is not used while somebody is signed in. */
 const nameOfPage = (found: Route): Route =>
-  found.page === "sign-in" ? { page: "overview", id: null } : found;
+  found.page === "sign-in" ? { page: "overview", id: null, form: null } : found;
 
 function CurrentPage() {
-  const { page: name, id } = nameOfPage(route.value);
+  const { page: name, id, form: formName } = nameOfPage(route.value);
   const words = messages.value;
   const page: Page | undefined = pages.find((one) => one.name === name);
-  const isKnown = page !== undefined && (id === null || page.one !== undefined);
+  const about = formName === null ? undefined : page?.forms?.[formName];
+  const isKnown =
+    page !== undefined &&
+    (id === null || page.one !== undefined) &&
+    (formName === null || about !== undefined);
   if (!isKnown)
     return (
       <Main heading={words.unknownPage}>
@@ -238,7 +261,8 @@ function CurrentPage() {
       </Main>
     );
   const form = id === "new" ? page.form : undefined;
-  if (!may(page.needs) || (form !== undefined && !may(form.needs)))
+  const needed = [page, form, about].flatMap((one) => (one === undefined ? [] : [one.needs]));
+  if (!needed.every(may))
     return (
       <Main heading={words.notAllowed}>
         <Empty text={words.notAllowedHint} />
@@ -248,9 +272,11 @@ function CurrentPage() {
   const One = page.one;
   const List = page.list;
   return (
-    <main id="content" key={`${name} ${id ?? ""}`}>
+    <main id="content" key={`${name} ${id ?? ""} ${formName ?? ""}`}>
       {form !== undefined ? (
-        <Form load={form.load} />
+        <Form load={form.load} properties={{}} />
+      ) : about !== undefined && id !== null ? (
+        <Form load={about.load} properties={{ id }} />
       ) : id !== null && One !== undefined ? (
         <One id={id} />
       ) : (
@@ -261,8 +287,14 @@ function CurrentPage() {
 }
 
 /** A form is loaded when it is opened: the first page stays small. */
-function Form({ load }: { load: () => Promise<ComponentType> }) {
-  const [found, setFound] = useState<{ Content: ComponentType } | null>(null);
+function Form<P extends object>({
+  load,
+  properties,
+}: {
+  load: () => Promise<ComponentType<P>>;
+  properties: P;
+}) {
+  const [found, setFound] = useState<{ Content: ComponentType<P> } | null>(null);
   const [error, setError] = useState<RequestError | null>(null);
   const open = async (): Promise<void> => {
     setError(null);
@@ -274,7 +306,11 @@ function Form({ load }: { load: () => Promise<ComponentType> }) {
   };
   useEffect(() => void open(), []);
   if (error !== null) return <Problem error={error} onRetry={open} />;
-  return found === null ? <p aria-busy="true">{messages.value.loading}</p> : <found.Content />;
+  return found === null ? (
+    <p aria-busy="true">{messages.value.loading}</p>
+  ) : (
+    <found.Content {...properties} />
+  );
 }
 
 const Main = ({ heading, children }: { heading: string; children: ComponentChildren }) => (

@@ -32,7 +32,7 @@ export function SignInPage() {
         <details>
           <summary>{words.first}</summary>
           <p>{words.firstHint}</p>
-          <Command line={addUserLine} />
+          <Command line={addUserLine()} />
         </details>
       )}
       {state !== null && <CertificateNotice {...state} />}

@@ -4,7 +4,7 @@ import type { Tagged } from "../../../api/schema/labels.ts";
 import { Shown } from "./elements.tsx";
 import { atField, DialogButton, Field, FieldError, Form, FormButton, namesOf, textOf } from "./forms.tsx";
 import { messages } from "./language.ts";
-import { nameOf } from "./overview.tsx";
+import { nameOf } from "./device-names.ts";
 import { ask, useLoaded } from "./request.ts";
 import type { DeviceList, TargetCount } from "./answers.ts";
 import { count } from "./texts.ts";

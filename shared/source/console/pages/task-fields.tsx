@@ -3,15 +3,11 @@ import type { PublishedPackage } from "../../../api/schema/admin.ts";
 import type { SettingView } from "../../../api/schema/settings.ts";
 import { compareVersions } from "../../../model/version-order.ts";
 import { Field, type FieldAttributes } from "./form-field.tsx";
+import { ImageFields } from "./image-fields.tsx";
 import { messages } from "./language.ts";
-import { refusalText, TargetDevices, type Preview } from "./target-preview.tsx";
-import { textLengthMax, type DraftProblems, type TaskDraft } from "./task-draft.ts";
-
-export type FieldsState = {
-  readonly draft: TaskDraft;
-  readonly change: (part: Partial<TaskDraft>) => void;
-  readonly problems: DraftProblems;
-};
+import type { TargetCount } from "./answers.ts";
+import { refusalText, TargetDevices, type Asked } from "./target-preview.tsx";
+import { runsCommand, textLengthMax, type FieldsState, type TaskDraft } from "./task-draft.ts";
 
 /** Returns the words of a field's error. */
 const problemOf = ({ problems }: FieldsState, field: keyof TaskDraft): string | undefined => {
@@ -30,7 +26,7 @@ const TextInput = ({
   state: { draft, change },
   field,
   ...attributes
-}: FieldAttributes & { state: FieldsState; field: "command" | "target" | "notWhile" }) => (
+}: FieldAttributes & { state: FieldsState; field: "command" | "target" | "notWhile" | "after" }) => (
   <input
     {...attributes}
     value={draft[field]}
@@ -151,6 +147,8 @@ export function ActionFields({
               {words.actions.named}
             </option>
             <option value="line">{words.actions.line}</option>
+            <option value="upgrade">{words.actions.upgrade}</option>
+            <option value="image">{words.actions.image}</option>
           </select>
         )}
       </Field>
@@ -164,6 +162,22 @@ export function ActionFields({
         >
           {(attributes) => <TextInput {...attributes} state={state} field="command" />}
         </Field>
+      )}
+      {draft.action === "image" && <ImageFields state={state} />}
+      {runsCommand(draft) && (
+        <Field name="after" label={words.after} hint={words.afterHint} problem={problemOf(state, "after")}>
+          {(attributes) => <TextInput {...attributes} state={state} field="after" />}
+        </Field>
+      )}
+      {draft.action !== "pre-cache" && (
+        <label class="inline">
+          <input
+            type="checkbox"
+            checked={draft.allowDowngrade}
+            onChange={(event) => change({ allowDowngrade: event.currentTarget.checked })}
+          />
+          {words.allowDowngrade}
+        </label>
       )}
     </fieldset>
   );
@@ -191,10 +205,9 @@ function CommandField({ state, commands }: { state: FieldsState; commands: Publi
   );
 }
 
-export function TargetFields({ state, preview }: { state: FieldsState; preview: Preview }) {
-  const { draft } = state;
+export function TargetFields({ state, counted }: { state: FieldsState; counted: Asked<TargetCount> }) {
   const words = messages.value;
-  const refusal = preview.error === null ? undefined : refusalText(preview.error);
+  const refusal = counted.error === null ? undefined : refusalText(counted.error);
   return (
     <fieldset>
       <legend>{words.tasks.target}</legend>
@@ -206,7 +219,7 @@ export function TargetFields({ state, preview }: { state: FieldsState; preview: 
       >
         {(attributes) => <TextInput {...attributes} state={state} field="target" />}
       </Field>
-      {draft.name === "" ? <p>{words.wizard.packageFirst}</p> : <TargetDevices preview={preview.data} />}
+      <TargetDevices counted={counted.data} />
     </fieldset>
   );
 }
@@ -265,11 +278,11 @@ export function ScheduleFields({ state }: { state: FieldsState }) {
           label={messages.value.task.expires}
           hint={words.expiresHint}
         />
-        {draft.action !== "pre-cache" && (
+        {runsCommand(draft) && (
           <TimeField state={state} field="deadline" label={words.deadline} hint={words.deadlineHint} />
         )}
       </div>
-      {draft.action !== "pre-cache" && (
+      {runsCommand(draft) && (
         <Field
           name="not-while"
           label={words.notWhile}
@@ -300,11 +313,13 @@ export const SettingField = ({
           onChange={(event) => change({ setting: event.currentTarget.value })}
         >
           <option value="">{messages.value.task.ownSetting}</option>
-          {settings.map(({ name }) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
+          {[...new Set([...settings.map(({ name }) => name), draft.setting])]
+            .filter((name) => name !== "")
+            .map((name) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
         </select>
       )}
     </Field>

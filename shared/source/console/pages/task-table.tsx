@@ -17,9 +17,18 @@ const badgeKinds = {
   cancelled: "quiet",
 } as const;
 
-export const TaskState = ({ state }: Pick<TaskSummary, "state">) => (
-  <Badge kind={badgeKinds[state]} text={messages.value.taskStates[state]} />
-);
+type Stated = Pick<TaskSummary, "state" | "isSigned" | "devices">;
+
+export function TaskState({ task: { state, isSigned, devices } }: { task: Stated }) {
+  const words = messages.value;
+  return (
+    <>
+      <Badge kind={badgeKinds[state]} text={words.taskStates[state]} />
+      {devices.failed > 0 && <Badge kind="bad" text={words.tasks.failedCount(count(devices.failed))} />}
+      {!isSigned && <Badge kind="bad" text={words.tasks.unsigned} />}
+    </>
+  );
+}
 
 export function TaskTable({ tasks }: { tasks: readonly TaskSummary[] }) {
   const words = messages.value.tasks;
@@ -37,7 +46,7 @@ export function TaskTable({ tasks }: { tasks: readonly TaskSummary[] }) {
             </a>
           ),
         },
-        { name: words.state, cell: ({ state }) => <TaskState state={state} /> },
+        { name: words.state, cell: (task) => <TaskState task={task} /> },
         { name: words.action, cell: ({ action }) => messages.value.actions[action] },
         { name: words.target, cell: ({ target }) => <code>{target}</code> },
         {
@@ -51,7 +60,6 @@ export function TaskTable({ tasks }: { tasks: readonly TaskSummary[] }) {
             );
           },
         },
-        { name: words.failed, isNumber: true, cell: ({ devices: { failed } }) => count(failed) },
         { name: words.start, cell: ({ startAtMs }) => <Time atMs={startAtMs} /> },
       ]}
     />

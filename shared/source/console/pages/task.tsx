@@ -1,17 +1,18 @@
 /**
  * One task while it runs: a lane for each subnet, and the devices. The source is asked again every
- * 2 seconds, and lists the devices of a large task only if they are not complete.
+ * 2 seconds. Lanes and unfinished devices of a large task are read a page at a time.
  */
 import type { TaskDetail, TaskDevice, TaskSubnet } from "../../../api/schema/admin.ts";
-import { reasonsText } from "../../../model/reason.ts";
+import type { TaskDeviceList, TaskSubnetList } from "./answers.ts";
+import { DeviceState } from "./device-state.tsx";
 import {
   Badge,
   Bar,
-  Command,
-  ConfirmedButton,
   Empty,
   Facts,
   Heading,
+  Output,
+  PageSteps,
   Shown,
   Table,
   Time,
@@ -19,39 +20,51 @@ import {
   type Fact,
 } from "./elements.tsx";
 import { messages } from "./language.ts";
-import { nameOf } from "./overview.tsx";
-import { ask, useLoaded, type Loaded } from "./request.ts";
+import { namesIn } from "./device-names.ts";
+import { sentenceOf } from "./reasons.ts";
+import { useLoaded, usePages, type Loaded } from "./request.ts";
 import { addressOf } from "./router.ts";
-import { may } from "./session.ts";
+import { WaitsFor } from "./signing/waits-for.tsx";
+import { TaskActions } from "./task-actions.tsx";
+import { TaskCourse } from "./task-course.tsx";
 import { isOpen, TaskState } from "./task-table.tsx";
 import { count, size, rate, percent } from "./texts.ts";
 
 const everyMs = 2_000;
 /** Largest task whose devices are all listed. */
 const wholeListMax = 500;
-/** Lanes in the page; a task of more subnets shows the unfinished ones first. */
+/** Devices whose output of the command is shown, the failed ones first. */
+const outputsMax = 10;
+/** Lanes of one page. */
 const lanesMax = 50;
+
+/** A task whose devices are not yet counted may have any number of them. */
+const isLargeTask = ({ devices, countedAtMs }: TaskDetail): boolean =>
+  devices.total > wholeListMax || countedAtMs === null;
+
+const nameOfPackage = ({ packageName, packageVersion }: TaskDetail): string =>
+  `${packageName} ${packageVersion}`;
 
 export function TaskPage({ id }: { id: string }) {
   const words = messages.value;
   const loaded = useTask(id);
   const task = loaded.data;
-  const isLarge = task !== null && task.devices.total > wholeListMax;
+  const isLarge = task !== null && isLargeTask(task);
   return (
     <>
-      <Heading text={words.tasks.one(id)}>
-        {task && <TaskState state={task.state} />}
+      <Heading
+        text={task === null ? words.tasks.one(id) : words.tasks.ofPackage(task.id, nameOfPackage(task))}
+      >
+        {task && <TaskState task={task} />}
         {task && isOpen(task) && <small>{words.task.live}</small>}
       </Heading>
       <Shown loaded={loaded}>
         {(shown) => (
           <>
-            <Actions task={shown} loaded={loaded} />
-            <TaskFacts task={shown} />
-            <h2>{words.task.lanes}</h2>
-            {shown.subnets.length === 0 && <Empty text={words.task.noDevices} />}
-            <Lanes subnets={shown.subnets} devices={shown.deviceList} />
-            <Devices devices={shown.deviceList} isLarge={isLarge} />
+            <TaskActions task={shown} reload={loaded.reload} />
+            {!shown.isSigned && isOpen(shown) && <WaitsFor />}
+            <TaskFacts task={shown} isLarge={isLarge} />
+            {isLarge ? <PagedParts task={shown} /> : <WholeParts task={shown} />}
           </>
         )}
       </Shown>
@@ -59,52 +72,58 @@ export function TaskPage({ id }: { id: string }) {
   );
 }
 
-/** Loads a task: first without most devices, which shows how many there are. */
-function useTask(id: string): Loaded<TaskDetail> {
-  const path = `/v1/tasks/${encodeURIComponent(id)}`;
-  const first = useLoaded<TaskDetail>(`${path}?devices=failed`);
-  const total = first.data?.devices.total ?? null;
-  const list = total !== null && total > wholeListMax ? "unfinished" : "all";
-  const detail = useLoaded<TaskDetail>(total === null ? null : `${path}?devices=${list}`, everyMs);
-  return total === null ? first : { ...detail, data: detail.data ?? first.data };
-}
-
-function Actions({ task, loaded: { reload } }: { task: TaskDetail; loaded: Loaded<TaskDetail> }) {
+function WholeParts({ task }: { task: TaskDetail }) {
   const words = messages.value.task;
-  const change = (verb: string) => async (): Promise<void> => {
-    await ask("POST", `/v1/tasks/${task.id}/${verb}`);
-    await reload();
-  };
-  const mayDo = (verb: string): boolean => isOpen(task) && may(`POST /v1/tasks/:id/${verb}`);
-  const failed = count(task.devices.failed);
   return (
-    <div class="buttons">
-      {task.state === "scheduled" && mayDo("start-now") && (
-        <ConfirmedButton name={words.startNow} question={words.askStartNow} send={change("start-now")} />
-      )}
-      {task.devices.failed > 0 && mayDo("retry") && (
-        <ConfirmedButton name={words.retryFailed} question={words.askRetry(failed)} send={change("retry")} />
-      )}
-      {task.state === "paused"
-        ? mayDo("resume") && (
-            <ConfirmedButton name={words.resume} question={words.askResume} send={change("resume")} />
-          )
-        : mayDo("pause") && (
-            <ConfirmedButton name={words.pause} question={words.askPause} send={change("pause")} />
-          )}
-      {mayDo("cancel") && (
-        <ConfirmedButton
-          name={words.cancelTask}
-          question={words.askCancel}
-          send={change("cancel")}
-          isDangerous
-        />
-      )}
-    </div>
+    <>
+      <h2>{words.lanes}</h2>
+      {task.subnets.length === 0 && <Empty text={words.noDevices} />}
+      <Lanes subnets={task.subnets} devices={task.deviceList} />
+      <TaskCourse id={task.id} isLive={isOpen(task)} />
+      <Devices id={task.id} devices={task.deviceList} isLarge={false} />
+    </>
   );
 }
 
-function TaskFacts({ task }: { task: TaskDetail }) {
+/** Lanes and devices of a large task: the cost of a page does not grow with the task. */
+function PagedParts({ task }: { task: TaskDetail }) {
+  const path = `/v1/tasks/${task.id}`;
+  const lanes = usePages<TaskSubnetList>(`${path}/subnets?`, everyMs, lanesMax);
+  const devices = usePages<TaskDeviceList>(`${path}/devices?devices=unfinished`, everyMs);
+  return (
+    <>
+      <h2>{messages.value.task.lanes}</h2>
+      <Shown loaded={lanes}>
+        {({ subnets }) => (
+          <>
+            <Lanes subnets={subnets} devices={devices.data?.devices ?? []} />
+            <PageSteps {...lanes} rows={subnets.length} total={null} />
+          </>
+        )}
+      </Shown>
+      <Shown loaded={devices}>
+        {({ devices: listed }) => (
+          <>
+            <Devices id={task.id} devices={listed} isLarge />
+            <PageSteps {...devices} rows={listed.length} total={null} />
+          </>
+        )}
+      </Shown>
+    </>
+  );
+}
+
+/** Loads a task: first without its devices, which shows how many there are. */
+function useTask(id: string): Loaded<TaskDetail> {
+  const path = `/v1/tasks/${encodeURIComponent(id)}`;
+  const first = useLoaded<TaskDetail>(`${path}?devices=none`);
+  const list = first.data !== null && isLargeTask(first.data) ? "none" : "all";
+  const detail = useLoaded<TaskDetail>(first.data === null ? null : `${path}?devices=${list}`, everyMs);
+  if (first.data === null) return first;
+  return list === "none" ? { ...detail, data: detail.data ?? first.data } : detail;
+}
+
+function TaskFacts({ task, isLarge }: { task: TaskDetail; isLarge: boolean }) {
   const words = messages.value;
   const { complete, total } = task.devices;
   const share = words.tasks.ofTotal(count(complete), count(total));
@@ -113,12 +132,7 @@ function TaskFacts({ task }: { task: TaskDetail }) {
   const verified = `${words.task.verified}: ${percent(verifiedBytes / Math.max(1, allBytes))}`;
   const runs = task.command ?? task.run;
   const facts: Fact[] = [
-    [
-      words.tasks.package,
-      <a href={addressOf("packages", task.packageId)}>
-        {task.packageName} {task.packageVersion}
-      </a>,
-    ],
+    [words.tasks.package, <a href={addressOf("packages", task.packageId)}>{nameOfPackage(task)}</a>],
     [words.task.size, size(task.packageBytes)],
     [words.tasks.action, words.actions[task.action]],
     ...(runs === null ? [] : ([[words.task.command, <code>{runs}</code>]] as const)),
@@ -131,7 +145,16 @@ function TaskFacts({ task }: { task: TaskDetail }) {
   ];
   return (
     <>
-      <Bar value={verifiedBytes} max={allBytes} label={verified} />
+      <p class="share">
+        {isLarge ? (
+          <Bar value={complete} max={total} label={`${words.tasks.progress}: ${share}`} />
+        ) : (
+          <>
+            <Bar value={verifiedBytes} max={allBytes} label={verified} />
+            <span>{verified}</span>
+          </>
+        )}
+      </p>
       <Facts facts={facts} />
     </>
   );
@@ -163,16 +186,23 @@ function explaining(subnet: TaskSubnet, devices: readonly TaskDevice[]): readonl
   return [representative, other].filter((device) => device !== undefined);
 }
 
-/** Returns the name of a representative, which the lane knows by its host name. */
-const nameIn = (devices: readonly TaskDevice[], one: { deviceId: string; hostname: string }): string =>
-  nameOf(devices.find(({ deviceId }) => deviceId === one.deviceId) ?? { name: null, hostname: one.hostname });
+/** Returns what a device is called; a representative may be known by its host name only. */
+type Naming = (one: Pick<TaskDevice, "deviceId" | "hostname">) => string;
+
+/** Names all devices at once: a table has a text with names in each row. */
+function namingOf(devices: readonly TaskDevice[]): Naming {
+  const nameIn = namesIn(devices, ({ deviceId }) => deviceId);
+  const names = new Map(devices.map((device) => [device.deviceId, nameIn(device)]));
+  return ({ deviceId, hostname }) => names.get(deviceId) ?? hostname;
+}
 
 /** Returns a text with the names of devices in place of their ids. */
-const withNames = (text: string, devices: readonly TaskDevice[]): string =>
-  text.replace(/\b[0-9a-f]{16}\b/, (id) => nameIn(devices, { deviceId: id, hostname: id }));
+const withNames = (text: string, nameOf: Naming): string =>
+  text.replace(/\b[0-9a-f]{16}\b/, (id) => nameOf({ deviceId: id, hostname: id }));
 
 function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskDevice[] }) {
   const words = messages.value.task;
+  const nameOf = namingOf(devices);
   const name = subnet.name ?? subnet.cidr;
   const title = subnet.subnetId === null ? words.noSubnet : words.lane(name);
   const share = subnet.bytesTotal === 0 ? 1 : subnet.bytesVerified / subnet.bytesTotal;
@@ -184,9 +214,7 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
       subnet.representative === null ? (
         words.noRepresentative
       ) : (
-        <a href={addressOf("devices", subnet.representative.deviceId)}>
-          {nameIn(devices, subnet.representative)}
-        </a>
+        <a href={addressOf("devices", subnet.representative.deviceId)}>{nameOf(subnet.representative)}</a>
       ),
     ],
     [words.peers, count(peers)],
@@ -210,7 +238,7 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
       <ul class="reasons">
         {explaining(subnet, devices).map((device) => (
           <li key={device.deviceId}>
-            <strong>{nameOf(device)}</strong> <Why device={device} among={devices} />
+            <strong>{nameOf(device)}</strong> <Why device={device} nameOf={nameOf} />
           </li>
         ))}
       </ul>
@@ -218,28 +246,14 @@ function Lane({ subnet, devices }: { subnet: TaskSubnet; devices: readonly TaskD
   );
 }
 
-/** Way and reason in words. The words of reasons are English in every language. */
-function Why({ device: { way, reasons }, among }: { device: TaskDevice; among: readonly TaskDevice[] }) {
+/** Way and reason in words. */
+function Why({ device: { way, reasons }, nameOf }: { device: TaskDevice; nameOf: Naming }) {
   return (
     <>
       {way !== "none" && <Badge kind="quiet" text={messages.value.ways[way]} />}{" "}
-      <span lang="en">{withNames(reasonsText(reasons), among)}</span>
+      <span>{withNames(sentenceOf(reasons), nameOf)}</span>
     </>
   );
-}
-
-const busyStates: ReadonlySet<TaskDevice["state"]> = new Set([
-  "downloading",
-  "receiving",
-  "repairing",
-  "verifying",
-  "running",
-]);
-
-export function DeviceState({ state }: { state: TaskDevice["state"] }) {
-  const kind =
-    state === "complete" ? "good" : state === "failed" ? "bad" : busyStates.has(state) ? "busy" : "quiet";
-  return <Badge kind={kind} text={messages.value.deviceStates[state]} />;
 }
 
 const origins = ["wan", "multicast", "peers", "cache"] as const;
@@ -251,7 +265,7 @@ const receivedText = (from: TaskDevice["from"]): string =>
     .map((origin) => `${messages.value.task.from[origin]} ${size(from[origin])}`)
     .join(", ") || "–";
 
-function deviceColumns(devices: readonly TaskDevice[]): Column<TaskDevice>[] {
+function deviceColumns(nameOf: Naming): Column<TaskDevice>[] {
   const words = messages.value.task;
   return [
     {
@@ -280,13 +294,18 @@ function deviceColumns(devices: readonly TaskDevice[]): Column<TaskDevice>[] {
       name: words.received,
       cell: ({ from }) => receivedText(from),
     },
-    { name: words.reason, cell: (device) => <Why device={device} among={devices} /> },
+    { name: words.reason, cell: (device) => <Why device={device} nameOf={nameOf} /> },
   ];
 }
 
-function Devices({ devices, isLarge }: { devices: readonly TaskDevice[]; isLarge: boolean }) {
+type DevicesOptions = { id: number; devices: readonly TaskDevice[]; isLarge: boolean };
+
+function Devices({ id, devices, isLarge }: DevicesOptions) {
   const words = messages.value.task;
-  const failed = devices.find(({ command }) => command !== null && command.outputTail !== "");
+  const nameOf = namingOf(devices);
+  const outputs = devices
+    .filter(({ command }) => command !== null && command.outputTail !== "")
+    .toSorted((a, b) => Number(b.state === "failed") - Number(a.state === "failed"));
   return (
     <section>
       <h2>{words.devices}</h2>
@@ -296,17 +315,16 @@ function Devices({ devices, isLarge }: { devices: readonly TaskDevice[]; isLarge
           label={words.devices}
           rows={devices}
           keyOf={({ deviceId }) => deviceId}
-          columns={deviceColumns(devices)}
+          columns={deviceColumns(nameOf)}
         />
       )}
-      {failed?.command && (
-        <details>
-          <summary>
-            {words.command}: {nameOf(failed)}
-          </summary>
-          <Command line={failed.command.outputTail} />
+      {outputs.slice(0, outputsMax).map((device) => (
+        <details key={device.deviceId}>
+          <summary>{words.outputOf(nameOf(device))}</summary>
+          <Output text={device.command!.outputTail} />
         </details>
-      )}
+      ))}
+      {outputs.length > outputsMax && <p>{words.moreOutputs(count(outputs.length - outputsMax), id)}</p>}
     </section>
   );
 }

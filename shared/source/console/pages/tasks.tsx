@@ -1,7 +1,7 @@
 /** List of tasks: the open ones, or all. */
 import { useState } from "preact/hooks";
 import type { TaskList } from "./answers.ts";
-import { createTaskLine } from "./command-lines.ts";
+import { createTaskStep } from "./command-lines.ts";
 import { Empty, Heading, PageSteps, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
 import { usePages } from "./request.ts";
@@ -37,7 +37,7 @@ export function TasksPage() {
       <Shown loaded={tasks}>
         {({ tasks: shown }) =>
           shown.length === 0 ? (
-            <Empty text={words.none} command={createTaskLine} />
+            <Empty text={showsAll ? words.none : words.noneOpen} next={createTaskStep()} />
           ) : (
             <>
               <TaskTable tasks={shown} />

@@ -6,6 +6,9 @@ import { messages } from "./language.ts";
 import { useLoaded } from "./request.ts";
 import { addressOf } from "./router.ts";
 import { may } from "./session.ts";
+import { KeyPanel } from "./signing/key-panel.tsx";
+import { ReadAndSign } from "./signing/read-and-sign.tsx";
+import { TrustChanges } from "./signing/trust-change.tsx";
 import { ago, count, time } from "./texts.ts";
 
 const everyMs = 30_000;
@@ -24,8 +27,10 @@ export function TrustPage() {
         {(view) => (
           <>
             <Place trust={view} />
+            <KeyPanel trust={view} reload={trust.reload} />
             <File trust={view} />
             <Keys file={view.file} />
+            {!view.canSign && may("POST /v1/trust/files") && <TrustChanges reload={trust.reload} />}
             <Versions files={view.files} />
             <Freshness freshness={view.freshness} canSign={view.canSign} />
           </>
@@ -46,7 +51,7 @@ function Place({ trust: { file, canSign } }: { trust: TrustView }) {
       </p>
       <p>{file.embedded ? words.embeddedHint : words.awayHint}</p>
       {file.embedded && !canSign && <p>{words.partly}</p>}
-      {file.embedded && <Command line={exportLine} />}
+      {file.embedded && may("POST /v1/trust/files") && <Command line={exportLine} />}
     </div>
   );
 }
@@ -187,6 +192,7 @@ function Drafts({ threshold }: { threshold: number }) {
   return (
     <section>
       <h2>{words.drafts}</h2>
+      {may("POST /v1/trust/orders") && <ReadAndSign done={needed.reload} />}
       <Shown loaded={needed}>
         {({ needed: rows }) =>
           rows.length === 0 ? (

@@ -38,8 +38,12 @@ export type Upload = {
   readonly picked: Picked;
   readonly name: string;
   readonly version: string;
+  /** Text of named commands; empty: those of the file in the root of the folder. */
+  readonly commands: string;
   /** Packages that are published already. */
   readonly packages: readonly PublishedPackage[];
+  /** Adds the signature of this browser; null: the source signs. */
+  readonly sign: ((request: SignRequest) => Promise<SignRequest>) | null;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: UploadProgress) => void;
 };
@@ -49,7 +53,7 @@ export type Upload = {
  * @throws RequestError for a refusal; the reason of the signal; DOMException for unreadable files
  */
 export async function publishPicked(upload: Upload): Promise<string> {
-  const { picked, name, version, packages, signal, onProgress } = upload;
+  const { picked, name, version, commands, packages, sign, signal, onProgress } = upload;
   const files = picked.files.map(({ path, file }) => ({ path, sizeBytes: file.size }));
   const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const before = chunkSizeBefore(packages, { name, version });
@@ -62,15 +66,19 @@ export async function publishPicked(upload: Upload): Promise<string> {
     version,
     files,
     folders: [...picked.folders],
-    commands: (await picked.files.find(({ path }) => path === commandFileName)?.file.text()) ?? "",
+    commands: commands.trim() === "" ? await commandsIn(picked) : commands,
     chunkSizeBytes: chunked.chunkSizeBytes,
     ...digests,
   };
-  const { packageId, contentNeeded } = await ask<PublishResponse>("POST", "/v1/packages/sign", request);
+  const given = sign === null ? request : await sign(request);
+  const { packageId, contentNeeded } = await ask<PublishResponse>("POST", "/v1/packages/sign", given);
   signal.throwIfAborted();
   if (contentNeeded) await sendParts(packageId, chunked, stream, upload);
   return packageId;
 }
+
+const commandsIn = async ({ files }: Picked): Promise<string> =>
+  (await files.find(({ path }) => path === commandFileName)?.file.text()) ?? "";
 
 async function digestChunks(
   chunked: ChunkedFiles,
