@@ -52,6 +52,7 @@ import { openTokenFiles, renewTokenFiles } from "./token-files.ts";
 import { Orders } from "./trust/orders.ts";
 import { SourceTrust } from "./trust/source-trust.ts";
 import { Liveness } from "./liveness.ts";
+import { endImagingDevices } from "./imaging-devices.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endAllTasks, startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -85,6 +86,8 @@ type SourceOptions = {
   readonly auditAgeMs?: number;
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
+  /** Whether machines that get an image may enrol without a token, and wait for an approval. */
+  readonly acceptsPendingImaging?: boolean;
   /** Networks beyond the public ones to which webhooks may go; default: none. */
   readonly webhookNetworks?: AllowedNetworks;
   /** Networks that are not public from which packages may be published by URL; default: none. */
@@ -166,6 +169,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     async doPeriodicWork() {
       await endAllTasks(context);
       await removeExpired(context);
+      await endImagingDevices(context);
       await certificate.renew(replace);
     },
     stop: async () => {
@@ -218,11 +222,14 @@ function startUpkeep(context: SourceContext, worksOnTimers: boolean): () => void
   };
 }
 
-/** Writes counts of refused requests that are of an hour, and removes logs of devices. */
+/** Writes counts of refused requests that are of an hour, and ends logs and imaging machines. */
 function doSmallWork(context: SourceContext): void {
   context.refusalAudit.flush(context.nowMs());
   removeOldLogs(context).catch((error: unknown) =>
     context.log.error({ err: error }, "cannot remove the logs of devices"),
+  );
+  endImagingDevices(context).catch((error: unknown) =>
+    context.log.error({ err: error }, "cannot remove the machines that got an image"),
   );
 }
 
@@ -317,6 +324,7 @@ async function openContext(
     keepVersions,
     auditAgeMs,
     acceptsWishes,
+    acceptsPendingImaging: options.acceptsPendingImaging ?? false,
     webhookNetworks: options.webhookNetworks ?? [],
     publishNetworks: options.publishNetworks ?? [],
     publications: new Publications({ events, randomBytes: random, nowMs }),

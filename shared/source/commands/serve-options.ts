@@ -69,5 +69,9 @@ function addBootOptions(command: Command): void {
       "--boot-listen <host:port>",
       "also serve the boot files of `bun run image` on this address, over plain http, to machines that start from the network",
     )
+    .option(
+      "--pending-imaging",
+      "let machines of the boot image enrol without a token; each waits for device approve CODE",
+    )
     .option("--boot-dir <dir>", "folder of the boot files (default: boot in the data folder)");
 }

@@ -36,6 +36,7 @@ export type ServeOptions = {
   readonly auditAge: string;
   readonly webhookNetwork?: readonly string[] | undefined;
   readonly publishNetwork?: readonly string[] | undefined;
+  readonly pendingImaging?: true | undefined;
   readonly bootListen?: string | undefined;
   readonly bootDir?: string | undefined;
   readonly logFile?: string | undefined;
@@ -142,6 +143,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...parsed,
     approvesTakeovers,
     acceptsWishes,
+    acceptsPendingImaging: options.pendingImaging === true,
     log,
   });
   const by = await ended.promise;
