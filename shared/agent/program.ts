@@ -31,7 +31,14 @@ import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache
 import { readEnrolmentToken, type EnrolmentToken } from "./enrolment-token.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
 import { LogTail } from "./log-tail.ts";
-import { addRunOptions, parseRunOptions, UsageError, type RunOptions } from "./run-options.ts";
+import {
+  addImagingOptions,
+  addRunOptions,
+  parseImaging,
+  parseRunOptions,
+  UsageError,
+  type RunOptions,
+} from "./run-options.ts";
 import { printStatus } from "./status/status-text.ts";
 import { connectService, type StopsService } from "../service/connection.ts";
 import { StopRequest } from "./stop-request.ts";
@@ -131,10 +138,7 @@ export function agentProgram(program: AgentProgram): Command {
 function addRun(command: Command, program: AgentProgram): void {
   const run = command.command("run").description("take part in the distribution; stops on SIGTERM or Ctrl-C");
   addRunOptions(run as Command);
-  run.option(
-    "--imaging",
-    "obey tasks that write an image to a disk; only for a machine that was started for that",
-  );
+  addImagingOptions(run as Command);
   run.option("--service", "only for the service manager of Windows, which starts the program with it");
   run.action((options) => runAgent(program, options as unknown as RunOptions & ServiceOption));
 }
@@ -214,6 +218,7 @@ async function runLogged(
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
   const parsed = parseRunOptions(options);
+  const imaging = parseImaging(options);
   const token = await readEnrolmentToken(options, log);
   const dataFolder = resolve(options.data);
   await prepareDataFolder(dataFolder);
@@ -234,7 +239,7 @@ async function runLogged(
     interfaceNamed: options.interface ?? null,
     ...parsed,
     volunteer: program.volunteer || options.volunteer === true,
-    isImaging: options.imaging === true,
+    imaging,
     upgrades: upgradesOf({ dataFolder, program: program.name, isTrial: as === "trial", onBegin }),
     onCheckIn: () => {
       if (as === "trial" && isConfirmed(dataFolder, log)) stopping.ask("the end of the trial");
@@ -278,6 +283,7 @@ async function runUntilBarred(
     sourceUrl,
     allowsPlainHttp,
     token: token.text,
+    isImaging: runOptions.imaging !== null,
     tokenProblem: token.text === null ? token.problem : null,
     log,
     signal: stopping.signal,
