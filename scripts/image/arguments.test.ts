@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatPin, formatToken } from "../../shared/api/token.ts";
+import { pinIn } from "../image.ts";
 import { runToEnd } from "../rig/process.ts";
 
 let folder: string;
@@ -60,4 +61,12 @@ test.skipIf(!posix)("a token has to be of the source that the boot image has", a
   const [line] = await lines("", "token_problem", "secret", pin);
   expect(line).toStartWith("the enrolment token is not one");
   expect(line).not.toContain("secret");
+});
+
+test("the boot files get the identity of a token, and nothing of its secret", () => {
+  const pin = pinIn("enroll.token", `${tokenOf(identity)}\n`);
+  expect(pin).toBe(formatPin({ identity, root: "3".repeat(64) }));
+  expect(pinIn("pin", pin)).toBe(pin);
+  expect(pin).not.toContain("sss");
+  expect(() => pinIn("notes.txt", "hello")).toThrow('"notes.txt" has neither a token nor the identity');
 });

@@ -13,6 +13,8 @@ type BootImage = {
   readonly sourceUrl: string;
   readonly out: string;
   readonly cache: string;
+  /** Identity of the source (`fc_i…`); null: only machines with a token can enrol. */
+  readonly pin?: string | null;
   readonly kernel: "generic" | "cloud";
   /** Executable of the agent; null: it is built. */
   readonly agent: string | null;
@@ -75,6 +77,7 @@ export async function buildBootImage(image: BootImage): Promise<string[]> {
     ...["bin", "lib", dirname(loader), libraryFolder, "etc", "dev"].map(folder),
     await program("init", ownFile("init.sh")),
     await program("dhcp", ownFile("dhcp.sh")),
+    await program("arguments", ownFile("arguments.sh")),
     await program("bin/busybox", join(busybox, "bin/busybox")),
     { path: "bin/sh", mode: linkMode, bytes: text("busybox") },
     ...["reboot", "poweroff"].map(endProgram),
@@ -85,6 +88,7 @@ export async function buildBootImage(image: BootImage): Promise<string[]> {
     )),
     { path: "etc/passwd", mode: fileMode, bytes: text("root:x:0:0:root:/:/bin/sh\n") },
     { path: "source", mode: fileMode, bytes: text(`${sourceUrl}\n`) },
+    ...(image.pin ? [{ path: "pin", mode: fileMode, bytes: text(`${image.pin}\n`) }] : []),
     ...(await certificateEntries()),
     ...(await moduleEntries(kernelFiles)),
   ];
