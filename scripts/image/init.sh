@@ -116,7 +116,8 @@ while :; do
   say "the agent begins, for $source; Enter opens a shell"
   run_agent
   status=$?
-  say "the agent ended with status $status"
+  say "the agent ended with status $status; the end of its log:"
+  tail -n 3 "$log" 2>/dev/null
   if [ "$status" = "$removed" ]; then
     say "the source has removed this machine: it enrols again"
     rm -rf /data/agent
