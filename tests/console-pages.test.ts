@@ -2,10 +2,13 @@
  * Administration in a real browser, at a real source with a real agent: settings, tags, sites,
  * users, tokens and trust, and what a viewer sees of them.
  */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 import { browserPrograms, openBrowser, type Browser } from "../scripts/rig/browser.ts";
 import type { AgentStatus } from "../shared/agent/status/status-server.ts";
+import { approvalCodeText } from "../shared/model/approval-code-text.ts";
+import { formatPin, readToken } from "../shared/api/token.ts";
 import { addUsers, password, signInAt, type Look } from "./console-sign-in.ts";
 import { openHarness, until, type Harness, type Peer } from "./harness.ts";
 import { programTest } from "./network-test.ts";
@@ -20,7 +23,7 @@ let browser: Browser;
 let peer: Peer;
 
 beforeAll(async () => {
-  harness = await openHarness();
+  harness = await openHarness({ sourceArgs: ["--pending-imaging"] });
   browser = openBrowser();
   await addUsers(harness, { anna: "administrator", vera: "viewer" });
   peer = await harness.startPeer();
@@ -339,6 +342,43 @@ test(
     expect(seen.trust).toContain("flockcast-source trust sign --all --operator-key FILE");
     expect(await confirm("settings/later", "Remove the setting")).toContain("Remove the setting later?");
     await dialogCloses();
+  },
+  limitMs,
+);
+
+test(
+  "shows a machine without a token with the code of its screen, and approves it",
+  async () => {
+    const enrollFile = await readFile(join(harness.source.data, "enroll.token"), "utf8");
+    const pin = formatPin(readToken(enrollFile)!);
+    const machine = await harness.startPeer({ name: "bare", enrollToken: pin, args: ["--imaging"] });
+    const code = approvalCodeText((await harness.client.device(machine.id)).approvalCode!);
+    const screen = (): Promise<string> => readFile(machine.program.logFile, "utf8");
+    await until(screen, limitMs, async () =>
+      (await screen()).includes(`device approve ${code}`) ? true : null,
+    );
+    await signIn("anna");
+    const seen = await browser.run(async ({ page, show, violations }, id) => {
+      const main = page.locator("main");
+      await show("overview");
+      await page.locator(".attention").getByText("on its screen").waitFor();
+      const overview = await main.innerText();
+      await show("devices");
+      await main.getByText("on its screen").waitFor();
+      const devices = await main.innerText();
+      await show(`devices/${id}`);
+      await main.getByText("images only").waitFor();
+      return { overview, devices, device: await main.innerText(), violations: await violations() };
+    }, machine.id);
+    for (const text of [seen.overview, seen.devices, seen.device]) expect(text).toContain(code);
+    expect(seen.violations).toEqual([]);
+    expect(await confirm(`devices/${machine.id}`, "Approve the device")).toContain(
+      `Approve the machine that shows ${code} on its screen?`,
+    );
+    await dialogCloses();
+    const { state, isImaging, tags } = await harness.client.device(machine.id);
+    expect({ state, isImaging, tags }).toEqual({ state: "active", isImaging: true, tags: ["imaging"] });
+    await machine.kill();
   },
   limitMs,
 );
