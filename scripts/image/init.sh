@@ -81,8 +81,8 @@ ask_token() {
   say "type the enrolment token (flockcast-source token create NAME --kind enrolment --scope imaging):"
   read -r token || sleep 5
 }
-[ -n "$token$pin" ] || ask_token
 while :; do
+  [ -n "$token$pin" ] || ask_token
   [ -n "$token" ] || break
   problem=$(token_problem "$token" "$pin")
   [ -z "$problem" ] && break
@@ -113,6 +113,8 @@ run_agent() {
 
 removed=77
 while :; do
+  [ -n "$token" ] || { [ -f /token ] && token=$(cat /token); }
+  [ -n "$token$pin" ] || ask_token
   say "the agent begins, for $source; Enter opens a shell"
   run_agent
   status=$?
@@ -122,5 +124,6 @@ while :; do
     say "the source has removed this machine: it enrols again"
     rm -rf /data/agent
   fi
+  [ -n "$token" ] || say "to use an enrolment token: echo TOKEN >/token in the shell"
   wait_for 30
 done

@@ -26,6 +26,7 @@ import type { BarCode } from "../model/enrolment.ts";
 import { isUnknownDevice } from "./contact.ts";
 import { movedTo } from "./home.ts";
 import { instance } from "./instance.ts";
+import { printLine } from "../standard-output.ts";
 import { nameOfDevice } from "./inventory.ts";
 import { machineDigest } from "./machine-identity.ts";
 
@@ -293,10 +294,11 @@ async function enrolClone(options: IdentifyOptions, known: Identity): Promise<Id
 
 /** Repeats a request while the source cannot be reached. */
 async function untilReached<T>(
-  { log, signal, random, cache }: IdentifyOptions,
+  { log, signal, random, cache, isImaging }: IdentifyOptions,
   sourceUrl: string,
   request: () => Promise<T>,
 ): Promise<T> {
+  let shown = "";
   for (let attempt = 0; ; attempt++) {
     try {
       return await request();
@@ -311,6 +313,9 @@ async function untilReached<T>(
       }
       const retryInMs = backoffMs(enrolmentBackoff, attempt, random);
       log.warn({ error: error.message, retryInMs }, "the source cannot be reached yet");
+      // The person at the machine sees its screen, and not the log.
+      if (isImaging && shown !== error.message) printLine(`flockcast: ${error.message}; tries again`);
+      shown = error.message;
       await sleepUnless(signal, retryInMs);
     }
   }
