@@ -74,6 +74,28 @@ async function receives(harness: Harness, machine: Machine, name: string): Promi
   expect((await readFile(copy)).equals(bytes)).toBe(true);
 }
 
+const held = (name: string) => expect.objectContaining({ name, state: "complete", badChunks: 0 });
+
+/** Prepares the machine for an image. Its next start enrols it as a second device. */
+async function becomesAnImage(harness: Harness, machine: Machine): Promise<void> {
+  const prepare = () => machine.run(installed, "prepare", "--for-image", "--json");
+  const refused = await prepare();
+  expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining("stop its service first")]);
+  await machine.service("stop");
+  const { stdout, stderr } = await prepare();
+  expect(stdout, stderr).not.toBe("");
+  expect(JSON.parse(stdout)).toMatchObject({
+    removed: { device: expect.any(String), entries: expect.arrayContaining(["log"]) },
+    kept: {
+      packages: [held("first"), held("second")],
+      token: expect.stringContaining("enroll.token"),
+      others: [],
+    },
+  });
+  await machine.service("start");
+  await until(machine.agentLog, 60_000, async () => (await harness.client.devices()).length === 2 || null);
+}
+
 /** Returns the time between the request to stop and the end, by the agent's own log. */
 function stopMsOf(log: string): number {
   const lines = log
@@ -127,6 +149,7 @@ wineTest(
       await machine.run(installed, "service", "stop");
       expect((await machine.service("start")).state).toBe("running");
       await receives(harness, machine, "second");
+      await becomesAnImage(harness, machine);
 
       // Wine does not tell the earlier package of the upgrade, so the service is made again.
       const [later] = await build(parseTargets(["windows-x64"]), ["peer"], join(folder, "later"), {
@@ -143,7 +166,7 @@ wineTest(
           /"agent runs"/.test((await machine!.agentLog()).split('"version":"0.2.0"')[1] ?? "") || null,
       );
       expect(await harness.source.admin("device", "list", "--json")).toSatisfy(
-        (list: string) => (JSON.parse(list) as unknown[]).length === 1,
+        (list: string) => (JSON.parse(list) as unknown[]).length === 2,
       );
 
       const removal = await machine.run("msiexec", "/x", `Z:${msi}`, "/qn");
