@@ -124,7 +124,7 @@ describe("completion", () => {
     [["task", "cr"], ["create"]],
     [
       ["task", "create", "--action", ""],
-      ["pre-cache", "run", "upgrade"],
+      ["pre-cache", "run", "upgrade", "image"],
     ],
     // The value of an option is not a command.
     [["package", "--help", "list", "--js"], ["--json"]],
@@ -168,7 +168,7 @@ describe("completion", () => {
     "offers commands and choices in zsh, on a terminal",
     async () => {
       const shown = await zshCompletions("flockcast-source task create --action ");
-      for (const choice of ["pre-cache", "run", "upgrade"]) expect(shown).toContain(choice);
+      for (const choice of ["pre-cache", "run", "upgrade", "image"]) expect(shown).toContain(choice);
       expect(await zshCompletions("flockcast-source task re")).toMatch(
         /resume[^]*retry[^]*remove|remove[^]*retry/,
       );

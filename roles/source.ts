@@ -51,6 +51,7 @@ import { addTrust } from "../shared/source/commands/trust-command-line.ts";
 import { showTaskHistory } from "../shared/source/commands/task-history.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
+import { machineEnds } from "../shared/model/image-order.ts";
 import { taskActions } from "../shared/api/schema/common.ts";
 import { endIfTakenOver } from "../shared/platform/runtime-variables.ts";
 import { addCompletion } from "../shared/command-line/completion.ts";
@@ -166,6 +167,8 @@ function addTasks(program: Command): void {
 const dryRunHelp = "only print the devices and the WAN bytes that it would cost";
 const startHelp =
   'earliest start: ISO 8601, +10m, or on each device\'s own clock: 22:00, "2030-01-31T22:00 local"';
+const diskHelp =
+  "disk of an image: path=/dev/sda, model=, serial= (with * and ?), min=, max=, with commas (default: the only fixed disk)";
 const deadlineHelp = "time from which the command waits for no window, program or user: ISO 8601 or +10m";
 const expiresHelp = "time from which no device begins the task: ISO 8601 or +10m";
 const notWhileHelp = "programs during which the command does not begin: EXCEL.EXE,soffice.bin";
@@ -182,11 +185,18 @@ function addTaskCreation(task: Command): void {
     .addOption(
       new Option(
         "--action <action>",
-        "pre-cache: fill the cache; run: also run a command; upgrade: replace the agent by that of the package",
+        "pre-cache: fill the cache; run: also run a command; upgrade: replace the agent by that of the package; image: write its file to a disk",
       ).choices(taskActions),
     )
     .option("--run <name>", "command of the package to run in its folder, for --action run")
     .option("--command <command>", "command line to run instead of one of the package")
+    .option("--disk <conditions>", diskHelp)
+    .option("--overwrite", "write the image also to a disk that holds data, which is then lost")
+    .addOption(
+      new Option("--then <end>", "what the machine does after the image and its command").choices(
+        machineEnds,
+      ),
+    )
     .option(
       "--setting <name>",
       "agent setting that overrides the devices' own ones for this task; none: it does not",

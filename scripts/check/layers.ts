@@ -24,6 +24,7 @@ const layers = [
   "scripts/build",
   "scripts/rig",
   "scripts/package",
+  "scripts/image",
   "scripts/lab",
   "scripts/demo",
   "scripts/chaos",

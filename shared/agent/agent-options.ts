@@ -36,6 +36,8 @@ export type AgentOptions = {
   volunteer: boolean;
   /** The source refuses the credential for good. */
   onBarred: (code: BarCode) => void;
+  /** `--imaging`: the machine runs to have images written to its disks. */
+  isImaging: boolean;
   upgrades: Upgrades;
   /** Called after each check-in. */
   onCheckIn: () => void;

@@ -3,22 +3,16 @@
  * the device to the operating system, checks in at the source, follows changes of the network,
  * reports progress, and answers `status`.
  */
-import { randomBytes } from "node:crypto";
 import os from "node:os";
 import { join } from "node:path";
 import type { CheckInAnswer } from "../api/agent-client.ts";
 import { Device } from "../device/device.ts";
-import { LanSessions } from "../device/lan-sessions.ts";
 import { sessionSizes, type DevicePorts, type Place } from "../device/ports.ts";
 import { stateOf, takesPart } from "../device/task-status.ts";
 import type { Task } from "../device/task.ts";
 import { BugError } from "../model/assert.ts";
-import { mayBeNeighbour } from "../model/neighbour.ts";
 import { deviceZone } from "../model/time-zone.ts";
-import { LanProbes } from "../net/exchange/probes.ts";
-import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup } from "../net/lan/multicast-group.ts";
-import { nodeCrypto } from "../net/seal/aead.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
 import { platform } from "../platform/index.ts";
 import { ensurePrivateFolder, narrowFiles } from "../platform/private-files.ts";
@@ -26,17 +20,20 @@ import { systemClock } from "../platform/system-clock.ts";
 import { version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { CheckIns } from "./check-ins.ts";
+import { disksOf } from "./disks.ts";
 import { GcTrigger } from "./gc-trigger.ts";
 import { Home } from "./home.ts";
 import { readInventory, statementOf } from "./inventory.ts";
-import { LanGroup } from "./lan-group.ts";
+import { lanParts, loopbackAddress, type LanParts } from "./lan-parts.ts";
 import { endStates } from "../api/schema/common.ts";
 import { sendLogTail } from "./log-tail.ts";
+import { MachineEndWatch } from "./machine-end.ts";
 import { OwnSetting, versionOf } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
+import { exchangeStatusOf, lanStatusOf } from "./status/lan-status.ts";
 import { AgentMetrics } from "./status/metrics.ts";
 import { serveMetrics } from "./status/metrics-server.ts";
 import { StatusServer, withoutOutput, type AgentStatus } from "./status/status-server.ts";
@@ -44,14 +41,6 @@ import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
 import { TrustedAnswers } from "./trusted-answers.ts";
 
-type LanParts = {
-  readonly lan: LanSessions;
-  readonly lanGroup: LanGroup;
-  readonly exchange: ExchangeServer;
-  readonly probes: LanProbes;
-};
-
-const loopbackAddress = "127.0.0.1";
 /**
  * Upper bound on the last report at shutdown, so that a service stops within a second although the
  * source does not answer. What was not reported is reported after the next start.
@@ -70,8 +59,12 @@ export class Agent {
   readonly #roaming: Roaming;
   readonly #own: OwnSetting;
   readonly #trust: TrustedAnswers;
-  /** Servers for this machine. */
-  readonly #local: { status?: StatusServer; metrics?: Bun.Server<undefined> | null } = {};
+  /** Servers for this machine, and its end. */
+  readonly #local: {
+    status?: StatusServer;
+    machineEnd?: MachineEndWatch;
+    metrics?: Bun.Server<undefined> | null;
+  } = {};
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -93,7 +86,12 @@ export class Agent {
       onBarred,
       random: Math.random,
     });
-    this.#net = this.#createNet(onError);
+    this.#net = lanParts({
+      options,
+      current: activeInterface,
+      onNeighbour: (id) => this.#onNeighbour(id),
+      onError,
+    });
     this.#device = new Device({ ports: this.#ports(), onChange: (task) => this.#onChange(task) });
     this.#reports = new ProgressReports({
       send: (reports) => this.#home.client.progress(reports),
@@ -124,38 +122,6 @@ export class Agent {
     gaugesOf(this.#metrics, this.#net, tasks, () => this.#trust.keeper.status);
   }
 
-  #createNet(onError: (error: unknown) => void): LanParts {
-    const { log, identity, receiveBufferBytes, lanPort } = this.#options;
-    const lan = new LanSessions({
-      deployment: identity.deployment,
-      crypto: nodeCrypto,
-      clock: systemClock,
-      newSender: () => randomBytes(8).toString("hex"),
-    });
-    const lanGroup = new LanGroup({
-      lan,
-      receiveBufferBytes,
-      onAdvice: (advice) => log.warn(advice),
-      onError,
-    });
-    const isNeighbour = (address: string): boolean => mayBeNeighbour(this.#roaming.current, address);
-    const probes = new LanProbes({
-      device: identity.deviceId,
-      isNear: isNeighbour,
-      onConfirmed: (id) => this.#onNeighbour(id),
-      onError,
-    });
-    const exchange = new ExchangeServer({
-      interfaceAddress: loopbackAddress,
-      device: identity.deviceId,
-      lanPort,
-      isNeighbour,
-      probes,
-      onError,
-    });
-    return { lan, lanGroup, exchange, probes };
-  }
-
   #ports(): DevicePorts {
     const { log, cache, identity, dataFolder, conditions, volunteer, onBug } = this.#options;
     const medium = () => this.#roaming.current?.medium ?? null;
@@ -173,6 +139,7 @@ export class Agent {
       activity: platform,
       timeZone: deviceZone,
       upgrades: this.#options.upgrades,
+      disks: disksOf(this.#options.isImaging),
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),
@@ -231,6 +198,7 @@ export class Agent {
     if (this.#trust.keeper.file !== null)
       await this.#options.cache.adoptFound(this.#trust.keeper.allPublisherKeys);
     await this.#device.resume();
+    if (this.#options.isImaging) this.#local.machineEnd = new MachineEndWatch(this.#device.tasks, log);
     this.#checkIns.start();
   }
 
@@ -239,6 +207,7 @@ export class Agent {
    * report.
    */
   async stop(): Promise<void> {
+    this.#local.machineEnd?.close();
     this.#roaming.close();
     this.#checkIns.stop();
     this.#home.close();
@@ -273,20 +242,8 @@ export class Agent {
       group: formatGroup(this.#options.group),
       multicastProblem,
       receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes ?? 0,
-      lan: {
-        framesHeard: lan.counters.framesReceived,
-        framesSent: lan.counters.framesSent,
-        receiveCalls: lan.counters.receiveCalls,
-        messagesReceived: lan.counters.messagesReceived,
-        kernelDrops: lan.kernelDrops,
-        dropped: Object.fromEntries(lan.dropped),
-      },
-      exchange: {
-        port: exchange.lanPort,
-        portProblem: exchange.portProblem,
-        chunksSent: exchange.counters.chunksSent,
-        bytesSent: exchange.counters.bytesSent,
-      },
+      lan: lanStatusOf(lan),
+      exchange: exchangeStatusOf(exchange),
       tasks: [...this.#device.tasks.values()].map((task) =>
         Object.assign(withoutOutput(task.progress()), {
           package: `${task.row.task.packageName} ${task.row.task.packageVersion}`,

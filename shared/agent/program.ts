@@ -134,6 +134,10 @@ export function agentProgram(program: AgentProgram): Command {
 function addRun(command: Command, program: AgentProgram): void {
   const run = command.command("run").description("take part in the distribution; stops on SIGTERM or Ctrl-C");
   addRunOptions(run as Command);
+  run.option(
+    "--imaging",
+    "obey tasks that write an image to a disk; only for a machine that was started for that",
+  );
   run.option("--service", "only for the service manager of Windows, which starts the program with it");
   run.action((options) => runAgent(program, options as unknown as RunOptions & ServiceOption));
 }
@@ -235,6 +239,7 @@ async function runLogged(
     interfaceNamed: options.interface ?? null,
     ...parsed,
     volunteer: program.volunteer || options.volunteer === true,
+    isImaging: options.imaging === true,
     upgrades: upgradesOf({ dataFolder, program: program.name, isTrial: as === "trial", onBegin }),
     onCheckIn: () => {
       if (as === "trial" && isConfirmed(dataFolder, log)) stopping.ask("the end of the trial");

@@ -23,6 +23,8 @@ export type RunOptions = {
   deviceGroup?: string[] | undefined;
   volunteer?: true | undefined;
   logFile?: string | undefined;
+  /** An option of `run` alone: a service never writes an image over a disk. */
+  imaging?: true | undefined;
 };
 
 const dataText = "folder for the cache and the ledger";

@@ -62,6 +62,14 @@ export function asCacheError(error: unknown, doing: string, what: string): Cache
   return new CacheError("io", `Cannot ${doing} "${what}": ${message}`, { cause: error });
 }
 
+/** @param other package in the cache that has the name and version of a new one */
+export const conflict = (other: { readonly id: string; readonly name: string; readonly version: string }) =>
+  new CacheError(
+    "conflict",
+    `Another package named ${other.name} ${other.version} is in the cache (id ${other.id}): a published version never changes; ` +
+      `publish it under a new version, or remove the old one with "cache remove ${other.name} ${other.version}"`,
+  );
+
 export type CacheEvent = {
   readonly level: "info" | "warn" | "error";
   /** Name for programs, stable across versions. */

@@ -7,13 +7,15 @@
  */
 import type { Clock } from "../model/clock.ts";
 import { verifySigned, type SignedManifest } from "../model/signing.ts";
-import { asCacheError, CacheError, type CacheLog } from "./cache-error.ts";
+import { asCacheError, CacheError, conflict, type CacheLog } from "./cache-error.ts";
 import { CacheFolder, type LoadedManifest } from "./cache-folder.ts";
 import type { Files } from "./files.ts";
+import type { ImageDisk } from "./image-disk.ts";
+import { PlacedFiles } from "./placed-files.ts";
 import type { DiskShare } from "../model/disk-share.ts";
 import { keptFreeBytes, planEviction, planRoom, type Candidate } from "./capacity.ts";
 import { storeLocalChunks } from "./local-chunks.ts";
-import type { Ledger, PackageHead, PackageUse } from "./ledger.ts";
+import type { Ledger, PackageUse } from "./ledger.ts";
 import { PackageStore } from "./package-store.ts";
 import { adoptUnlisted, isSamePackageName, packageRow, reconcile, reconcileListed } from "./reconcile.ts";
 
@@ -47,7 +49,7 @@ type Limits = {
 export class DistributionCache {
   readonly ledger: Ledger;
   readonly #options: CacheOptions;
-  readonly #files: Files;
+  readonly #files: PlacedFiles;
   readonly #folder: CacheFolder;
   readonly #unlock: () => void;
   readonly #stores = new Map<string, PackageStore>();
@@ -61,8 +63,8 @@ export class DistributionCache {
   constructor(options: CacheOptions, { files, ledger, unlock }: CacheParts) {
     this.ledger = ledger;
     this.#options = options;
-    this.#files = files;
-    this.#folder = new CacheFolder(files, options.dir);
+    this.#files = new PlacedFiles(files);
+    this.#folder = new CacheFolder(this.#files, options.dir);
     this.#unlock = unlock;
     this.#limits = { maxBytes: options.maxBytes, maxAgeMs: options.maxAgeMs, keepFree: { bytes: 0 } };
   }
@@ -91,7 +93,7 @@ export class DistributionCache {
 
   /** Bytes that the ledger lists. */
   get storedBytes(): number {
-    return this.ledger.uses().reduce((sum, { bytesVerified }) => sum + bytesVerified, 0);
+    return this.#stored(this.ledger.uses()).reduce((sum, { bytesVerified }) => sum + bytesVerified, 0);
   }
 
   /**
@@ -107,6 +109,8 @@ export class DistributionCache {
    * Returns the store of a package, and adds the package if it is new. Reserves room for the
    * missing bytes until the last task unpins it or the store is closed, and evicts unused packages
    * for it. Pins the package for `task` in the same step.
+   * @param disk gets the package's only file, and belongs to the package from then on; the package
+   *   was not begun before (`clearFor`)
    * @throws ManifestError when the manifest is not valid or its publisher is unknown
    * @throws CacheError "disk-full", "cache-cap", "conflict" or "not-found"
    */
@@ -114,6 +118,7 @@ export class DistributionCache {
     signed: SignedManifest,
     pinnedKeys: readonly Uint8Array[],
     task?: { readonly id: number; readonly packageId: string },
+    disk: ImageDisk | null = null,
   ): Promise<PackageStore> {
     return this.#serially(async () => {
       const { manifest, id } = await verifySigned(signed, pinnedKeys);
@@ -125,7 +130,8 @@ export class DistributionCache {
         const other = this.ledger.packageNamed(manifest.name, manifest.version);
         if (other) throw conflict(other);
       }
-      if (row?.state !== "complete" && !this.#isBegun(id)) {
+      if (disk !== null) this.#files.place(id, manifest, this.#folder, disk);
+      if (row?.state !== "complete" && !this.#isBegun(id) && this.#files.diskOf(id) === null) {
         const stored = opened?.bytesVerified ?? 0;
         await this.#makeRoom(`${manifest.name} ${manifest.version}`, id, manifest.sizeBytes, stored);
       }
@@ -146,6 +152,37 @@ export class DistributionCache {
       this.#begun.set(id, store);
       return store;
     });
+  }
+
+  /** Returns the disk that has the package's only file; null if its files are in the folder. */
+  diskOf(id: string): ImageDisk | null {
+    return this.#files.diskOf(id);
+  }
+
+  /**
+   * Drops what keeps an image from a disk: the package, where it is stored otherwise, and packages
+   * on the same disk. The bytes of a disk stay.
+   * @throws CacheError "in-use" while another task uses one of them
+   */
+  clearFor(id: string, diskPath: string, taskId: number): Promise<void> {
+    return this.#serially(async () => {
+      const ids = new Set([id, ...this.#files.idsOn(diskPath)]);
+      for (const row of this.ledger.uses().filter((each) => ids.has(each.id))) {
+        const others = row.pinnedBy.filter((pin) => pin !== taskId);
+        if (others.length > 0)
+          throw new CacheError(
+            "in-use",
+            `Task ${others.join(", ")} uses ${row.name} ${row.version}: it has to end before the disk "${diskPath}" is written`,
+          );
+        await this.#drop(row);
+      }
+      for (const each of ids) await this.#files.forget(each);
+    });
+  }
+
+  /** Leaves out packages on disks of their own, which take no room. */
+  #stored(rows: readonly PackageUse[]): PackageUse[] {
+    return rows.filter(({ id }) => this.#files.diskOf(id) === null);
   }
 
   /**
@@ -241,7 +278,7 @@ export class DistributionCache {
   evict(nowMs: number): Promise<{ id: string; name: string; version: string }[]> {
     return this.#serially(async () => {
       this.#beginAges(nowMs);
-      const rows = this.ledger.uses();
+      const rows = this.#stored(this.ledger.uses());
       const { keepFree, ...limits } = this.#limits;
       const evicted = planEviction({
         candidates: this.#candidates(rows),
@@ -284,6 +321,7 @@ export class DistributionCache {
     await this.#serially(async () => {
       try {
         const closed = await Promise.allSettled([...this.#stores.values()].map((store) => store.close()));
+        await this.#files.close();
         for (const result of closed) if (result.status === "rejected") throw result.reason;
       } finally {
         this.#stores.clear();
@@ -339,7 +377,7 @@ export class DistributionCache {
     storedBytes: number,
     stuck: ReadonlySet<string> = new Set(),
   ): Promise<void> {
-    const rows = this.ledger.uses().filter((row) => row.id !== id);
+    const rows = this.#stored(this.ledger.uses()).filter((row) => row.id !== id);
     const disk = await this.#folder.space().catch((error: unknown) => {
       throw asCacheError(error, "ask the free space of", this.#folder.root);
     });
@@ -409,12 +447,6 @@ export class DistributionCache {
     await this.#folder.discard(this.#folder.partialPath(row.id));
     await this.#folder.forgetManifest(row.id);
     this.ledger.removePackage(row.id);
+    await this.#files.forget(row.id);
   }
 }
-
-const conflict = (other: PackageHead): CacheError =>
-  new CacheError(
-    "conflict",
-    `Another package named ${other.name} ${other.version} is in the cache (id ${other.id}): a published version never changes; ` +
-      `publish it under a new version, or remove the old one with "cache remove ${other.name} ${other.version}"`,
-  );

@@ -35,6 +35,11 @@ export type OpenFile = {
    * than `into` has if the file ends earlier.
    */
   read(into: Uint8Array, position: number, path: IoPath): Promise<number>;
+  /**
+   * Makes a range zero without writing it. Returns false if that is not possible; part of the range
+   * may then be zero. Missing for files that do not offer it.
+   */
+  zero?(position: number, length: number): Promise<boolean>;
   /** Makes all earlier writes durable against a power cut; "all" includes size and mode. */
   sync(what: "data" | "all"): Promise<void>;
   /** Returns the present state; null when no name leads to the file any more. */

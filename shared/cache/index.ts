@@ -6,7 +6,9 @@ export { ledgerPath } from "./disk/ledger-file.ts";
 export { lockFolder } from "./disk/folder-lock.ts";
 export { openLedgerReadOnly } from "./disk/ledger-sqlite.ts";
 export { openCache, prepareDataFolder } from "./disk/open-cache.ts";
+export { openSystemDisk } from "./disk/system-disk.ts";
 export { DistributionCache } from "./distribution-cache.ts";
+export type { DiskContent, ImageDisk } from "./image-disk.ts";
 export { noBytes } from "./ledger.ts";
 export type {
   ChunkOrigin,

@@ -81,6 +81,13 @@ export class PackageFiles {
     for (const span of fileSpans(this.#manifest, offset, length)) {
       const start = offset;
       offset += span.length;
+      const isZero = await this.#pool.use(
+        span.file,
+        "write to",
+        async (file) => (await file.zero?.(span.fileOffset, span.length)) ?? false,
+      );
+      this.#dirty.add(span.file);
+      if (isZero) continue;
       const sizeBytes = await this.#pool.use(
         span.file,
         "look at",

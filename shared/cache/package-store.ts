@@ -406,10 +406,10 @@ export class PackageStore {
   }
 
   /** Reads all chunks from the disk after the ledger was lost, and lists those that verify. */
-  async adopt(): Promise<void> {
+  async adopt(signal?: AbortSignal): Promise<void> {
     const buffer = new Uint8Array(this.manifest.chunkSizeBytes);
     for (const chunk of this.verified.complement())
-      if (await this.#isOnDisk(chunk, buffer)) this.#addVerified(chunk, "cache");
+      if (!signal?.aborted && (await this.#isOnDisk(chunk, buffer))) this.#addVerified(chunk, "cache");
     await this.flush();
   }
 

@@ -2,7 +2,7 @@
  * Ports of a device: everything that shared/device uses of its environment. The agent passes the
  * operating system (shared/agent/agent.ts), the simulator its world (shared/simulation/process.ts).
  */
-import type { DistributionCache } from "../cache/index.ts";
+import type { DistributionCache, ImageDisk } from "../cache/index.ts";
 import type { Rank } from "../core/election/rank.ts";
 import type { CommandOutcome } from "../api/schema/common.ts";
 import type {
@@ -16,6 +16,7 @@ import type {
 import { burstBytesMax } from "../core/rate/token-bucket.ts";
 import type { BugError } from "../model/assert.ts";
 import type { Clock } from "../model/clock.ts";
+import type { DiskFacts } from "../model/image-order.ts";
 import type { Medium } from "../model/interface.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { SignedManifest } from "../model/signing.ts";
@@ -144,6 +145,18 @@ export type Upgrades = {
   adopt(run: UpgradeRun): Promise<UpgradeEnd | null>;
 };
 
+/** Disks of the machine, for tasks that write an image. */
+export type Disks = {
+  /** Whether the agent runs in an imaging environment. Elsewhere it touches no disk. */
+  readonly isImaging: boolean;
+  list(): Promise<readonly DiskFacts[]>;
+  /**
+   * Claims a disk for an image of this size.
+   * @throws CacheError "in-use" when it is mounted or otherwise used; or "io"
+   */
+  open(disk: DiskFacts, imageBytes: number): Promise<ImageDisk>;
+};
+
 type LogLine = (fields: object, message: string) => void;
 type DeviceLog = { readonly info: LogLine; readonly warn: LogLine; readonly error: LogLine };
 
@@ -196,6 +209,7 @@ export type DevicePorts = {
   /** Time zone of the device's wall clock. */
   readonly timeZone: TimeZone;
   readonly upgrades: Upgrades;
+  readonly disks: Disks;
   readonly place: Place;
   /** Medium of the active interface; null if no interface is active. */
   readonly medium: () => Medium | null;

@@ -10,5 +10,8 @@ export class ReasonError extends Error {
   }
 }
 
+/** The device refuses the task; only a person can change that. */
+export class RefusalError extends ReasonError {}
+
 export const reasonOfError = (error: unknown): Reason =>
   error instanceof ReasonError ? error.reason : problemReason(error);

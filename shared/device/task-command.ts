@@ -18,15 +18,18 @@ type TaskCommand =
   | { readonly kind: "missing"; readonly reason: Reason };
 /** Work of a task with its complete package. `path`: of the agent's executable in the package. */
 export type TaskWork = TaskCommand | { readonly kind: "upgrade"; readonly path: string };
-/** Work of a complete package. `folder`: of the package. */
-export type ReadyWork = { readonly folder: string } & Extract<TaskWork, { kind: "line" | "upgrade" }>;
+/** Work of a complete package. `folder`: of the package. `disk`: with the image; null: none. */
+export type ReadyWork = { readonly folder: string; readonly disk: string | null } & Extract<
+  TaskWork,
+  { kind: "line" | "upgrade" }
+>;
 
 export function commandOf(
   task: Pick<AgentTask, "action" | "command" | "run">,
   commands: readonly NamedCommand[],
   os: OperatingSystem,
 ): TaskCommand {
-  if (task.action !== "run") return { kind: "none" };
+  if (task.action !== "run" && task.action !== "image") return { kind: "none" };
   if (task.run === null)
     return task.command === null
       ? { kind: "none" }
@@ -44,7 +47,7 @@ export function commandOf(
 /** Returns what the device runs, without the parts that differ between runs. */
 export const commandRequest = (
   task: AgentTask,
-  folder: string,
+  { folder, disk }: Pick<ReadyWork, "folder" | "disk">,
   line: Pick<CommandRequest, "command" | "shell">,
 ): Omit<CommandRequest, "key" | "identity" | "signal"> => ({
   taskId: task.id,
@@ -55,5 +58,6 @@ export const commandRequest = (
     FLOCKCAST_PACKAGE: task.packageName,
     FLOCKCAST_VERSION: task.packageVersion,
     FLOCKCAST_TASK: String(task.id),
+    ...(disk === null ? {} : { FLOCKCAST_DISK: disk }),
   },
 });

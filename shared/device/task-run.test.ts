@@ -81,7 +81,7 @@ function deviceOf() {
       downgradeReason: () => null,
     });
     const start = (detect: typeof line | null = null) =>
-      run.start({ kind: "line", folder: "/cache/tool", line, detect });
+      run.start({ kind: "line", folder: "/cache/tool", disk: null, line, detect });
     const note = () => (shown.stage.kind === "ready" ? reasonText(shown.stage.note) : shown.stage.kind);
     return { row, run, shown, start, note };
   };

@@ -315,7 +315,7 @@ export class TaskRun {
   }
 
   #requestFor(line: Line, name: "run" | "detect"): CommandRequest {
-    const request = commandRequest(this.#host.row.task, this.#plan!.folder, line);
+    const request = commandRequest(this.#host.row.task, this.#plan!, line);
     return { ...request, ...this.#request(), key: this.#key(name) };
   }
 }

@@ -8,11 +8,11 @@ import { CacheError, type PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
 import type { Progress } from "../api/schema/common.ts";
 import { BugError } from "../model/assert.ts";
-import { backoffMs, type Backoff } from "../model/backoff.ts";
+import { backoffMs } from "../model/backoff.ts";
 import { problemReason, reason, reasonsText, reasonText, type Reason } from "../model/reason.ts";
 import { ManifestError } from "../model/manifest-error.ts";
 import { keysOf } from "./package-keys.ts";
-import { beginPackage } from "./package-start.ts";
+import { beginWork, releaseDisk, writtenTo } from "./image-start.ts";
 import { Session } from "./session.ts";
 import { taskTimeMs } from "./source-time.ts";
 import { SpreadStart } from "./start-spread.ts";
@@ -29,27 +29,12 @@ import {
   type WaitCause,
 } from "./task-stage.ts";
 import { progressOf, servesOthers } from "./task-status.ts";
-import { ReasonError, reasonOfError } from "./reason-error.ts";
+import { ReasonError, RefusalError, reasonOfError } from "./reason-error.ts";
 import { wrongReadBacksMax, wrongReadBackReason } from "./wrong-read-back.ts";
 import { TaskDelivery } from "./task-delivery.ts";
+import { otherTaskPollMs, startTimerMsMax, taskBackoff } from "./task-timers.ts";
 import { TaskTraffic } from "./task-traffic.ts";
 import { createWork, workOf } from "./task-work.ts";
-
-/**
- * Back-off of a task after an error, such as an unreachable source or a full disk. At most a
- * minute, so that the task continues soon after a person made room.
- */
-const taskBackoff: Backoff = { baseMs: 1_000, maxMs: 60_000, jitter: [0.75, 1.25] };
-/**
- * Interval at which a task checks whether another task still fetches its package. Completion of the
- * package ends the wait at once.
- */
-const otherTaskPollMs = 2_000;
-/**
- * Longest timer towards the start time; then the clock is read again, because it may have been set,
- * or the device may have slept.
- */
-const startTimerMsMax = 60_000;
 
 export class Task {
   readonly row: TaskRow;
@@ -287,7 +272,7 @@ export class Task {
     // as failures, because a person has to act. The task is still retried.
     this.#becomeWaiting("back-off", why, needsPerson);
     this.#closeSession(reasonText(why));
-    if (error instanceof ManifestError) return this.#end("failed", why);
+    if (error instanceof ManifestError || error instanceof RefusalError) return this.#end("failed", why);
     this.#schedule(backoffMs(taskBackoff, this.#attempt.number++, random), () => this.start());
   }
 
@@ -309,9 +294,7 @@ export class Task {
     const { task } = this.row;
     this.#becomeWaiting("package", reason("gets-manifest"));
     const attempt = this.stage;
-    const found = await ports.cache.find(task.packageId);
-    const store =
-      found?.state === "complete" ? found : await beginPackage(ports, task, found, this.#abort.signal);
+    const store = await beginWork({ ports, task, signal: this.#abort.signal, note: this.#noteWait });
     // The stage changes with a cancellation, and with an error of the former session.
     if (this.#abort.signal.aborted || this.stage !== attempt) {
       if ((this.stage as TaskStage).kind === "ended") ports.cache.unpin(task.packageId, task.id);
@@ -336,6 +319,11 @@ export class Task {
     this.#becomeWaiting("other-task", reason("waits-for-fetch", { taskId: other }));
     this.#schedule(otherTaskPollMs, () => this.start());
   }
+
+  readonly #noteWait = (why: Reason): void => {
+    if (this.stage.kind === "waiting") Object.assign(this.stage, { note: why });
+    this.#options.onChange();
+  };
 
   #openSession(store: PackageStore): void {
     const { ports, offers, onChange } = this.#options;
@@ -395,8 +383,10 @@ export class Task {
     this.#options.onPackageComplete(store.id);
     if (this.#isHeld()) return;
     const work = workOf(this.row.task, store.manifest, this.#options.ports);
-    if (work.kind === "none" || work.kind === "missing") return this.#end("complete", null);
-    this.#pending.run.start({ folder: outcome.path, ...work });
+    // Other programs, such as the task's command, may use the disk from now on.
+    const disk = releaseDisk(this.#options.ports, this.row.task);
+    if (work.kind === "none" || work.kind === "missing") return this.#end("complete", writtenTo(disk));
+    this.#pending.run.start({ folder: outcome.path, disk, ...work });
   }
 
   /** Fetches wrong files again, a few times: a virus scanner may change them each time. */
@@ -414,6 +404,7 @@ export class Task {
   #end(life: TaskEndLife, why: Reason | null): void {
     const { cache, log, metrics } = this.#options.ports;
     this.stage = nextTaskStage(this.stage, { kind: "ended" });
+    releaseDisk(this.#options.ports, this.row.task);
     Object.assign(this.row, { life, reason: why, reported: false });
     const hasRun = this.row.command !== null && (life === "complete" || life === "reboot-pending");
     if (hasRun) this.row.ranAs = this.#options.nextRunOrder();

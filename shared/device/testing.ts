@@ -24,6 +24,7 @@ export const taskForTest = (values: Partial<SettingValues> = {}): AgentTask => (
   attempt: 1,
   paused: false,
   allowDowngrade: false,
+  image: null,
   taskKey: btoa("0123456789abcdef"),
   packageKey: btoa("fedcba9876543210"),
   packageKeyBefore: null,

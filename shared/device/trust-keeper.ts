@@ -391,7 +391,7 @@ function savable<S extends v.GenericSchema>(schema: S, value: v.InferInput<S>): 
 export function agentTaskOf(order: TaskOrder, given: AssignedTask, setting: AgentSetting): AgentTask {
   const { packageId, packageName, packageVersion, action, epoch, createdAtMs, command, run } = order;
   const { startAtMs, startIsLocal, deadlineAtMs, notWhile, after, afterEpoch, expiresAtMs } = order;
-  const { allowDowngrade, sequence } = order;
+  const { allowDowngrade, sequence, image = null } = order;
   const { paused, taskKey, packageKey, packageKeyBefore } = given;
   return {
     id: order.taskId,
@@ -414,6 +414,7 @@ export function agentTaskOf(order: TaskOrder, given: AssignedTask, setting: Agen
     attempt: Math.min(given.attempt, order.attempts),
     paused,
     allowDowngrade,
+    image,
     taskKey,
     packageKey,
     packageKeyBefore,

@@ -22,6 +22,7 @@ const isUninstall = ({ run }: AgentTask): boolean => run === "uninstall";
 /** Whether a command and one that ran undo or repeat each other: the later order of both counts. */
 function replaces(one: AgentTask, { task: other, commandDigest }: Ran): boolean {
   if (one.action === "upgrade" || other.action === "upgrade") return one.action === other.action;
+  if (one.action === "image" || other.action === "image") return one.action === other.action;
   if (one.packageName.toLowerCase() !== other.packageName.toLowerCase()) return false;
   return isUninstall(one) || isUninstall(other) || commandKey(one) === commandKey(other, commandDigest);
 }
@@ -59,7 +60,8 @@ export function downgradeReason(task: AgentTask, given: Iterable<Ran>): Reason |
   const rows = [...given];
   const newer = newerRun(task, rows);
   if (newer !== null) return reason("newer-order-ran", { version: newer.packageVersion, taskId: newer.id });
-  if (task.action === "upgrade" || isUninstall(task) || task.allowDowngrade) return null;
+  if (task.action === "upgrade" || task.action === "image" || isUninstall(task) || task.allowDowngrade)
+    return null;
   const key = commandKey(task);
   const uninstall = commandKey({ ...task, run: "uninstall", command: null });
   let last: Ran | null = null;

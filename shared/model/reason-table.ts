@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { deliveryCauses } from "./delivery-causes.ts";
+import { imageReasons } from "./image-reasons.ts";
 import type { Quantities } from "./quantities.ts";
 import { row, words } from "./reason-row.ts";
 
@@ -242,6 +243,7 @@ export const reasonTable = {
     ({ name, os }) =>
       `the package has no command "${name}" for ${os}: publish a version that has one, or target other devices`,
   ),
+  ...imageReasons,
   // ---- upgrades of the agent
   "not-executable": words(
     "the agent is run by bun, and not as an executable of its own: only such an executable can be upgraded, install one",

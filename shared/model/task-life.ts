@@ -58,6 +58,8 @@ export type Superseding = {
 /** Two upgrades do the same, and so do two tasks that run the same command. */
 function doesTheSame(a: Superseding, b: Superseding): boolean {
   if (a.action === "upgrade" || b.action === "upgrade") return a.action === b.action;
+  // Two images may be for two disks.
+  if (a.action === "image" || b.action === "image") return false;
   return a.run === null ? a.command !== null && a.command === b.command : a.run === b.run;
 }
 

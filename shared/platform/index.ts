@@ -10,4 +10,11 @@ import * as windows from "./windows.ts";
 const systems: Partial<Record<NodeJS.Platform, Platform>> = { darwin, linux, win32: windows };
 
 export const platform: Platform = systems[process.platform] ?? linux;
-export type { DeviceClass, InterfaceTraits, KernelInterface, Platform, ProcessTree } from "./platform.ts";
+export type {
+  DeviceClass,
+  DiskClaim,
+  InterfaceTraits,
+  KernelInterface,
+  Platform,
+  ProcessTree,
+} from "./platform.ts";

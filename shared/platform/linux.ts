@@ -187,6 +187,7 @@ export async function processStart(pid: number): Promise<string | null> {
 export { runningPrograms, userIdleMs } from "./linux-activity.ts";
 export const ignoresCase = false;
 
+export { claimDisk, endMachine, listDisks } from "./linux-disks.ts";
 export const browserCommand = (address: string): readonly string[] => ["xdg-open", address];
 
 export { systemd as serviceManager } from "./systemd.ts";

@@ -5,6 +5,7 @@
  * Only this folder reads `process.platform`.
  */
 import type { Stats } from "node:fs";
+import type { DiskFacts, MachineEnd } from "../model/image-order.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { MachineId } from "./machine-uuid.ts";
 import type { ServiceConnection, ServiceManager, ServiceName } from "./service.ts";
@@ -75,6 +76,19 @@ export type StartedCommand = {
   readonly tree: ProcessTree;
   /** Resolves to the exit status; null if a signal ended the command. */
   readonly exited: Promise<number | null>;
+};
+
+/** A whole disk that no other program uses until it is released. */
+export type DiskClaim = {
+  /**
+   * Has the disk make a range of at most 64 MiB zero, in whole blocks. Returns false if the disk
+   * cannot: the zeros are then written.
+   */
+  zero(position: number, length: number): boolean;
+  /** Removes what was read or written from the page cache, so that the next read asks the disk. */
+  dropCached(): void;
+  /** Has the kernel read the partitions, and lets other programs use the disk. */
+  release(): void;
 };
 
 /**
@@ -193,6 +207,18 @@ export type Platform = {
    * system does not tell.
    */
   userIdleMs(): Promise<number | null>;
+  /** Returns the disks of this machine; none where no imaging environment runs. */
+  listDisks(): Promise<readonly DiskFacts[]>;
+  /**
+   * Claims a whole disk.
+   * @throws Error with code EBUSY when it is in use
+   */
+  claimDisk(path: string): DiskClaim;
+  /**
+   * Restarts the machine or switches it off.
+   * @throws Error when the system refuses
+   */
+  endMachine(how: Exclude<MachineEnd, "stay">): Promise<void>;
   /** Returns the command that opens an address in the default browser of the user. */
   browserCommand(address: string): readonly string[];
 

@@ -144,6 +144,7 @@ export async function userIdleMs(): Promise<number | null> {
   return idle.length === 0 ? null : Math.min(...idle);
 }
 
+export { claimDisk, endMachine, listDisks } from "./no-disks.ts";
 export const browserCommand = (address: string): readonly string[] => [
   "rundll32.exe",
   "url.dll,FileProtocolHandler",

@@ -4,6 +4,7 @@
  * It observes the device after each event, and reports what changed to the checkers.
  */
 import type { DevicePorts, Place, SessionSizes, Source } from "../device/ports.ts";
+import { noDisks } from "./no-disks.ts";
 import { Device } from "../device/device.ts";
 import type { Group } from "../device/group.ts";
 import type { Session } from "../device/session.ts";
@@ -323,6 +324,7 @@ export class Process implements RunningProcess {
       commands: new SimulatedCommands(this.#context, machine, this.#parts.clock),
       activity: new SimulatedActivity(this.#context, machine, this.#parts.clock),
       timeZone: () => 0,
+      disks: noDisks,
       upgrades: new SimulatedUpgrades(this.#context, machine, this.#parts.clock),
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),

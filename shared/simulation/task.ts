@@ -47,6 +47,7 @@ export function taskOf(
     taskKey: keys.task.toBase64(),
     packageKey: keys.package.toBase64(),
     packageKeyBefore: keys.packageBefore?.toBase64() ?? null,
+    image: null,
     overrides: false,
     setting: {
       name: "default",

@@ -85,6 +85,8 @@ type SourceOptions = {
   readonly log: Logger;
   /** Wall time of every record; default: the system's clock. Timers run by the system's clock. */
   readonly nowMs?: () => number;
+  /** Whether timers do the periodic work; a source on another clock waits for the call. */
+  readonly worksOnTimers?: boolean;
 };
 const ownTls: TlsChoice = { kind: "own", names: [] };
 
@@ -140,8 +142,8 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await catalog.audit.note({ method: "source.start", object: `source ${version}`, after: { url } });
   await offerSetUp(context);
   await warnOfMissingContent(context);
-  const stopRetention = startRetention(context);
-  const stopEnds = startTaskEnds(context);
+  const stopRetention = options.worksOnTimers === false ? () => {} : startRetention(context);
+  const stopEnds = options.worksOnTimers === false ? () => {} : startTaskEnds(context);
   const stopIndex = startIndexUpkeep(context);
   const stopDeliveries = startDeliveries(context);
   const refusals = setInterval(() => doSmallWork(context), smallWorkEveryMs);

@@ -47,6 +47,7 @@ export class FleetYear {
       source.clock.nowMs += 60_000;
       if (this.#random() < 0.1) fleet.agentOf(machine).restart();
       await fleet.checkIn(machine);
+      if (this.#random() < 0.05) await source.doPeriodicWork();
     }
     this.#setTime(23 * hourMs);
     await source.doPeriodicWork();

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { packedManifestBytesMax } from "../packed-manifest.ts";
+import { imageOrderSchema } from "../../model/image-order.ts";
 import { operatingSystems } from "../../model/package-command.ts";
 import { packageUrlLengthMax, packageUrlsMax, urlLayouts } from "../../model/package-url.ts";
 import { endReasons, shownTaskStates } from "../../model/task-life.ts";
@@ -94,6 +95,8 @@ export const taskCreateSchema = v.strictObject({
   allowDowngrade: v.optional(v.boolean(), false),
   /** Task whose command has to succeed on a device before that of this one runs. */
   after: v.optional(v.nullable(taskIdSchema), null),
+  /** Disk of a task that writes an image, and how the machine ends; null: another action. */
+  image: v.optional(v.nullable(imageOrderSchema), null),
 });
 /** Changes of a task; what is left out stays. */
 export const taskEditSchema = v.strictObject({
@@ -145,6 +148,7 @@ const taskSummarySchema = v.object({
   version: counter,
   allowDowngrade: v.boolean(),
   after: v.nullable(taskIdSchema),
+  image: v.optional(v.nullable(imageOrderSchema), null),
   /** `done`: complete on every device; `ended`: for another reason, in `endedWhy`. */
   state: v.picklist(shownTaskStates),
   endedWhy: v.nullable(v.picklist(endReasons)),

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { packageUrlsMax } from "../../model/package-url.ts";
 import { packedManifestBytesMax } from "../packed-manifest.ts";
+import { imageOrderSchema } from "../../model/image-order.ts";
 import { settingDepthMax } from "../../model/setting-inheritance.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
 import {
@@ -107,6 +108,8 @@ export const agentTaskSchema = v.object({
   paused: v.optional(v.boolean(), false),
   /** Whether the command may run after that of a higher version of the package. */
   allowDowngrade: v.optional(v.boolean(), false),
+  /** Disk of a task that writes an image; null: another action. */
+  image: v.optional(v.nullable(imageOrderSchema), null),
   /** 16 bytes; seals the frames of this task's session. Empty in the row of an ended task. */
   taskKey: base64(16),
   /**

@@ -113,6 +113,7 @@ export const taskActions = [
   "pre-cache", // fills the cache
   "run", // also runs a command
   "upgrade", // replaces the agent by the executable of the package
+  "image", // writes the package's only file to a disk
 ] as const;
 export type TaskAction = (typeof taskActions)[number];
 export const taskActionSchema = v.picklist(taskActions);

@@ -6,6 +6,7 @@
  * milliseconds, or one more than the last sequence, so it rises across a restore of the source.
  */
 import * as v from "valibot";
+import { imageOrderSchema } from "../image-order.ts";
 import { settingDifferencesSchema } from "../setting.ts";
 import { readPayload, type Signed, type SignedKind } from "./statement.ts";
 import { trustTimeMs, type OperatorAction } from "./trust-content.ts";
@@ -38,13 +39,15 @@ export const taskOrderSchema = v.object({
   packageId: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   packageName: text(128),
   packageVersion: text(64),
-  action: v.picklist(["pre-cache", "run", "upgrade"]),
+  action: v.picklist(["pre-cache", "run", "upgrade", "image"]),
   command: v.nullable(text(8_192)),
   run: v.nullable(text(32)),
   allowDowngrade: v.boolean(),
   after: v.nullable(whole),
   afterEpoch: text(16),
   notWhile: v.pipe(v.array(text(255)), v.maxLength(32)),
+  /** Null or missing: another action. */
+  image: v.optional(v.nullable(imageOrderSchema)),
   setting: v.nullable(text(64)),
   target,
   startAtMs: trustTimeMs,

@@ -16,7 +16,7 @@ const whole = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.mi
 export const trustTimeMs = whole(0, 253_402_300_799_999);
 
 /** Scope of an operator key: the actions of tasks, and settings with their assignments. */
-export const operatorActions = ["pre-cache", "run", "upgrade", "settings"] as const;
+export const operatorActions = ["pre-cache", "run", "upgrade", "image", "settings"] as const;
 export type OperatorAction = (typeof operatorActions)[number];
 
 const publisherSchema = v.object({

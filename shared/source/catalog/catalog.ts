@@ -15,6 +15,7 @@ import type { DeviceRecord } from "./device-record.ts";
 import type { LanKeyStore } from "./lan-key-store.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
+import type { ImageOrder } from "../../model/image-order.ts";
 import type { PackageUrl } from "../../model/package-url.ts";
 import type { SubnetIdentity } from "../../model/subnet.ts";
 import type { EndReason, TaskState } from "../../model/task-life.ts";
@@ -98,6 +99,8 @@ export type TaskRecord = {
   readonly allowDowngrade: boolean;
   /** Task whose command has to succeed on a device before that of this one runs. */
   readonly after: number | null;
+  /** Disk of a task that writes an image; null: another action. */
+  readonly image: ImageOrder | null;
   /** Whether the cancellation ends running commands. */
   readonly kills: boolean;
   /** Setting that overrides the devices' own ones; null: each device's own one counts. */

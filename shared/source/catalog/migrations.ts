@@ -235,6 +235,8 @@ const steps: readonly string[] = [
   taskCourseStep,
   deviceEventsStep,
   packageIndexStep,
+  // Disk of a task that writes an image.
+  "ALTER TABLE tasks ADD COLUMN image_json TEXT",
 ];
 
 export const catalogVersion = steps.length;

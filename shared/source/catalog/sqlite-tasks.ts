@@ -22,6 +22,7 @@ type Row = {
   run: string | null;
   allow_downgrade: number;
   after_task: number | null;
+  image_json: string | null;
   kills: number;
   setting: string | null;
   target: string;
@@ -51,6 +52,7 @@ const toTask = (row: Row): TaskRecord => ({
   run: row.run,
   allowDowngrade: row.allow_downgrade === 1,
   after: row.after_task,
+  image: row.image_json === null ? null : (JSON.parse(row.image_json) as TaskRecord["image"]),
   kills: row.kills === 1,
   setting: row.setting,
   target: row.target,
@@ -68,16 +70,22 @@ const toTask = (row: Row): TaskRecord => ({
 });
 
 function createTask(database: Database, epoch: string): TaskStore["create"] {
-  const insert = database.query<Row, Omit<TaskRecord, "id" | "notWhile"> & { notWhile: string }>(
+  const insert = database.query<
+    Row,
+    Omit<TaskRecord, "id" | "notWhile" | "image"> & { notWhile: string; image: string | null }
+  >(
     `INSERT INTO tasks (epoch, version, package_id, package_name, package_version, package_bytes, action, command, run,
                         allow_downgrade, after_task, kills, setting, target, state, ended_why, ended_at_ms, created_at_ms,
-                        start_at_ms, start_is_local, deadline_at_ms, not_while_json, expires_at_ms, attempts, task_key)
+                        start_at_ms, start_is_local, deadline_at_ms, not_while_json, image_json, expires_at_ms, attempts, task_key)
      VALUES ($epoch, $version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
              $allowDowngrade, $after, $kills, $setting, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
-             $startIsLocal, $deadlineAtMs, $notWhile, $expiresAtMs, $attempts, $taskKey)
+             $startIsLocal, $deadlineAtMs, $notWhile, $image, $expiresAtMs, $attempts, $taskKey)
      RETURNING *`,
   );
-  return async (task) => toTask(insert.get({ ...task, epoch, notWhile: JSON.stringify(task.notWhile) })!);
+  return async (task) => {
+    const image = task.image === null ? null : JSON.stringify(task.image);
+    return toTask(insert.get({ ...task, epoch, notWhile: JSON.stringify(task.notWhile), image })!);
+  };
 }
 
 /** Erases the key of a task that has ended, and gives another one to a task that opens again. */

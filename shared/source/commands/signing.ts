@@ -2,6 +2,7 @@
  * Signatures of the command line under orders: key files sign what order-review.ts allows, or what
  * a person has read.
  */
+import { imageOrderText } from "../../model/image-order.ts";
 import { createHash } from "node:crypto";
 import { createInterface } from "node:readline/promises";
 import {
@@ -144,7 +145,8 @@ function summary(kind: NeededView["kind"], content: OrderContent<NeededView["kin
   const what = run ?? command;
   const times = [startAtMs, expiresAtMs].map((ms) => new Date(ms).toISOString()).join(" to ");
   const lower = order.allowDowngrade ? ", also below a higher version" : "";
-  return `task ${taskId}: ${action} ${packageName} ${packageVersion}${what === null ? "" : ` "${what}"`} on ${target}, ${times}${lower}`;
+  const disk = order.image == null ? "" : ` ${imageOrderText(order.image)}`;
+  return `task ${taskId}: ${action} ${packageName} ${packageVersion}${disk}${what === null ? "" : ` "${what}"`} on ${target}, ${times}${lower}`;
 }
 
 /** Signs the statement that the source keeps nothing back. */

@@ -1,16 +1,12 @@
 /** Commands `task create`, `task list` and `task show`. */
 import * as v from "valibot";
+import { imageOrderText } from "../../model/image-order.ts";
 import { formatRate, formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
 import type { AdminClient } from "../../api/agent-client.ts";
 import type { TaskChanged, TaskDetail, TaskSummary } from "../../api/schema/admin.ts";
 import { targetSchema } from "../../api/schema/labels.ts";
-import {
-  programNamesSchema,
-  taskIdSchema,
-  type OriginBytes,
-  type TaskAction,
-} from "../../api/schema/common.ts";
+import { programNamesSchema, taskIdSchema, type OriginBytes } from "../../api/schema/common.ts";
 import { noSettingWord } from "../../api/schema/settings.ts";
 import type { TaskStart } from "../../model/task-life.ts";
 import { deviceZone } from "../../model/time-zone.ts";
@@ -21,26 +17,10 @@ import { formatTime, print, printedAs, printJson, printTable } from "./print.ts"
 import { hasPassed, parsePointInTime, parseStartTime } from "./start-time.ts";
 import { verifiedOrder } from "./order-review.ts";
 import { connectToSign, operatorKeyFiles, signIfNeeded, trustOf, type SignOptions } from "./signing.ts";
+import { checkCommand, imageOf, type TaskCreateOptions } from "./task-create-options.ts";
 import { printPreview, warn } from "./task-preview.ts";
 import { absenceText, absentText } from "./watch-view.ts";
 import { printNote } from "../../standard-output.ts";
-
-type TaskCreateOptions = JsonOptions &
-  SignOptions & {
-    readonly from?: string | undefined;
-    readonly action?: TaskAction | undefined;
-    readonly command?: string | undefined;
-    readonly run?: string | undefined;
-    readonly setting?: string | undefined;
-    readonly target?: string | undefined;
-    readonly start?: string | undefined;
-    readonly deadline?: string | undefined;
-    readonly notWhile?: string | undefined;
-    readonly expires?: string | undefined;
-    readonly allowDowngrade?: true | undefined;
-    readonly after?: string | undefined;
-    readonly dryRun?: true | undefined;
-  };
 
 export function parseTaskId(text: string): number {
   const parsed = v.safeParse(taskIdSchema, /^\d{1,15}$/.test(text) ? Number(text) : text);
@@ -94,30 +74,12 @@ export function parsePrograms(text: string | undefined): string[] {
   throw new CommandError(`"${what}" is not a list of programs: ${why}`, 2);
 }
 
-function checkCommand({ action, command, run, notWhile, deadline }: TaskCreateOptions): void {
-  if (action === "run" && !command?.trim() && run === undefined) {
-    throw new CommandError('--action run needs --run NAME or --command "…"', 2);
-  }
-  if (command !== undefined && run !== undefined) {
-    throw new CommandError(
-      "--run names a command of the package, --command is one itself: give one of them",
-      2,
-    );
-  }
-  if (action !== "run" && action !== undefined && (command !== undefined || run !== undefined)) {
-    throw new CommandError(`--command and --run belong to --action run: ${action} runs no command`, 2);
-  }
-  if (action === "pre-cache" && (notWhile !== undefined || deadline !== undefined)) {
-    throw new CommandError("--not-while and --deadline belong to --action run: pre-cache runs nothing", 2);
-  }
-}
-
 export async function createTask(words: string | undefined, options: TaskCreateOptions): Promise<void> {
   const { from, command, run, setting, allowDowngrade } = options;
   if (from === undefined && words === undefined)
     throw new CommandError("Name a package, or a task with --from", 2);
   if (from === undefined && options.action === undefined)
-    throw new CommandError("Give --action pre-cache, --action run or --action upgrade", 2);
+    throw new CommandError("Give --action pre-cache, --action run, --action upgrade or --action image", 2);
   checkCommand(options);
   const fromId = from === undefined ? null : parseTaskId(from);
   const target = options.target === undefined ? undefined : parseTarget(options.target);
@@ -127,8 +89,10 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   const programs = options.notWhile === undefined ? null : parsePrograms(options.notWhile);
   const client = await connectToSign(options);
   const model = fromId === null ? null : await modelOf(client, fromId, options);
-  const action = options.action ?? (command === undefined && run === undefined ? model!.action : "run");
-  const isModelCommand = action === "run" && command === undefined && run === undefined;
+  const keepsAction = model?.action === "image" || (command === undefined && run === undefined);
+  const action = options.action ?? (keepsAction ? model!.action : "run");
+  const takesCommand = action === "run" || (action === "image" && model !== null);
+  const isModelCommand = takesCommand && command === undefined && run === undefined;
   const task = {
     package: words ?? model!.packageId,
     action,
@@ -142,6 +106,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
     expiresAtMs,
     allowDowngrade: allowDowngrade ?? model?.allowDowngrade ?? false,
     after: options.after === undefined ? (model?.after ?? null) : parseTaskId(options.after),
+    image: imageOf(action, options, model?.image ?? null),
   };
   if (options.dryRun) return printPreview(await client.previewTask(task), options);
   const created = await client.createTask(task);
@@ -323,6 +288,7 @@ function printTaskHead(task: TaskDetail): void {
       `${task.packageName} ${task.packageVersion}, ${formatSize(task.packageBytes)}, ${task.packageId}`,
     ],
     ["action", actionText(task)],
+    ...(task.image === null ? [] : [["disk", imageOrderText(task.image)] as [string, string]]),
     ["target", task.target],
     ["setting", task.setting ?? "each device's own"],
     ["state", `${stateText(task)}, version ${task.version}`],

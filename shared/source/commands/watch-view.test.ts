@@ -38,6 +38,7 @@ const task = (subnets: TaskSubnet[], more: Partial<TaskDetail> = {}): TaskDetail
   version: 1,
   allowDowngrade: false,
   after: null,
+  image: null,
   state: "running",
   endedWhy: null,
   endedAtMs: null,

@@ -60,6 +60,25 @@ test("a draft becomes a request that the schema of the API takes", () => {
   expect(requestOf({ ...run, action: "pre-cache" })).toMatchObject({ command: null, notWhile: [] });
 });
 
+test("a draft of an image names the disk, and says what is wrong with its conditions", () => {
+  const image: TaskDraft = {
+    ...complete,
+    action: "image",
+    disk: "model=QEMU*, min=200GB",
+    overwrite: true,
+    machineEnd: "reboot",
+  };
+  const request = v.parse(taskCreateSchema, requestOf(image));
+  expect(request.image).toEqual({
+    disk: { path: null, model: "QEMU*", serial: null, minBytes: 200e9, maxBytes: null },
+    overwrite: true,
+    machineEnd: "reboot",
+  });
+  expect(draftProblems({ ...image, disk: "size=5" }, nowMs)).toEqual({ disk: "noDisk" });
+  const copied = draftOf({ ...task, action: "image", command: null, image: request.image });
+  expect(requestOf(copied).image).toEqual(request.image);
+});
+
 const task: TaskDetail = {
   id: 7,
   packageId: "ab".repeat(32),
@@ -67,6 +86,7 @@ const task: TaskDetail = {
   packageVersion: "1.2",
   packageBytes: 5,
   action: "run",
+  image: null,
   command: "./setup",
   run: null,
   setting: "kiosk",

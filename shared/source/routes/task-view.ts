@@ -46,6 +46,7 @@ function summaryOf(
     version: task.version,
     allowDowngrade: task.allowDowngrade,
     after: task.after,
+    image: task.image,
     state: shownState(task, nowMs),
     endedWhy: task.endedWhy,
     endedAtMs: task.endedAtMs,

@@ -225,6 +225,7 @@ async function draftOf(context: SourceContext, request: Creation): Promise<Omit<
     run: request.run,
     allowDowngrade: request.allowDowngrade,
     after: request.after,
+    image: request.image,
     kills: false,
     setting: request.setting,
     target: request.target,
@@ -255,11 +256,11 @@ async function readyPackage(context: SourceContext, words: string): Promise<Pack
   throw new ApiError(409, `${what} is not complete at the source`, "publish it again to finish the upload");
 }
 
-function checkAction(
-  { action, command, run, notWhile, deadlineAtMs }: Creation,
-  { commands, ...published }: PackageRecord,
-): void {
-  if (action !== "run") {
+function checkAction(request: Creation, published: PackageRecord): void {
+  const { action, command, run, notWhile, deadlineAtMs } = request;
+  checkImage(request, published);
+  if (action === "image" && command === null && run === null) return;
+  if (action !== "run" && action !== "image") {
     checkConditions(action, notWhile, deadlineAtMs);
     if (command === null && run === null) return;
     const what = action === "upgrade" ? "A task that upgrades the agent" : "A task that pre-caches";
@@ -269,11 +270,32 @@ function checkAction(
     throw new ApiError(400, "A task runs a named command or a command line, not both", "leave one out");
   if (run === null && (command === null || command.trim() === ""))
     throw new ApiError(400, "A task that runs needs a command", 'add --run NAME or --command "…"');
+  const { commands } = published;
   if (run === null || commands.some(({ name }) => name === run)) return;
   const names = commands.map(({ name }) => name).join(", ");
   throw new ApiError(
     422,
     `${published.name} ${published.version} has no command "${run}"`,
     names === "" ? "publish a version with --commands FILE" : `it has: ${names}`,
+  );
+}
+
+/** @throws ApiError where the action, the disk and the package do not fit together */
+function checkImage({ action, image }: Creation, { name, version, fileCount }: PackageRecord): void {
+  if (action !== "image") {
+    if (image === null) return;
+    throw new ApiError(400, `A task with the action ${action} writes no disk`, "use --action image");
+  }
+  if (image === null)
+    throw new ApiError(
+      400,
+      "A task that writes an image names the disk",
+      'state "image", or use task create',
+    );
+  if (fileCount === 1) return;
+  throw new ApiError(
+    422,
+    `${name} ${version} has ${fileCount} files: an image is one file, as large as the used part of a disk`,
+    "publish the image as a package of its own",
   );
 }

@@ -290,7 +290,7 @@ export class Orders {
 
 function taskContent(task: TaskRecord, afterEpoch: string, deployment: number): OrderContent<"task"> {
   const { id: taskId, epoch, createdAtMs, packageId, packageName, packageVersion, action } = task;
-  const { command, run, allowDowngrade, after, notWhile, setting, target, attempts } = task;
+  const { command, run, allowDowngrade, after, notWhile, setting, target, attempts, image } = task;
   const { startAtMs, startIsLocal, deadlineAtMs, expiresAtMs } = task;
   return {
     deployment,
@@ -307,6 +307,7 @@ function taskContent(task: TaskRecord, afterEpoch: string, deployment: number): 
     after,
     afterEpoch,
     notWhile: [...notWhile],
+    image,
     setting,
     target,
     startAtMs,

@@ -14,9 +14,16 @@ import { addressOf, goTo } from "./router.ts";
 import { may } from "./session.ts";
 import { taskEditAsked } from "./signing/asked.ts";
 import { signStored } from "./signing/sign-orders.ts";
-import { draftOf, editOf, editProblems, type DraftProblems, type TaskDraft } from "./task-draft.ts";
+import {
+  draftOf,
+  editOf,
+  editProblems,
+  type DraftProblems,
+  type TaskDraft,
+  type FieldsState,
+} from "./task-draft.ts";
 import { TaskReview } from "./task-review.tsx";
-import { ScheduleFields, SettingField, TargetFields, type FieldsState } from "./task-fields.tsx";
+import { ScheduleFields, SettingField, TargetFields } from "./task-fields.tsx";
 import { usePreview, useTargetCount } from "./target-preview.tsx";
 import { time } from "./texts.ts";
 

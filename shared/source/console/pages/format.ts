@@ -78,6 +78,7 @@ export function agoText(atMs: number, nowMs: number, language: string): string {
 export const quantitiesIn = (language: string): Quantities => ({
   time: (atMs) => timeText(atMs, language),
   duration: (ms) => durationText(ms, language),
+  size: (bytes) => sizeText(bytes, language),
   rate: (bps) => rateText(bps, language),
   number: (value) => numberText(value, language),
   share: (share) => (share < 0.01 ? "<1\u00a0%" : percentText(share, language)),

@@ -13,6 +13,20 @@ export const germanForms: FormMessages = {
       named: "einen Befehl des Pakets ausführen",
       line: "eine Befehlszeile ausführen",
       upgrade: "den Agenten damit erneuern",
+      image: "seine Datei auf eine Platte schreiben",
+    },
+    image: {
+      disk: "Platte",
+      diskHint:
+        "Zum Beispiel path=/dev/sda, oder model=Samsung*,min=200GB,max=600GB. Leer: die einzige feste Platte. Nur Geräte, die dafür gestartet wurden, schreiben auf Platten.",
+      onlyDisk: "die einzige feste Platte",
+      overwrite: "Auch eine Platte mit Daten, die verloren gehen",
+      machineEnd: "Danach das Gerät",
+      machineEnds: {
+        stay: "weiterlaufen lassen",
+        reboot: "neu starten",
+        poweroff: "ausschalten",
+      },
     },
     lineHint:
       "Für die Shell des Systems, im Ordner des Pakets. Mit einem Browser veröffentlichte Dateien sind nicht ausführbar: zum Beispiel sh ./install.sh schreiben",
@@ -62,6 +76,8 @@ export const germanForms: FormMessages = {
       noPackage: "Wählen Sie ein Paket und eine Version.",
       noCommand: "Wählen Sie einen Befehl des Pakets.",
       noLine: "Schreiben Sie die Befehlszeile.",
+      noDisk:
+        "Schreiben Sie Bedingungen für die Platte, mit Kommas getrennt: path=, model=, serial=, min= oder max=.",
       noTarget: "Schreiben Sie, welche Geräte den Auftrag bekommen, zum Beispiel: all",
       noStart: "Geben Sie die Zeit des Beginns an.",
       deadlineBeforeStart: "Die Frist muss nach dem Beginn liegen: wählen Sie eine spätere Zeit.",

@@ -1,5 +1,6 @@
 /** Texts of the forms in English, a part of messages.ts: the new task, and publishing. */
 import type { Publication } from "../../../api/schema/publishing.ts";
+import type { MachineEnd } from "../../../model/image-order.ts";
 import type { DraftAction, DraftProblem, DraftStart } from "./task-draft.ts";
 import type { UploadProgress } from "./upload.ts";
 
@@ -15,7 +16,21 @@ export const englishForms = {
       named: "run a command of the package",
       line: "run a command line",
       upgrade: "upgrade the agent with it",
+      image: "write its file to a disk",
     } satisfies Record<DraftAction, string>,
+    image: {
+      disk: "Disk",
+      diskHint:
+        "For example path=/dev/sda, or model=Samsung*,min=200GB,max=600GB. Empty: the only fixed disk. Only machines that were started for imaging write disks.",
+      onlyDisk: "the only fixed disk",
+      overwrite: "Also a disk that holds data, which is lost",
+      machineEnd: "Then the machine",
+      machineEnds: {
+        stay: "runs on",
+        reboot: "restarts",
+        poweroff: "is switched off",
+      } satisfies Record<MachineEnd, string>,
+    },
     lineHint:
       "For the shell of the system, in the folder of the package. Files published with a browser are not executable: write for example sh ./install.sh",
     ofPackage: "New task with this package",
@@ -63,6 +78,7 @@ export const englishForms = {
       noPackage: "Choose a package and a version.",
       noCommand: "Choose a command of the package.",
       noLine: "Write the command line.",
+      noDisk: "Write conditions of the disk with commas: path=, model=, serial=, min= or max=.",
       noTarget: "Write which devices get the task, for example: all",
       noStart: "Give the time of the start.",
       deadlineBeforeStart: "The deadline has to be after the start: choose a later time.",

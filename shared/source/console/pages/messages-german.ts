@@ -44,6 +44,7 @@ export const german: Messages = {
     "pre-cache": "im Cache ablegen",
     run: "Befehl ausführen",
     upgrade: "Agent aktualisieren",
+    image: "Abbild auf eine Platte schreiben",
   },
   yes: "ja",
   no: "nein",

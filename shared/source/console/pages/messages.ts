@@ -53,10 +53,11 @@ const ways: Record<"none" | "multicast" | "unicast" | "WAN", string> = {
   unicast: "unicast from neighbours",
   WAN: "WAN",
 };
-const actions: Record<"pre-cache" | "run" | "upgrade", string> = {
+const actions: Record<"pre-cache" | "run" | "upgrade" | "image", string> = {
   "pre-cache": "store in the cache",
   run: "run a command",
   upgrade: "upgrade the agent",
+  image: "write an image to a disk",
 };
 
 export const english = {

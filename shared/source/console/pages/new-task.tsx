@@ -15,6 +15,7 @@ import { may } from "./session.ts";
 import { newTaskAsked } from "./signing/asked.ts";
 import { signStored, type SignOutcome } from "./signing/sign-orders.ts";
 import { WaitsFor } from "./signing/waits-for.tsx";
+import { imageFacts } from "./signing/order-words.ts";
 import { signingMessages } from "./signing/words.ts";
 import {
   copyOf,
@@ -25,15 +26,9 @@ import {
   runsCommand,
   type DraftProblems,
   type TaskDraft,
-} from "./task-draft.ts";
-import {
-  ActionFields,
-  PackageFields,
-  ScheduleFields,
-  SettingField,
-  TargetFields,
   type FieldsState,
-} from "./task-fields.tsx";
+} from "./task-draft.ts";
+import { ActionFields, PackageFields, ScheduleFields, SettingField, TargetFields } from "./task-fields.tsx";
 import { TaskReview } from "./task-review.tsx";
 import { usePreview, useTargetCount } from "./target-preview.tsx";
 import { time } from "./texts.ts";
@@ -197,7 +192,9 @@ const moment = (atMs: number | null | undefined, otherwise: string): string =>
 function summaryOf(draft: TaskDraft): Fact[] {
   const words = messages.value;
   const request = requestOf(draft);
-  const what = { "pre-cache": null, named: draft.run, line: draft.command, upgrade: null }[draft.action];
+  const what = { "pre-cache": null, named: draft.run, line: draft.command, upgrade: null, image: null }[
+    draft.action
+  ];
   const isLocal = draft.startKind === "local";
   const start = isLocal ? words.wizard.localStart(draft.start.replace("T", " ")) : null;
   const conditions: Fact[] = !runsCommand(draft)
@@ -211,6 +208,7 @@ function summaryOf(draft: TaskDraft): Fact[] {
   return [
     [words.tasks.package, `${draft.name} ${draft.version}`],
     [words.tasks.action, words.wizard.actions[draft.action]],
+    ...imageFacts(request.image ?? null),
     ...(what === null ? [] : ([[words.task.command, <code>{what}</code>]] satisfies Fact[])),
     [words.tasks.target, <code>{request.target}</code>],
     [words.tasks.start, start ?? moment(request.startAtMs, words.wizard.starts.now)],

@@ -180,6 +180,26 @@ const ends = {
   problem: ({ detail }) => detail,
 } satisfies Partial<ReasonTexts>;
 
+const images = {
+  "looks-at-disk": ({ disk }) => `betrachtet die Platte ${disk}`,
+  "compares-disk": ({ disk }) => `vergleicht die Platte ${disk} mit dem Abbild`,
+  "image-written": ({ disk }) => `das Abbild ist auf der Platte ${disk} und wurde zurückgelesen`,
+  "not-imaging": () =>
+    "dieser Agent läuft auf einem installierten System, nicht in einer Umgebung für Abbilder: er schreibt auf keine Platte; das Gerät vom Boot-Abbild starten, oder den Agenten mit --imaging",
+  "not-one-file": ({ fileCount }, { number }) =>
+    `das Paket hat ${number(fileCount)} Dateien oder Links: ein Abbild ist ein Paket aus einer Datei`,
+  "no-disk": ({ wanted, found }) =>
+    `keine Platte dieses Geräts ist ${wanted}: es hat ${found === "" ? "keine" : found}`,
+  "several-disks": ({ wanted, found }) =>
+    `mehrere Platten sind ${wanted}: ${found}; eine nach Modell, Seriennummer, Größe oder Pfad benennen`,
+  "disk-too-small": ({ disk, neededBytes }, { size }) =>
+    `die Platte ${disk} ist zu klein: das Abbild hat ${size(neededBytes)}`,
+  "disk-in-use": ({ disk, uses }) =>
+    `die Platte ${disk} wird benutzt${uses === "" ? "" : ` (${uses})`}: aushängen oder eine andere Platte benennen`,
+  "disk-holds-data": ({ disk, found }) =>
+    `die Platte ${disk} enthält ${found}, und der Auftrag sagt nicht, dass sie überschrieben werden darf: „Auch eine Platte mit Daten“ wählen (task create --overwrite)`,
+} satisfies Partial<ReasonTexts>;
+
 const upgrades = {
   "not-executable": () =>
     "der Agent wird von bun ausgeführt und nicht als eigenes Programm: nur ein solches kann aktualisiert werden, eines installieren",
@@ -212,5 +232,6 @@ export const germanTexts: ReasonTexts = {
   ...causes,
   ...command,
   ...ends,
+  ...images,
   ...upgrades,
 };

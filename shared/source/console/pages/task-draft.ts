@@ -3,8 +3,15 @@
  * request that they make. The source checks the request again.
  */
 import type { PublishedPackage, TaskCreate, TaskDetail, TaskEdit } from "../../../api/schema/admin.ts";
+import {
+  anyDisk,
+  diskChoiceForm,
+  parseDiskChoice,
+  type DiskChoice,
+  type MachineEnd,
+} from "../../../model/image-order.ts";
 
-export type DraftAction = "pre-cache" | "named" | "line" | "upgrade";
+export type DraftAction = "pre-cache" | "named" | "line" | "upgrade" | "image";
 export type DraftStart = "now" | "at" | "local";
 
 /** Empty text: the field is not given. Times are those of the browser's input, in its own zone. */
@@ -25,6 +32,10 @@ export type TaskDraft = {
   /** Id of a task whose command has to succeed before. */
   readonly after: string;
   readonly allowDowngrade: boolean;
+  /** Conditions on the disk of an image (parseDiskChoice); empty: the only fixed disk. */
+  readonly disk: string;
+  readonly overwrite: boolean;
+  readonly machineEnd: MachineEnd;
 };
 
 type DraftPackage = Pick<PublishedPackage, "name" | "version"> & {
@@ -46,6 +57,9 @@ export const emptyDraft: TaskDraft = {
   setting: "",
   after: "",
   allowDowngrade: false,
+  disk: "",
+  overwrite: false,
+  machineEnd: "stay",
 };
 
 /** Returns a draft with a package, and with its command if there is one only. */
@@ -65,6 +79,7 @@ export type DraftProblem =
   | "noPackage"
   | "noCommand"
   | "noLine"
+  | "noDisk"
   | "noTarget"
   | "noStart"
   | "deadlineBeforeStart"
@@ -75,6 +90,13 @@ export type DraftProblem =
   | "programPath";
 export type DraftProblems = Partial<Record<keyof TaskDraft, DraftProblem>>;
 
+/** A draft in its form. */
+export type FieldsState = {
+  readonly draft: TaskDraft;
+  readonly change: (part: Partial<TaskDraft>) => void;
+  readonly problems: DraftProblems;
+};
+
 /** Upper bound on the characters of a text field; the source has lower ones for some. */
 export const textLengthMax = 8_192;
 
@@ -83,6 +105,16 @@ const programsOf = ({ notWhile }: TaskDraft): string[] =>
     .split(",")
     .map((one) => one.trim())
     .filter((one) => one !== "");
+
+/** Returns the conditions on the disk; null: they are wrong. */
+function diskOf({ disk }: TaskDraft): DiskChoice | null {
+  if (disk.trim() === "") return anyDisk;
+  try {
+    return parseDiskChoice(disk);
+  } catch {
+    return null;
+  }
+}
 
 const timeOf = (text: string): number | null => (text === "" ? null : Date.parse(text));
 
@@ -100,6 +132,7 @@ export function draftProblems(draft: TaskDraft, nowMs: number): DraftProblems {
     ["name", "noPackage", draft.name === "" || draft.version === ""],
     ["run", "noCommand", draft.action === "named" && draft.run === ""],
     ["command", "noLine", draft.action === "line" && draft.command.trim() === ""],
+    ["disk", "noDisk", draft.action === "image" && diskOf(draft) === null],
     ["target", "noTarget", draft.target.trim() === ""],
     ["start", "noStart", draft.startKind !== "now" && draft.start === ""],
     ["deadline", "deadlineBeforeStart", isRun && deadline !== null && deadline <= begins],
@@ -122,6 +155,10 @@ export function requestOf(draft: TaskDraft): TaskCreate {
     action: draft.action === "named" || draft.action === "line" ? "run" : draft.action,
     run: draft.action === "named" ? draft.run : null,
     command: draft.action === "line" ? draft.command.trim() : null,
+    image:
+      draft.action === "image"
+        ? { disk: diskOf(draft) ?? anyDisk, overwrite: draft.overwrite, machineEnd: draft.machineEnd }
+        : null,
     setting: draft.setting === "" ? null : draft.setting,
     target: draft.target.trim(),
     startAtMs,
@@ -163,6 +200,9 @@ export function draftOf(task: TaskDetail): TaskDraft {
     setting: task.setting ?? "",
     after: task.after === null ? "" : String(task.after),
     allowDowngrade: task.allowDowngrade,
+    disk: task.image == null ? "" : diskChoiceForm(task.image.disk),
+    overwrite: task.image?.overwrite ?? false,
+    machineEnd: task.image?.machineEnd ?? "stay",
   };
 }
 

@@ -3,16 +3,11 @@ import type { PublishedPackage } from "../../../api/schema/admin.ts";
 import type { SettingView } from "../../../api/schema/settings.ts";
 import { compareVersions } from "../../../model/version-order.ts";
 import { Field, type FieldAttributes } from "./form-field.tsx";
+import { ImageFields } from "./image-fields.tsx";
 import { messages } from "./language.ts";
 import type { TargetCount } from "./answers.ts";
 import { refusalText, TargetDevices, type Asked } from "./target-preview.tsx";
-import { runsCommand, textLengthMax, type DraftProblems, type TaskDraft } from "./task-draft.ts";
-
-export type FieldsState = {
-  readonly draft: TaskDraft;
-  readonly change: (part: Partial<TaskDraft>) => void;
-  readonly problems: DraftProblems;
-};
+import { runsCommand, textLengthMax, type FieldsState, type TaskDraft } from "./task-draft.ts";
 
 /** Returns the words of a field's error. */
 const problemOf = ({ problems }: FieldsState, field: keyof TaskDraft): string | undefined => {
@@ -153,6 +148,7 @@ export function ActionFields({
             </option>
             <option value="line">{words.actions.line}</option>
             <option value="upgrade">{words.actions.upgrade}</option>
+            <option value="image">{words.actions.image}</option>
           </select>
         )}
       </Field>
@@ -167,6 +163,7 @@ export function ActionFields({
           {(attributes) => <TextInput {...attributes} state={state} field="command" />}
         </Field>
       )}
+      {draft.action === "image" && <ImageFields state={state} />}
       {runsCommand(draft) && (
         <Field name="after" label={words.after} hint={words.afterHint} problem={problemOf(state, "after")}>
           {(attributes) => <TextInput {...attributes} state={state} field="after" />}

@@ -19,6 +19,7 @@ export function newTaskAsked(request: TaskCreate): Asked {
     notWhile: [],
     allowDowngrade: false,
     after: null,
+    image: null,
     startIsLocal: false,
     ...given,
     startAtMs: startAtMs ?? undefined,

@@ -1,4 +1,5 @@
 /** Orders in words, made from the content that this browser signs. */
+import { diskChoiceForm, type ImageOrder } from "../../../../model/image-order.ts";
 import type { OrderContent } from "../../../../model/trust/order.ts";
 import type { Fact } from "../elements.tsx";
 import { messages } from "../language.ts";
@@ -39,6 +40,18 @@ export function orderFacts({ needed: { kind }, content }: ReadOrder): Fact[] {
   ];
 }
 
+/** Returns the disk that the order of a task may overwrite. */
+export function imageFacts(image: ImageOrder | null): Fact[] {
+  if (image === null) return [];
+  const { yes, no, wizard } = messages.value;
+  const words = wizard.image;
+  return [
+    [words.disk, diskChoiceForm(image.disk) || words.onlyDisk],
+    [words.overwrite, image.overwrite ? yes : no],
+    [words.machineEnd, words.machineEnds[image.machineEnd]],
+  ];
+}
+
 function taskFacts(order: OrderContent<"task">): Fact[] {
   const { fields, yes, all } = signingMessages.value.drafts;
   const { startIsLocal, startAtMs, deadlineAtMs, notWhile, setting, after } = order;
@@ -56,6 +69,7 @@ function taskFacts(order: OrderContent<"task">): Fact[] {
     [fields.package, `${order.packageName} ${order.packageVersion} (${order.packageId.slice(0, 16)})`],
     [fields.action, messages.value.actions[order.action]],
     [fields.target, order.target === "all" ? all : order.target],
+    ...imageFacts(order.image ?? null),
     ...optional.filter((one): one is [string, string] => one[1] !== null),
     startIsLocal ? [fields.localStart, local] : [fields.start, time(startAtMs)],
     [fields.expires, time(order.expiresAtMs)],

@@ -1,0 +1,10 @@
+/** Disks of a simulated machine, which runs its installed system: none is written. */
+import type { Disks } from "../device/ports.ts";
+
+export const noDisks: Disks = {
+  isImaging: false,
+  list: async () => [],
+  open: async ({ path }) => {
+    throw new Error(`the simulated machine has no disk ${path}`);
+  },
+};
