@@ -166,6 +166,8 @@ type Parts = {
   readonly note?: string;
   readonly store?: PackageStore | null;
   readonly useMulticast?: boolean;
+  /** Reason of a guard. */
+  readonly guard?: Reason;
 };
 
 const received = [{ deviceId: leader, bytes: 4, signAgoMs: 5, bytesAgoMs: 6 }];
@@ -184,6 +186,7 @@ function taskWith(member: Member | null, parts: Parts = {}): TaskView {
       receptions: { list: () => received },
     },
     store,
+    guard: { reason: parts.guard ?? null },
   };
 }
 const ended: TaskStage = { kind: "ended" };

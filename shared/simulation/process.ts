@@ -205,6 +205,10 @@ export class Process implements RunningProcess {
     this.#accept();
   }
 
+  onConditions(): void {
+    this.device.onConditions();
+  }
+
   noteSequences(): () => void {
     return this.#parts.lan.noteSequences();
   }
@@ -323,6 +327,7 @@ export class Process implements RunningProcess {
       commands: new SimulatedCommands(this.#context, machine, this.#parts.clock),
       activity: new SimulatedActivity(this.#context, machine, this.#parts.clock),
       timeZone: () => 0,
+      conditions: () => machine.faults.conditions,
       upgrades: new SimulatedUpgrades(this.#context, machine, this.#parts.clock),
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),

@@ -24,6 +24,7 @@ const status: AgentStatus = {
   setting: { name: "default", version: 7, parents: [] },
   interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },
   interfaceWhy: "",
+  conditions: null,
   group: "239.255.70.67:7067",
   multicastProblem: "",
   receiveBufferBytes: 4_194_304,
