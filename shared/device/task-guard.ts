@@ -18,7 +18,6 @@ import type { DevicePorts } from "./ports.ts";
 
 export class TaskGuard {
   readonly #conditions: DevicePorts["conditions"];
-  readonly #log: DevicePorts["log"];
   readonly #values: () => SettingValues;
   #states: GuardStates = noGuards;
   #verdict: GuardVerdict = freeVerdict;
@@ -28,9 +27,8 @@ export class TaskGuard {
   text: string | null = null;
 
   /** @param values called at every use, because the setting may change */
-  constructor({ conditions, log }: Pick<DevicePorts, "conditions" | "log">, values: () => SettingValues) {
+  constructor({ conditions }: Pick<DevicePorts, "conditions">, values: () => SettingValues) {
     this.#conditions = conditions;
-    this.#log = log;
     this.#values = values;
     this.read();
   }
@@ -49,7 +47,6 @@ export class TaskGuard {
     this.#verdict = verdict;
     this.reason = reasonOf(verdict);
     this.text = this.reason && reasonText(this.reason);
-    this.#log.info({ guards: verdict.guards, action: verdict.action }, "guards changed");
     return true;
   }
 

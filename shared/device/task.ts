@@ -173,10 +173,10 @@ export class Task {
   /** Pauses, resumes, or lets the session decide. A command is left to its own conditions. */
   #onGuardChanged(): void {
     const { guard, stage } = this;
-    if (guard.pauses) {
-      this.#closeSession(guard.text ?? "");
-      if (isInterrupted(stage)) this.#waitForGuard();
-    } else if (stage.kind === "waiting" && stage.cause === "guard") this.start();
+    this.#options.ports.log.info({ taskId: this.id, reason: guard.text }, "guard changed");
+    if (guard.pauses) this.#closeSession(guard.text ?? "");
+    if (guard.pauses && isInterrupted(stage)) this.#waitForGuard();
+    else if (!guard.pauses && stage.kind === "waiting" && stage.cause === "guard") this.start();
     else this.session?.onGuardChanged();
     this.#options.onChange();
   }
