@@ -4,13 +4,13 @@ import type { BarCode } from "../model/enrolment.ts";
 import type { Upgrades } from "../device/ports.ts";
 import type { Logger } from "../log.ts";
 import type { Group } from "../net/lan/multicast-group.ts";
-import type { Conditions } from "./conditions.ts";
+import type { ConditionsReader } from "./conditions-reader.ts";
 import type { LogTail } from "./log-tail.ts";
 import type { MetricsAddress } from "./status/metrics-server.ts";
 
 export type AgentOptions = {
   dataFolder: string;
-  conditions: Conditions;
+  conditions: ConditionsReader;
   log: Logger;
   logTail: LogTail;
   cache: DistributionCache;

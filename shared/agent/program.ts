@@ -26,7 +26,7 @@ import { endWhenNobodyReads, printBug, printNote } from "../standard-output.ts";
 import { buildTarget, version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
-import { Conditions } from "./conditions.ts";
+import { ConditionsReader } from "./conditions-reader.ts";
 import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
 import { readEnrolmentToken, type EnrolmentToken } from "./enrolment-token.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
@@ -291,7 +291,7 @@ async function runUntilBarred(
   const barred = Promise.withResolvers<BarCode>();
   const agent = new Agent({
     ...runOptions,
-    conditions: await Conditions.measure(dataFolder),
+    conditions: await ConditionsReader.open(dataFolder),
     cache,
     identity,
     onBarred: barred.resolve,

@@ -283,10 +283,10 @@ export class Device {
     if (tasks.length === 0) return;
     try {
       this.#options.ports.cache.ledger.saveTasks(
-        tasks.map((task) => ({ taskId: task.id, state: task.rowNow() })),
+        tasks.map((task) => ({ taskId: task.id, state: task.saving.rowNow() })),
       );
     } catch (error) {
-      for (const task of tasks) task.onUnsaved(error);
+      for (const task of tasks) task.saving.onUnsaved(error);
     }
   }
 
@@ -325,6 +325,11 @@ export class Device {
     // The cache's errors, such as a full disk, concern the machine.
     const level = error instanceof CacheError ? "warn" : "error";
     ports.log[level]({ taskId, error: String(error) }, "task");
+  }
+
+  /** Takes a new reading of the device's conditions (`ports.conditions`). */
+  onConditions(): void {
+    this.#each([...this.tasks.values()], (task) => task.onConditions());
   }
 
   /** Ends the sessions. Returns a function that restarts them. */

@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { deliveryCauses } from "./delivery-causes.ts";
 import { imageReasons } from "./image-reasons.ts";
+import { guardReasons } from "./guard-reasons.ts";
 import type { Quantities } from "./quantities.ts";
 import { row, words } from "./reason-row.ts";
 
@@ -68,6 +69,7 @@ export const reasonTable = {
     ({ taskId: other }) => `waits for task ${other}, which fetches the same package`,
   ),
   "changes-subnet": row({ detail: text }, ({ detail }) => detail),
+  ...guardReasons,
   // ---- the session
   "no-session": row({ why: text }, ({ why }) => why),
   seeks: words("looks for a session on this subnet"),

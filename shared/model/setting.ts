@@ -6,6 +6,7 @@
  * are derived from the rows.
  */
 import * as v from "valibot";
+import { guardSettings } from "./guard-settings.ts";
 import { diskShareSchema, formatDiskShare, parseDiskShare } from "./disk-share.ts";
 import {
   formatDuration,
@@ -216,6 +217,7 @@ export const settingKeys = {
     format: String,
     about: "preference as representative; 0: never; 50: by its rank; 100: preferred",
   }),
+  ...guardSettings,
   commandTimeout: setting({
     field: "commandTimeoutMs",
     schema: durationMs(SECOND, 7 * DAY),

@@ -206,6 +206,10 @@ export class Process implements RunningProcess {
     this.#accept();
   }
 
+  onConditions(): void {
+    this.device.onConditions();
+  }
+
   noteSequences(): () => void {
     return this.#parts.lan.noteSequences();
   }
@@ -325,6 +329,7 @@ export class Process implements RunningProcess {
       activity: new SimulatedActivity(this.#context, machine, this.#parts.clock),
       timeZone: () => 0,
       disks: noDisks,
+      conditions: () => machine.faults.conditions,
       upgrades: new SimulatedUpgrades(this.#context, machine, this.#parts.clock),
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),

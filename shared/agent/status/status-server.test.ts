@@ -26,6 +26,7 @@ const status = {
   setting: null,
   interface: null,
   interfaceWhy: "",
+  conditions: null,
   group: "g",
   multicastProblem: "",
   receiveBufferBytes: 0,

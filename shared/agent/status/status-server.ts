@@ -23,6 +23,18 @@ const settingSchema = v.object({
   version: v.number(),
   parents: v.array(v.object({ name: v.string(), version: v.number() })),
 });
+const conditionsSchema = v.object({
+  onBattery: v.nullable(v.boolean()),
+  batteryPercent: v.nullable(v.number()),
+  savesPower: v.nullable(v.boolean()),
+  isMetered: v.nullable(v.boolean()),
+  userIdleMs: v.nullable(v.number()),
+  cpuPercent: v.nullable(v.number()),
+  ioPercent: v.nullable(v.number()),
+  memoryFreePercent: v.nullable(v.number()),
+  diskFreePercent: v.nullable(v.number()),
+  isWireless: v.boolean(),
+});
 export const agentStatusSchema = v.object({
   version: v.string(),
   pid: v.number(),
@@ -63,6 +75,11 @@ export const agentStatusSchema = v.object({
   interface: v.nullable(v.object({ name: v.string(), address: v.string(), medium: v.string() })),
   /** Why a better interface, or none, is used; empty if the best one is used. */
   interfaceWhy: v.string(),
+  /**
+   * Conditions of the device, by which guards restrict it. Null: the system does not tell, and for
+   * `userIdleMs` also that nobody is at the machine.
+   */
+  conditions: v.optional(v.nullable(conditionsSchema), null),
   group: v.string(),
   /** Why the device does not use multicast; empty after the group was joined. */
   multicastProblem: v.string(),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { unknownConditions } from "../../model/conditions.ts";
 import { reason } from "../../model/reason.ts";
 import type { AgentStatus } from "./status-server.ts";
 import { runningLines } from "./status-text.ts";
@@ -24,6 +25,7 @@ const status: AgentStatus = {
   setting: { name: "default", version: 7, parents: [] },
   interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },
   interfaceWhy: "",
+  conditions: null,
   group: "239.255.70.67:7067",
   multicastProblem: "",
   receiveBufferBytes: 4_194_304,
@@ -97,6 +99,19 @@ describe("status", () => {
     const portProblem = "TCP port 7067 cannot be used: another program uses it";
     expect(runningLines({ ...status, exchange: { ...exchange, portProblem } })).toContain(
       `LAN exchange: TCP port 40000, 2 MB sent; ${portProblem}`,
+    );
+  });
+
+  test("lists the conditions that the system tells, and none that it does not", () => {
+    const nothing = { ...unknownConditions, isWireless: true };
+    expect(lines({ conditions: nothing }).join("\n")).not.toContain("conditions");
+    const battery = { ...unknownConditions, onBattery: true, batteryPercent: 41, savesPower: true };
+    expect(lines({ conditions: battery })).toContain("conditions: on battery at 41 %, saves power");
+    const desktop = { ...unknownConditions, onBattery: false, isMetered: true, userIdleMs: 61_500 };
+    const shares = { cpuPercent: 26.4, ioPercent: 0, memoryFreePercent: 96.5, diskFreePercent: 28 };
+    expect(lines({ conditions: { ...desktop, ...shares } })).toContain(
+      "conditions: on mains, metered network, last input 61s ago, processors busy 26 %, disks busy 0 %, " +
+        "free memory 97 %, free disk 28 %",
     );
   });
 

@@ -9,6 +9,7 @@ import { reasonsText } from "../../model/reason.ts";
 import type { WrongSender } from "../../api/schema/common.ts";
 import { barText, SetupError } from "../enrolment.ts";
 import { storedSetting, versionOf } from "../own-setting.ts";
+import { conditionsLine } from "./conditions-text.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "../../device/task-record.ts";
 import { printJson, printLines } from "../../standard-output.ts";
@@ -26,6 +27,7 @@ export async function printStatus(dataFolder: string, asJson: boolean): Promise<
 /** Returns the lines that `status` prints for a running agent. Pure. */
 export function runningLines(status: AgentStatus): string[] {
   const { lan } = status;
+  const conditions = conditionsLine(status.conditions);
   const dropped = Object.entries(lan.dropped).filter(([reason]) => reason !== "own" && reason !== "session");
   return [
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
@@ -35,6 +37,7 @@ export function runningLines(status: AgentStatus): string[] {
     ...trustLines(status),
     subnetLine(status),
     ...(status.interface ? [multicastLine(status), exchangeLine(status)] : []),
+    ...(conditions === null ? [] : [conditions]),
     ...(dropped.length > 0
       ? [`dropped frames: ${dropped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]
       : []),

@@ -3,6 +3,8 @@
  * a parameter that a code does not have, is an error of the compiler. Texts of the operating
  * system, of web sites and of commands are parameters, and stay as they are.
  */
+import type { GuardName } from "../../../model/guard.ts";
+import { guardsText } from "../../../model/guard-reasons.ts";
 import type { Quantities } from "../../../model/quantities.ts";
 import type { ReasonTexts } from "../../../model/reason.ts";
 import { wholeSecondsMs } from "../../../model/reason-table.ts";
@@ -74,6 +76,25 @@ const beforeDownload = {
   "gets-manifest": () => "holt das Manifest",
   "waits-for-fetch": ({ taskId }) => `wartet auf Auftrag ${taskId}, der dasselbe Paket holt`,
   "changes-subnet": ({ detail }) => detail,
+} satisfies Partial<ReasonTexts>;
+
+/** Conditions of a device, with the setting that turns their guard off. */
+const guardWords: Readonly<Record<GuardName, string>> = {
+  battery: "läuft mit Akku (guardBattery)",
+  metered: "das Netz ist getaktet (guardMetered)",
+  user: "ein Benutzer ist aktiv (guardUser)",
+  cpu: "die Prozessoren sind ausgelastet (guardCpu)",
+  io: "die Datenträger sind ausgelastet (guardIo)",
+  disk: "wenig freier Platz auf dem Datenträger (guardDisk)",
+  memory: "wenig freier Arbeitsspeicher (guardMemory)",
+  wireless: "im WLAN (guardWireless)",
+};
+
+const guards = {
+  "guard-not-representative": ({ guards: names }) =>
+    `wird nicht zum Vertreter gewählt: ${guardsText(names, guardWords)}`,
+  "guard-pause-wan": ({ guards: names }) => `lädt nichts über das WAN: ${guardsText(names, guardWords)}`,
+  "guard-pause": ({ guards: names }) => `auf diesem Gerät angehalten: ${guardsText(names, guardWords)}`,
 } satisfies Partial<ReasonTexts>;
 
 const session = {
@@ -228,6 +249,7 @@ const upgrades = {
 
 export const germanTexts: ReasonTexts = {
   ...beforeDownload,
+  ...guards,
   ...session,
   ...causes,
   ...command,
