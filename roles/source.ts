@@ -48,6 +48,7 @@ import {
   startTask,
 } from "../shared/source/commands/task-changes.ts";
 import { addTrust } from "../shared/source/commands/trust-command-line.ts";
+import { listTaskWakes } from "../shared/source/commands/task-wakes.ts";
 import { showTaskHistory } from "../shared/source/commands/task-history.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
@@ -168,6 +169,7 @@ const startHelp =
   'earliest start: ISO 8601, +10m, or on each device\'s own clock: 22:00, "2030-01-31T22:00 local"';
 const deadlineHelp = "time from which the command waits for no window, program or user: ISO 8601 or +10m";
 const expiresHelp = "time from which no device begins the task: ISO 8601 or +10m";
+const wakeHelp = "wake targeted devices that are not awake before the start (Wake-on-LAN)";
 const notWhileHelp = "programs during which the command does not begin: EXCEL.EXE,soffice.bin";
 
 function addTaskCreation(task: Command): void {
@@ -198,6 +200,8 @@ function addTaskCreation(task: Command): void {
     .option("--not-while <programs>", notWhileHelp)
     .option("--allow-downgrade", "run also where a higher version of the package has run the command")
     .option("--after <id>", "task whose command has to succeed on a device before this one runs there")
+    .option("--wake", wakeHelp)
+    .option("--no-wake", "do not wake devices, also if the task of --from does")
     .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
@@ -214,6 +218,8 @@ function addTaskCreation(task: Command): void {
     .option("--expires <time>", expiresHelp)
     .option("--not-while <programs>", `${notWhileHelp}; none: no program`)
     .option("--setting <name>", "agent setting that overrides the devices' own ones; none: it does not")
+    .option("--wake", wakeHelp)
+    .option("--no-wake", "do not wake devices any more")
     .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
@@ -248,6 +254,15 @@ function addTaskViews(task: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(showTaskHistory);
+  task
+    .command("wakes")
+    .description("devices of a task that were to be woken: by whom, and whether they woke")
+    .argument("<id>")
+    .addOption(jsonOption())
+    .addOption(csvOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listTaskWakes);
   task
     .command("watch")
     .description(

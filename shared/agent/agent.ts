@@ -19,6 +19,7 @@ import { LanProbes } from "../net/exchange/probes.ts";
 import { ExchangeServer } from "../net/exchange/server.ts";
 import { formatGroup } from "../net/lan/multicast-group.ts";
 import { nodeCrypto } from "../net/seal/aead.ts";
+import { sendMagicPackets } from "../net/lan/wake-packets.ts";
 import { openRangeStream } from "../net/web/range-stream.ts";
 import { platform } from "../platform/index.ts";
 import { ensurePrivateFolder, narrowFiles } from "../platform/private-files.ts";
@@ -37,18 +38,21 @@ import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
+import { lanStatus } from "./status/lan-status.ts";
 import { AgentMetrics } from "./status/metrics.ts";
 import { serveMetrics } from "./status/metrics-server.ts";
 import { StatusServer, withoutOutput, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
 import { TrustedAnswers } from "./trusted-answers.ts";
+import { WakeSender } from "./wake-sender.ts";
 
 type LanParts = {
   readonly lan: LanSessions;
   readonly lanGroup: LanGroup;
   readonly exchange: ExchangeServer;
   readonly probes: LanProbes;
+  readonly wakes: WakeSender;
 };
 
 const loopbackAddress = "127.0.0.1";
@@ -153,7 +157,15 @@ export class Agent {
       probes,
       onError,
     });
-    return { lan, lanGroup, exchange, probes };
+    const wakes = new WakeSender({
+      log,
+      mode: () => this.#own.values.wakeOnLan,
+      activeInterface: () => this.#roaming.current,
+      send: sendMagicPackets,
+      ...systemClock,
+      sleep: Bun.sleep,
+    });
+    return { lan, lanGroup, exchange, probes, wakes };
   }
 
   #ports(): DevicePorts {
@@ -254,8 +266,6 @@ export class Agent {
   }
 
   status(): AgentStatus {
-    const { current, why, multicastProblem } = this.#roaming;
-    const { exchange, lan } = this.#net;
     return {
       version,
       pid: process.pid,
@@ -268,25 +278,8 @@ export class Agent {
       subnetId: this.#place.subnetId,
       setting: this.#own.version,
       trust: this.#trust.keeper.status,
-      interface: current && { name: current.name, address: current.address, medium: current.medium },
-      interfaceWhy: why,
       group: formatGroup(this.#options.group),
-      multicastProblem,
-      receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes ?? 0,
-      lan: {
-        framesHeard: lan.counters.framesReceived,
-        framesSent: lan.counters.framesSent,
-        receiveCalls: lan.counters.receiveCalls,
-        messagesReceived: lan.counters.messagesReceived,
-        kernelDrops: lan.kernelDrops,
-        dropped: Object.fromEntries(lan.dropped),
-      },
-      exchange: {
-        port: exchange.lanPort,
-        portProblem: exchange.portProblem,
-        chunksSent: exchange.counters.chunksSent,
-        bytesSent: exchange.counters.bytesSent,
-      },
+      ...lanStatus(this.#net, this.#roaming),
       tasks: [...this.#device.tasks.values()].map((task) =>
         Object.assign(withoutOutput(task.progress()), {
           package: `${task.row.task.packageName} ${task.row.task.packageVersion}`,
@@ -380,6 +373,7 @@ export class Agent {
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
+    this.#net.wakes.take(answer.wakes, this.#home.client);
     if (answer.logRequest !== null)
       sendLogTail(this.#home.client, this.#options, answer.logRequest, this.#own.values.shareLog);
     this.#options.onCheckIn();

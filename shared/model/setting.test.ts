@@ -21,6 +21,8 @@ const addedLater = [
   "upgradeConfirmMs",
   "deviceExpiryMs",
   "shareLog",
+  "wakeOnLan",
+  "wakeLeadMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

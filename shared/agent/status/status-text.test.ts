@@ -36,6 +36,7 @@ const status: AgentStatus = {
     dropped: { own: 3 },
   },
   exchange: { port: 40_000, portProblem: "", chunksSent: 0, bytesSent: 0 },
+  wakes: { sent: 0, leftOut: 0, refused: null, lastAtMs: null, lastMacs: [] },
   tasks: [],
 };
 const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["tasks"][number] => ({
@@ -97,6 +98,19 @@ describe("status", () => {
     const portProblem = "TCP port 7067 cannot be used: another program uses it";
     expect(runningLines({ ...status, exchange: { ...exchange, portProblem } })).toContain(
       `LAN exchange: TCP port 40000, 2 MB sent; ${portProblem}`,
+    );
+  });
+
+  test("names the machines that were woken, and why others were left out", () => {
+    expect(runningLines(status).join("\n")).not.toContain("Wake-on-LAN");
+    const lastMacs = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
+    const wakes = { sent: 2, leftOut: 0, refused: null, lastAtMs: 0, lastMacs };
+    expect(runningLines({ ...status, wakes })).toContain(
+      "Wake-on-LAN: 2 machines woken, last 1970-01-01T00:00:00.000Z: 02:00:00:00:00:01, 02:00:00:00:00:02",
+    );
+    const refusing = { sent: 0, leftOut: 3, refused: "setting" as const, lastAtMs: null, lastMacs: [] };
+    expect(runningLines({ ...status, wakes: refusing })).toContain(
+      "Wake-on-LAN: 0 machines woken; left out 3: the setting is wakeOnLan=never",
     );
   });
 

@@ -94,6 +94,8 @@ export const taskCreateSchema = v.strictObject({
   allowDowngrade: v.optional(v.boolean(), false),
   /** Task whose command has to succeed on a device before that of this one runs. */
   after: v.optional(v.nullable(taskIdSchema), null),
+  /** Whether devices that are not awake are woken before the start; operators do not sign it. */
+  wakes: v.optional(v.boolean(), false),
 });
 /** Changes of a task; what is left out stays. */
 export const taskEditSchema = v.strictObject({
@@ -106,6 +108,7 @@ export const taskEditSchema = v.strictObject({
   expiresAtMs: v.optional(timeMs),
   /** Null: each device's own one counts. */
   setting: v.optional(v.nullable(name(64))),
+  wakes: v.optional(v.boolean()),
 });
 export const taskChangedSchema = v.object({
   taskId: taskIdSchema,
@@ -156,6 +159,8 @@ const taskSummarySchema = v.object({
   deadlineAtMs: v.nullable(timeMs),
   notWhile: v.array(v.string()),
   expiresAtMs: timeMs,
+  /** Whether devices that are not awake are woken before the start. */
+  wakes: v.optional(v.boolean(), false),
   devices: v.object({
     total: counter,
     complete: counter,

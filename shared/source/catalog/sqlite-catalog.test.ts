@@ -105,7 +105,13 @@ const stepsBeforeParents = 12;
 test("keeps the differences of settings of an earlier version, and makes default their parent", async () => {
   const database = new Database(path, { strict: true });
   migrate(database, stepsBeforeParents);
-  const { deviceExpiryMs: _later, shareLog: _latest, ...builtIn } = defaultSettingValues;
+  const {
+    deviceExpiryMs: _later,
+    shareLog: _latest,
+    wakeOnLan: _wake,
+    wakeLeadMs: _lead,
+    ...builtIn
+  } = defaultSettingValues;
   const older = { ...builtIn, wanAttempts: 5, lanRateBps: 1_000_000 };
   const { lanRateBps: _gone, ...slow } = { ...older, wanRateBps: 2_000_000, cacheMaxAgeMs: null };
   const add = database.query("INSERT INTO settings (name, version, values_json) VALUES ($name, 4, $values)");

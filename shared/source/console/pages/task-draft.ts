@@ -25,6 +25,7 @@ export type TaskDraft = {
   /** Id of a task whose command has to succeed before. */
   readonly after: string;
   readonly allowDowngrade: boolean;
+  readonly wakes: boolean;
 };
 
 type DraftPackage = Pick<PublishedPackage, "name" | "version"> & {
@@ -46,6 +47,7 @@ export const emptyDraft: TaskDraft = {
   setting: "",
   after: "",
   allowDowngrade: false,
+  wakes: false,
 };
 
 /** Returns a draft with a package, and with its command if there is one only. */
@@ -131,6 +133,7 @@ export function requestOf(draft: TaskDraft): TaskCreate {
     expiresAtMs: timeOf(draft.expires),
     allowDowngrade: draft.action !== "pre-cache" && draft.allowDowngrade,
     after: isRun && draft.after !== "" ? Number(draft.after) : null,
+    wakes: draft.wakes,
   };
 }
 
@@ -163,6 +166,7 @@ export function draftOf(task: TaskDetail): TaskDraft {
     setting: task.setting ?? "",
     after: task.after === null ? "" : String(task.after),
     allowDowngrade: task.allowDowngrade,
+    wakes: task.wakes,
   };
 }
 
@@ -195,5 +199,6 @@ export function editOf(before: TaskDraft, after: TaskDraft, nowMs: number): Task
     ...(differs("expires") && after.expires !== "" ? { expiresAtMs: Date.parse(after.expires) } : {}),
     ...(differs("notWhile") ? { notWhile: wanted.notWhile ?? [] } : {}),
     ...(differs("setting") ? { setting: wanted.setting } : {}),
+    ...(differs("wakes") ? { wakes: after.wakes } : {}),
   };
 }
