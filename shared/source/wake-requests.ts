@@ -72,9 +72,10 @@ export class WakeRequests {
   }
 
   #expire(nowMs: number): void {
-    // An end that is far ahead was set before the source's clock was set back.
+    // An end that is far ahead was set before the source's clock was set back. The check-in of an
+    // answer may have begun before the request.
     for (const [id, { untilMs, waker }] of this.#open) {
-      if (untilMs > nowMs && untilMs <= nowMs + wakeAnswerMs) continue;
+      if (untilMs > nowMs && untilMs <= nowMs + 2 * wakeAnswerMs) continue;
       this.#open.delete(id);
       this.#silent.add(waker);
       if (this.#silent.size > openMax) this.#silent.delete(this.#silent.values().next().value!);
