@@ -69,11 +69,16 @@ export type Candidate = {
   readonly facts: DeviceFacts;
   /** Whether it has not answered the last request. */
   readonly isSilent: boolean;
+  /** Whether it was asked in the last attempt, without success. */
+  readonly wasAsked: boolean;
 };
 
-/** Returns candidates in the order in which they are asked: by answers, medium and power. */
+/** Returns candidates in the order in which they are asked. */
 export function ranked<C extends Candidate>(candidates: readonly C[]): C[] {
-  const cost = ({ isSilent, facts }: Candidate): number =>
-    (isSilent ? 4 : 0) + (facts.medium === "wireless" ? 2 : 0) + (facts.onBattery === true ? 1 : 0);
+  const cost = ({ isSilent, wasAsked, facts }: Candidate): number =>
+    (isSilent ? 8 : 0) +
+    (wasAsked ? 4 : 0) +
+    (facts.medium === "wireless" ? 2 : 0) +
+    (facts.onBattery === true ? 1 : 0);
   return candidates.toSorted((a, b) => cost(a) - cost(b) || (a.id < b.id ? -1 : 1));
 }

@@ -117,6 +117,15 @@ test("two awake devices of the subnet are asked, wired ones on mains first", asy
   await roundAfter(minute);
   await untilGiven(2);
   expect(await wakesOf(taskId)).toHaveLength(1);
+  // The next attempt is for devices that were not asked.
+  await roundAfter(wakeAgainMs);
+  await untilGiven(4);
+  expect(
+    given
+      .slice(2)
+      .map(({ by }) => by)
+      .toSorted(),
+  ).toEqual(["battery", "desk-c"]);
 });
 
 test("a device that checks in counts as woken, and its row names by whom", async () => {

@@ -39,6 +39,13 @@ const subnetsAtOnce = 16;
 
 type Watched = { nextAtMs: number; version: number; readonly silent: SilentDevices };
 
+type SubnetParts = {
+  readonly sleepers: readonly Sleeper[];
+  readonly connected: readonly string[];
+  /** Devices that were asked in the last attempts for the sleepers. */
+  readonly asked: ReadonlySet<string>;
+};
+
 export class WakeRounds {
   readonly #context: WakeContext;
   readonly #tasks = new Map<number, Watched>();
@@ -80,11 +87,16 @@ export class WakeRounds {
     await this.#note(task, away, "no-address");
     const subnets = [...Map.groupBy(here, ({ subnetId }) => subnetId!)];
     const connected = changeHub.idsBySubnet;
+    const partsOf = (id: string, own: readonly Sleeper[]): SubnetParts => ({
+      sleepers: own,
+      connected: connected.get(id) ?? [],
+      asked: new Set(own.flatMap((one) => known.get(one.id)?.wakers ?? [])),
+    });
     for (let from = 0; from < subnets.length; from += subnetsAtOnce)
       await Promise.all(
         subnets
           .slice(from, from + subnetsAtOnce)
-          .map(([id, own]) => this.#wakeOn(task, id, { sleepers: own, connected: connected.get(id) ?? [] })),
+          .map(([id, own]) => this.#wakeOn(task, id, partsOf(id, own))),
       );
   }
 
@@ -107,7 +119,7 @@ export class WakeRounds {
   async #wakeOn(
     task: TaskRecord,
     subnetId: string,
-    { sleepers, connected }: { sleepers: readonly Sleeper[]; connected: readonly string[] },
+    { sleepers, connected, asked }: SubnetParts,
   ): Promise<void> {
     const { catalog, changeHub, log, nowMs, wakeRequests } = this.#context;
     const busyUntilMs = this.#busyUntilMs.get(subnetId) ?? 0;
@@ -115,7 +127,8 @@ export class WakeRounds {
     const named = await this.#addressesOf(task, sleepers);
     if (named.length === 0) return;
     const asleep = new Set(sleepers.map(({ id }) => id));
-    const wakers = await this.#awakeAmong(connected.filter((id) => !asleep.has(id)));
+    const candidates = connected.filter((id) => !asleep.has(id));
+    const wakers = await this.#awakeAmong(candidates, asked);
     const ids = named.map(({ deviceId }) => deviceId);
     if (wakers.length === 0) return this.#noteIds(task, ids, "no-waker");
     this.#busyUntilMs.set(subnetId, nowMs() + subnetEveryMs);
@@ -148,7 +161,7 @@ export class WakeRounds {
   }
 
   /** Returns devices that may wake others and have just checked in. */
-  async #awakeAmong(connected: readonly string[]): Promise<string[]> {
+  async #awakeAmong(connected: readonly string[], before: ReadonlySet<string>): Promise<string[]> {
     const { catalog, liveness, wakeRequests } = this.#context;
     const assignments = await catalog.settings.assignments();
     const settingOf = settingReader(await catalog.settings.tree(), assignments);
@@ -158,7 +171,12 @@ export class WakeRounds {
       .filter((device) => device !== null)
       .filter((device) => device.life.state === "active")
       .filter((device) => settingOf(targeting, device).wakeOnLan === "allow")
-      .map(({ id, facts }) => ({ id, facts, isSilent: wakeRequests.isSilent(id) }));
+      .map(({ id, facts }) => ({
+        id,
+        facts,
+        isSilent: wakeRequests.isSilent(id),
+        wasAsked: before.has(id),
+      }));
     const awake: string[] = [];
     const left = ranked(candidates).slice(0, candidatesMax);
     while (awake.length < wakersMax && left.length > 0) {
