@@ -25,8 +25,9 @@ export type WakeContext = Pick<
 >;
 
 const roundEveryMs = 1_000;
-/** Rounds take at most this share of the time. */
+/** Rounds take about this share of the time, up to the longest pause: they wait for devices too. */
 const roundShare = 0.02;
+const pauseMaxMs = 30_000;
 /** Interval at which one task is looked at. */
 const taskEveryMs = 15_000;
 /** Interval at which the devices of a subnet are asked: they wake a bounded number in a minute. */
@@ -35,7 +36,7 @@ const subnetEveryMs = 60_000;
 const readMax = 500;
 const candidatesMax = 6;
 /** Subnets that are asked at a time. */
-const subnetsAtOnce = 16;
+const subnetsAtOnce = 64;
 
 type Watched = { nextAtMs: number; version: number; readonly silent: SilentDevices };
 
@@ -221,7 +222,8 @@ export function startWakeRounds(context: WakeContext): () => void {
       context.log.error({ err: error }, "cannot wake devices");
     }
     const tookMs = performance.now() - beganMs;
-    if (timer !== null) timer = setTimeout(run, Math.max(roundEveryMs, tookMs / roundShare)).unref();
+    const pauseMs = Math.min(Math.max(roundEveryMs, tookMs / roundShare), pauseMaxMs);
+    if (timer !== null) timer = setTimeout(run, pauseMs).unref();
   };
   timer = setTimeout(run, roundEveryMs).unref();
   return () => {
