@@ -44,6 +44,21 @@ export function mayTry(
   return lastAskedAtMs === undefined || Math.abs(nowMs - lastAskedAtMs) >= wakeAgainMs;
 }
 
+/** Time in which a machine that was woken starts and checks in. */
+export const wakeUpMs = 180_000;
+
+/** Whether a device that is not awake may still be woken for a task. */
+export function isBeingWoken(
+  task: Parameters<typeof isWakeTime>[0],
+  known: WakeRecord | undefined,
+  nowMs: number,
+): boolean {
+  if (!isWakeTime(task, nowMs)) return false;
+  if (known === undefined) return true;
+  if (known.wokeAtMs !== null || (known.problem !== null && known.problem !== "no-waker")) return false;
+  return known.attempts < wakeAttemptsMax || nowMs - (known.askedAtMs ?? 0) < wakeUpMs;
+}
+
 type Clocked = Pick<Inventory, "utcOffsetMinutes"> | undefined;
 /** Whether a device begins a task soon or has begun; UTC counts without a known time zone. */
 export function isDue(

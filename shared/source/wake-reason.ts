@@ -2,10 +2,8 @@
 import { reason, type Reason } from "../model/reason.ts";
 import type { DeviceRecord, TaskRecord, WakeRecord } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
+import { wakeUpMs } from "./wake-plan.ts";
 import { wakeAnswerMs } from "./wake-requests.ts";
-
-/** Time in which a machine that was woken starts and checks in. */
-const upMs = 180_000;
 
 const problemCodes = {
   "no-waker": "no-waker",
@@ -22,7 +20,7 @@ export function wakeReason(wake: WakeRecord, nameOf: (deviceId: string) => strin
       ? reason("awake", { atMs: wokeAtMs })
       : reason("woken", { by: names(sentBy), atMs: wokeAtMs });
   if (problem !== null) return reason(problemCodes[problem]);
-  const isOver = nowMs - (askedAtMs ?? 0) >= upMs;
+  const isOver = nowMs - (askedAtMs ?? 0) >= wakeUpMs;
   if (sentAtMs !== null) {
     const parts = { by: names(sentBy), atMs: sentAtMs };
     return isOver ? reason("did-not-wake", { ...parts, attempts }) : reason("wake-sent", parts);

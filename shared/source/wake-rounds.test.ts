@@ -227,6 +227,33 @@ test("nobody is woken without the option, without a signature, while paused, or 
   for (const taskId of [plain, paused, done]) expect(await wakesOf(taskId)).toEqual([]);
 });
 
+test("a task whose awake devices are complete waits for the attempts to wake the others", async () => {
+  const asleep = await enrol("asleep", 9);
+  fixture.clock.nowMs += 600 * minute;
+  const desk = await enrol("desk", 1);
+  connect(desk);
+  const taskId = await createTask();
+  const stateNow = async (): Promise<string> => {
+    fixture.noted.add(taskId);
+    await fixture.endTasks();
+    return (await fixture.call<TaskDetail>("GET", `/v1/tasks/${taskId}?devices=none`)).body.state;
+  };
+  const report = { reports: [reportOf(taskId, "complete")] };
+  await fixture.call("POST", "/v1/agent/progress", { credential: desk.credential, json: report });
+  expect(await stateNow()).toBe("running");
+  await rounds.round();
+  for (let attempt = 1; attempt < wakeAttemptsMax; attempt += 1) {
+    await untilGiven(attempt);
+    expect(await stateNow()).toBe("running");
+    await roundAfter(wakeAgainMs);
+  }
+  await untilGiven(wakeAttemptsMax);
+  expect(await stateNow()).toBe("running");
+  await roundAfter(wakeAgainMs);
+  expect(await stateNow()).toBe("done");
+  expect(await resultOf(taskId, asleep)).toStartWith("did not wake: 3 attempts");
+});
+
 test("a scheduled task wakes its devices the lead time before the start", async () => {
   expect((await setDefault({ wakeLeadMs: 10 * minute })).status).toBe(200);
   connect(await enrol("desk", 1));
