@@ -33,9 +33,10 @@ import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
+import { lanStatus } from "./status/lan-status.ts";
 import { AgentMetrics } from "./status/metrics.ts";
 import { serveMetrics } from "./status/metrics-server.ts";
-import { exchangeStatus, lanStatus, taskStatus } from "./status/status-parts.ts";
+import { taskStatus } from "./status/status-parts.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
@@ -89,6 +90,7 @@ export class Agent {
     this.#net = lanParts({
       options,
       current: activeInterface,
+      wakeMode: () => this.#own.values.wakeOnLan,
       onNeighbour: (id) => this.#onNeighbour(id),
       onError,
     });
@@ -233,8 +235,6 @@ export class Agent {
   }
 
   status(): AgentStatus {
-    const { current, why, multicastProblem } = this.#roaming;
-    const { exchange, lan } = this.#net;
     return {
       version,
       pid: process.pid,
@@ -247,14 +247,9 @@ export class Agent {
       subnetId: this.#place.subnetId,
       setting: this.#own.version,
       trust: this.#trust.keeper.status,
-      interface: current && { name: current.name, address: current.address, medium: current.medium },
-      interfaceWhy: why,
       conditions: this.#options.conditions.conditions,
       group: formatGroup(this.#options.group),
-      multicastProblem,
-      receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes ?? 0,
-      lan: lanStatus(lan),
-      exchange: exchangeStatus(exchange),
+      ...lanStatus(this.#net, this.#roaming),
       tasks: [...this.#device.tasks.values()].map(taskStatus),
     };
   }
@@ -346,6 +341,7 @@ export class Agent {
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
+    this.#net.wakes.take(answer.wakes, this.#home.client);
     if (answer.logRequest !== null)
       sendLogTail(this.#home.client, this.#options, answer.logRequest, this.#own.values.shareLog);
     this.#options.onCheckIn();

@@ -23,6 +23,8 @@ const addedLater = [
   "deviceExpiryMs",
   "shareLog",
   ...Object.values(guardSettings).map(({ field }) => field),
+  "wakeOnLan",
+  "wakeLeadMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

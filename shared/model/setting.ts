@@ -32,6 +32,7 @@ import {
   type Presence,
   type SettingRow,
 } from "./setting-row.ts";
+import { wakeSettingKeys } from "./wake-settings.ts";
 import {
   formatWanRate,
   formatWanSchedule,
@@ -318,6 +319,7 @@ export const settingKeys = {
     format: formatDuration,
     about: "upper bound on the delay by which subnets start a scheduled task at different times",
   }),
+  ...wakeSettingKeys,
   upgradeConfirm: setting({
     field: "upgradeConfirmMs",
     schema: durationMs(SECOND, DAY),

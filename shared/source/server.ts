@@ -54,6 +54,8 @@ import { NeighbourProbes } from "./neighbour-probes.ts";
 import { TaskCounts } from "./task-counts.ts";
 import { startDeliveries } from "./webhooks/deliveries.ts";
 import type { AllowedNetworks } from "./webhooks/egress.ts";
+import { startWakeRounds } from "./wake-rounds.ts";
+import { WakeRequests } from "./wake-requests.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
@@ -142,9 +144,10 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await catalog.audit.note({ method: "source.start", object: `source ${version}`, after: { url } });
   await offerSetUp(context);
   await warnOfMissingContent(context);
-  const stopRetention = options.worksOnTimers === false ? () => {} : startRetention(context);
-  const stopEnds = options.worksOnTimers === false ? () => {} : startTaskEnds(context);
-  const stopIndex = startIndexUpkeep(context);
+  const stops = [
+    ...(options.worksOnTimers === false ? [] : [startRetention, startTaskEnds, startWakeRounds]),
+    startIndexUpkeep,
+  ].map((start) => start(context));
   const stopDeliveries = startDeliveries(context);
   const refusals = setInterval(() => doSmallWork(context), smallWorkEveryMs);
   refusals.unref();
@@ -160,9 +163,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     },
     stop: async () => {
       await stopDeliveries();
-      stopRetention();
-      stopEnds();
-      stopIndex();
+      for (const stopWork of stops) stopWork();
       clearInterval(refusals);
       certificate.close();
       return stop(context, [listener, ...(loopback === null ? [] : [loopback])], urlFile);
@@ -231,6 +232,7 @@ const inMemory = (changeHub: ChangeHub) => ({
   fallback: new FallbackTokens(),
   manifests: new ManifestGrants(Math.random),
   probes: new NeighbourProbes(random),
+  wakeRequests: new WakeRequests(random),
   duplicates: new DuplicateWatch(),
   liveness: new Liveness(changeHub),
   noted: new NotedTasks(),

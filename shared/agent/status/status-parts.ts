@@ -1,25 +1,7 @@
-/** Parts of `status` about the LAN and the tasks of the device. */
-import type { LanSessions } from "../../device/lan-sessions.ts";
+/** The part of `status` about a task of the device. */
 import type { Task } from "../../device/task.ts";
-import type { ExchangeServer } from "../../net/exchange/server.ts";
 import { versionOf } from "../own-setting.ts";
 import { withoutOutput, type AgentStatus } from "./status-server.ts";
-
-export const lanStatus = (lan: LanSessions): AgentStatus["lan"] => ({
-  framesHeard: lan.counters.framesReceived,
-  framesSent: lan.counters.framesSent,
-  receiveCalls: lan.counters.receiveCalls,
-  messagesReceived: lan.counters.messagesReceived,
-  kernelDrops: lan.kernelDrops,
-  dropped: Object.fromEntries(lan.dropped),
-});
-
-export const exchangeStatus = (exchange: ExchangeServer): AgentStatus["exchange"] => ({
-  port: exchange.lanPort,
-  portProblem: exchange.portProblem,
-  chunksSent: exchange.counters.chunksSent,
-  bytesSent: exchange.counters.bytesSent,
-});
 
 export const taskStatus = (task: Task): AgentStatus["tasks"][number] =>
   Object.assign(withoutOutput(task.progress()), {

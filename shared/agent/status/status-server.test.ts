@@ -39,6 +39,7 @@ const status = {
     dropped: {},
   },
   exchange: { port: 0, portProblem: "", chunksSent: 0, bytesSent: 0 },
+  wakes: { sent: 0, leftOut: 0, refused: null, lastAtMs: null, lastMacs: [] },
   tasks: [],
 } satisfies AgentStatus;
 

@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { contactProblems } from "../../api/source-error.ts";
 import { approvalStates } from "../../api/schema/agent.ts";
 import { progressSchema, type Progress } from "../../api/schema/common.ts";
+import { wakeRefusals } from "../../model/wake-on-lan.ts";
 import { trustErrorCodes } from "../../model/trust/index.ts";
 import { platform } from "../../platform/index.ts";
 import { AccessError, assertReadable, writePrivateFile } from "../../platform/private-files.ts";
@@ -101,6 +102,18 @@ export const agentStatusSchema = v.object({
     chunksSent: v.number(),
     bytesSent: v.number(),
   }),
+  /** Machines of the subnet that this device has woken since its start. */
+  wakes: v.optional(
+    v.object({
+      sent: v.number(),
+      /** Machines of requests that the device left out, and why it did so in the last one. */
+      leftOut: v.number(),
+      refused: v.nullable(v.picklist(wakeRefusals)),
+      lastAtMs: v.nullable(v.number()),
+      lastMacs: v.pipe(v.array(v.string()), v.readonly()),
+    }),
+    { sent: 0, leftOut: 0, refused: null, lastAtMs: null, lastMacs: [] },
+  ),
   tasks: v.array(
     v.object({
       package: v.string(),

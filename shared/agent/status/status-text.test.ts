@@ -38,6 +38,7 @@ const status: AgentStatus = {
     dropped: { own: 3 },
   },
   exchange: { port: 40_000, portProblem: "", chunksSent: 0, bytesSent: 0 },
+  wakes: { sent: 0, leftOut: 0, refused: null, lastAtMs: null, lastMacs: [] },
   tasks: [],
 };
 const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["tasks"][number] => ({
@@ -112,6 +113,19 @@ describe("status", () => {
     expect(lines({ conditions: { ...desktop, ...shares } })).toContain(
       "conditions: on mains, metered network, last input 61s ago, processors busy 26 %, disks busy 0 %, " +
         "free memory 97 %, free disk 28 %",
+    );
+  });
+
+  test("names the machines that were woken, and why others were left out", () => {
+    expect(runningLines(status).join("\n")).not.toContain("Wake-on-LAN");
+    const lastMacs = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
+    const wakes = { sent: 2, leftOut: 0, refused: null, lastAtMs: 0, lastMacs };
+    expect(runningLines({ ...status, wakes })).toContain(
+      "Wake-on-LAN: 2 machines woken, last 1970-01-01T00:00:00.000Z: 02:00:00:00:00:01, 02:00:00:00:00:02",
+    );
+    const refusing = { sent: 0, leftOut: 3, refused: "setting" as const, lastAtMs: null, lastMacs: [] };
+    expect(runningLines({ ...status, wakes: refusing })).toContain(
+      "Wake-on-LAN: 0 machines woken; left out 3: the setting is wakeOnLan=never",
     );
   });
 

@@ -106,7 +106,7 @@ const stepsBeforeParents = 12;
 test("keeps the differences of settings of an earlier version, and makes default their parent", async () => {
   const database = new Database(path, { strict: true });
   migrate(database, stepsBeforeParents);
-  const addedLater = new Set<string>(["deviceExpiryMs", "shareLog"]);
+  const addedLater = new Set<string>(["deviceExpiryMs", "shareLog", "wakeOnLan", "wakeLeadMs"]);
   for (const { field } of Object.values(guardSettings)) addedLater.add(field);
   const builtIn = Object.fromEntries(
     Object.entries(defaultSettingValues).filter(([field]) => !addedLater.has(field)),

@@ -70,6 +70,18 @@ const causes = {
 const beforeDownload = {
   "not-reported": () => "das Gerät hat noch nicht berichtet",
   "not-retried": () => "das Gerät hat den nächsten Versuch noch nicht begonnen",
+  "wake-asked": ({ by }) => `zum Wecken aufgefordert: ${by}`,
+  "wake-sent": ({ by, atMs }, { time }) => `${by} hat ihm ein Weckpaket gesendet: ${time(atMs)}`,
+  woken: ({ by, atMs }, { time }) => `geweckt von ${by}: ${time(atMs)}`,
+  awake: ({ atMs }, { time }) => `meldete sich ${time(atMs)}, ein Weckpaket ist nicht bekannt`,
+  "did-not-wake": ({ by, attempts, atMs }, { number, time }) =>
+    `nicht aufgewacht, Versuche: ${number(attempts)}, zuletzt durch ${by}: ${time(atMs)}`,
+  "wake-not-sent": ({ by, attempts }, { number }) =>
+    `nicht geweckt: kein Paket gesendet, Versuche: ${number(attempts)}, zuletzt aufgefordert: ${by}`,
+  "no-waker": () => "nicht geweckt: kein Gerät seines Subnetzes ist wach und darf wecken",
+  "no-wake-address": () =>
+    "nicht geweckt: seine letzte Inventur nennt keine Adresse einer Netzwerkkarte in einem Subnetz",
+  "wake-forbidden": () => "nicht geweckt: seine Einstellung sagt wakeOnLan=never",
   "starts-at": ({ atMs }, { time }) => `beginnt ${time(atMs)}`,
   "order-refused": ({ detail }) => `das Gerät gehorcht nicht: ${detail}`,
   paused: () => "vom Administrator angehalten",
