@@ -31,6 +31,7 @@ const layers = [
   "scripts/fuzz",
   "scripts/simulate",
   "scripts/generate",
+  "scripts/release",
   "scripts/check",
   "scripts",
   "tests",

@@ -9,30 +9,46 @@ import { installPrograms } from "../rig/debian.ts";
 import { runToEnd } from "../rig/process.ts";
 import { serviceNames, type ServiceName } from "../../shared/platform/service.ts";
 import { version } from "../../shared/version.ts";
-import { debPrograms, makeDeb } from "./deb.ts";
-import { makeMacArchive } from "./mac.ts";
-import { makeMsi, msiPrograms } from "./msi.ts";
-import type { Architecture, PackageInput } from "./package-input.ts";
-import { makeRpm, rpmPrograms } from "./rpm.ts";
+import { debFileName, debPrograms, makeDeb } from "./deb.ts";
+import { macFileName, makeMacArchive } from "./mac.ts";
+import { msiFileName, msiPrograms, makeMsi } from "./msi.ts";
+import type { Architecture, PackageInput, PackageTitle } from "./package-input.ts";
+import { rpmFileName, rpmPrograms, makeRpm } from "./rpm.ts";
 
 type Format = {
   readonly system: "linux" | "windows" | "darwin";
   readonly names: readonly ServiceName[];
   readonly architectures: readonly Architecture[];
   readonly programs: Readonly<Record<string, string>>;
+  readonly fileName: (title: PackageTitle) => string;
   readonly make: (input: PackageInput) => Promise<string>;
 };
 
 const both = ["x64", "arm64"] as const;
 
 const formats = {
-  deb: { system: "linux", names: serviceNames, architectures: both, programs: debPrograms, make: makeDeb },
-  rpm: { system: "linux", names: serviceNames, architectures: both, programs: rpmPrograms, make: makeRpm },
+  deb: {
+    system: "linux",
+    names: serviceNames,
+    architectures: both,
+    programs: debPrograms,
+    fileName: debFileName,
+    make: makeDeb,
+  },
+  rpm: {
+    system: "linux",
+    names: serviceNames,
+    architectures: both,
+    programs: rpmPrograms,
+    fileName: rpmFileName,
+    make: makeRpm,
+  },
   msi: {
     system: "windows",
     names: ["flockcast-peer"],
     architectures: ["x64"],
     programs: msiPrograms,
+    fileName: msiFileName,
     make: makeMsi,
   },
   macos: {
@@ -40,12 +56,21 @@ const formats = {
     names: ["flockcast-peer"],
     architectures: both,
     programs: {},
+    fileName: macFileName,
     make: makeMacArchive,
   },
 } as const satisfies Readonly<Record<string, Format>>;
 
 export type FormatName = keyof typeof formats;
 export const formatNames = Object.keys(formats) as readonly FormatName[];
+
+/** Returns the names of the files of all packages of a version. */
+export const packageFileNames = (ofVersion: string): string[] =>
+  Object.values<Format>(formats).flatMap(({ names, architectures, fileName }) =>
+    names.flatMap((name) =>
+      architectures.map((architecture) => fileName({ name, version: ofVersion, architecture })),
+    ),
+  );
 
 /** Returns the time of the commit, or what SOURCE_DATE_EPOCH names. */
 export async function epochSeconds(): Promise<number> {

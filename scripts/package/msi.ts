@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rm, utimes, copyFile, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { outputOf } from "../rig/process.ts";
-import type { PackageInput } from "./package-input.ts";
+import type { PackageInput, PackageTitle } from "./package-input.ts";
 
 /** Program → Debian package. */
 export const msiPrograms: Readonly<Record<string, string>> = { wixl: "wixl" };
@@ -30,7 +30,7 @@ function productCode({ name, version, architecture }: PackageInput): string {
   return `${a}-${b}-5${c}-8${d}-${e}`;
 }
 
-export const msiFileName = ({ name, version, architecture }: PackageInput): string =>
+export const msiFileName = ({ name, version, architecture }: PackageTitle): string =>
   `${name}-${version}-${architecture}.msi`;
 
 /** Custom actions run as the system, after the files are there and before they leave. */
