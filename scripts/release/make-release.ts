@@ -148,7 +148,7 @@ async function buildFiles(
   const env = { SOURCE_DATE_EPOCH: String(epochSeconds) };
   const key = keyFile === null ? [] : ["--key", keyFile];
   await rm(staging, { recursive: true, force: true });
-  await steps.run("The build", ["scripts/build.ts", "--target", "all", "--out", staging], env);
+  await steps.run("The build", ["scripts/build.ts", "--target", "all", "--out", staging, ...key], env);
   await steps.run("The packages", ["scripts/package.ts", "--out", staging, ...key], env);
   checkArtifacts(version, await readFile(join(staging, sumsFile), "utf8"));
   const native = buildTargets.find(({ name }) => name === nativeTargetName());
