@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../build/build.ts";
+import { signForWindows } from "../build/code-signature.ts";
 import { writeSums } from "../build/sums.ts";
 import { parseTargets } from "../build/targets.ts";
 import { installPrograms } from "../rig/debian.ts";
@@ -89,6 +90,7 @@ export async function makePackages(
   wanted: readonly FormatName[],
   architectures: readonly Architecture[],
   out: string,
+  signProgram?: string,
 ): Promise<string[]> {
   const needed = Object.assign({}, ...wanted.map((name) => formats[name].programs)) as Record<string, string>;
   const missing = await installPrograms(needed);
@@ -104,11 +106,13 @@ export async function makePackages(
           const role = name === "flockcast-peer" ? "peer" : "source";
           const target = `${format.system}-${architecture}`;
           const executable =
-            built.get(`${role} ${target}`) ?? (await build(parseTargets([target]), [role], folder))[0]!;
+            built.get(`${role} ${target}`) ??
+            (await build(parseTargets([target]), [role], folder, { signProgram }))[0]!;
           built.set(`${role} ${target}`, executable);
-          files.push(
-            await format.make({ name, version, architecture, executable, out, epochSeconds: epoch }),
-          );
+          const input = { name, version, architecture, executable, out, epochSeconds: epoch };
+          const file = await format.make(input);
+          if (format.system === "windows") await signForWindows(signProgram, file);
+          files.push(file);
         }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -26,6 +26,8 @@ export type ReleasePlan = {
   readonly out: string;
   /** File of the key that signs; null: nothing is signed. */
   readonly keyFile: string | null;
+  /** Program that signs the files for Windows; null: they are not signed. */
+  readonly signProgram: string | null;
   readonly print: (text: string) => void;
 };
 
@@ -144,12 +146,15 @@ async function buildFiles(
   staging: string,
   epochSeconds: number,
 ): Promise<void> {
-  const { version, keyFile } = plan;
+  const { version, keyFile, signProgram } = plan;
   const env = { SOURCE_DATE_EPOCH: String(epochSeconds) };
-  const key = keyFile === null ? [] : ["--key", keyFile];
+  const signing = [
+    ...(keyFile === null ? [] : ["--key", keyFile]),
+    ...(signProgram === null ? [] : ["--sign-program", signProgram]),
+  ];
   await rm(staging, { recursive: true, force: true });
-  await steps.run("The build", ["scripts/build.ts", "--target", "all", "--out", staging, ...key], env);
-  await steps.run("The packages", ["scripts/package.ts", "--out", staging, ...key], env);
+  await steps.run("The build", ["scripts/build.ts", "--target", "all", "--out", staging, ...signing], env);
+  await steps.run("The packages", ["scripts/package.ts", "--out", staging, ...signing], env);
   checkArtifacts(version, await readFile(join(staging, sumsFile), "utf8"));
   const native = buildTargets.find(({ name }) => name === nativeTargetName());
   for (const role of native === undefined ? [] : roleNames)
