@@ -114,6 +114,7 @@ command
     1_000,
   )
   .option("--size <MB>", "size of the package that the source sends (10^6)", size(), 500)
+  .option("--heartbeats <n>", "heartbeats of 20 s for which all are connected", between(0, 100, true), 2)
   .option("--json", "print the result as JSON")
   .action((options) =>
     runWithCleanup(async (cleanup) => {

@@ -22,6 +22,8 @@ export type SourceLoadOptions = {
   readonly devices: number;
   /** MB of the package that is sent, 10^6 bytes. */
   readonly size: number;
+  /** Heartbeats for which the connected devices are watched. */
+  readonly heartbeats: number;
 };
 export type SourceLoad = {
   /** Milliseconds of processor time of the source. */
@@ -30,6 +32,8 @@ export type SourceLoad = {
   readonly checkInMs: number;
   readonly newConnectionMs: number;
   readonly reportMs: number;
+  /** For each connected device and heartbeat; null: not watched. */
+  readonly heartbeatMs: number | null;
   /** Bytes of the bodies of a check-in: request and answer. */
   readonly checkInBytes: readonly [number, number];
   readonly sentMbPerCpuSecond: number;
@@ -46,6 +50,8 @@ type Device = { readonly credential: string; readonly address: string; readonly 
 const devicesPerToken = 400;
 const together = 8;
 const settleMs = 2_000;
+/** Interval of the heartbeats of shared/source/change-hub.ts. */
+const heartbeatEveryMs = 20_000;
 
 /** Calls a function for each item, some at a time. */
 async function forEach<T>(
@@ -154,10 +160,29 @@ async function sendingRate(source: Source, packageId: string, size: number): Pro
   return 1_000 / ms;
 }
 
+/** Opens the streams of all devices, and returns what they cost. */
+async function measureStreams(
+  source: Source,
+  devices: readonly Device[],
+  heartbeats: number,
+): Promise<Pick<SourceLoad, "residentMb" | "streamKb" | "heartbeatMs">> {
+  await Bun.sleep(settleMs);
+  const before = await residentKb(source);
+  const streams: TLSSocket[] = [];
+  await forEach(devices, async (one) => void streams.push(await openStream(source, one)));
+  await Bun.sleep(settleMs);
+  const streamKb = ((await residentKb(source)) - before) / devices.length;
+  const count = devices.length * heartbeats;
+  const watch = () => Bun.sleep(heartbeats * heartbeatEveryMs);
+  const heartbeatMs = heartbeats === 0 ? null : await costOf(source, count, watch);
+  for (const stream of streams) stream.destroy();
+  return { residentMb: before / 1_024, streamKb, heartbeatMs };
+}
+
 async function measure(
   source: Source,
   folder: string,
-  { devices: count, size }: SourceLoadOptions,
+  { devices: count, size, heartbeats }: SourceLoadOptions,
 ): Promise<SourceLoad> {
   const file = join(folder, "package.bin");
   await writeFile(file, randomBytes(size * 1e6));
@@ -178,13 +203,7 @@ async function measure(
   const reportMs = await costOf(source, count, () =>
     forEach(devices, async (one) => void (await send(source, one, "progress", body))),
   );
-  await Bun.sleep(settleMs);
-  const before = await residentKb(source);
-  const streams: TLSSocket[] = [];
-  await forEach(devices, async (one) => void streams.push(await openStream(source, one)));
-  await Bun.sleep(settleMs);
-  const streamKb = ((await residentKb(source)) - before) / count;
-  for (const stream of streams) stream.destroy();
+  const streams = await measureStreams(source, devices, heartbeats);
   return {
     enrolmentMs,
     firstCheckInMs,
@@ -193,8 +212,7 @@ async function measure(
     reportMs,
     checkInBytes,
     sentMbPerCpuSecond,
-    residentMb: before / 1_024,
-    streamKb,
+    ...streams,
     catalogBytes: ((await catalogBytes(source)) - emptyBytes) / count,
   };
 }
@@ -220,7 +238,7 @@ export async function runSourceLoad(options: SourceLoadOptions, cleanup: Cleanup
   return await measure(source, folder, options);
 }
 
-const each = (ms: number): string[] => [`${ms.toFixed(2)} ms`, `${Math.round(1_000 / ms)}`];
+const each = (ms: number): string[] => [`${ms.toFixed(ms < 0.1 ? 3 : 2)} ms`, `${Math.round(1_000 / ms)}`];
 
 export function sourceLoadText(load: SourceLoad): string {
   const [request, answer] = load.checkInBytes;
@@ -231,6 +249,7 @@ export function sourceLoadText(load: SourceLoad): string {
     ["check-in", ...each(load.checkInMs)],
     ["new TLS connection", ...each(load.newConnectionMs)],
     ["report of progress", ...each(load.reportMs)],
+    ...(load.heartbeatMs === null ? [] : [["heartbeat of a connection", ...each(load.heartbeatMs)]]),
     ["MB of a package", ...each(1_000 / load.sentMbPerCpuSecond)],
     ["", "", ""],
     ["bodies of a check-in", `${request} B up`, `${answer} B down`],

@@ -42,5 +42,9 @@ test("the lines, memory and disk of the table are those of the formulas", () => 
     expect(numberOf(memory!.trim())).toBeGreaterThan(0.3 + fleet * 25e-6);
     expect(numberOf(disk!.trim())).toBeGreaterThan((3 * fleet * (2.2 + 50 * 0.7)) / 1e6);
   }
+  for (const count of ["10,000", "100,000"]) {
+    const seconds = Number((numberOf(count) * measured("heartbeat of a connection")).toFixed(2));
+    expect(page).toMatch(new RegExp(`${seconds} s for\\s+${count}`));
+  }
   expect(page).toContain(`10,000 devices take ${Math.round((devices * (2.2 + 50 * 0.7)) / 1_000)} MB`);
 });
