@@ -32,6 +32,7 @@ const layers = [
   "scripts/fuzz",
   "scripts/simulate",
   "scripts/generate",
+  "scripts/release",
   "scripts/check",
   "scripts",
   "tests",
