@@ -5,9 +5,10 @@
 import { expect, test } from "bun:test";
 import { mkdir, open, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { buildBootImage, bootFiles } from "../scripts/image/boot-image.ts";
+import { buildBootImage } from "../scripts/image/boot-image.ts";
 import { installPrograms } from "../scripts/rig/debian.ts";
 import type { TaskDetail } from "../shared/api/schema/admin.ts";
+import { bootFiles } from "../shared/source/boot/boot-files.ts";
 import { reasonsText } from "../shared/model/reason.ts";
 import { openHarness, until, wanBytesFetched, type Harness } from "./harness.ts";
 

@@ -7,11 +7,14 @@ import { parseTargets } from "../build/targets.ts";
 import { archiveOf, fileMode, folderMode, linkMode, programMode, type ArchiveEntry } from "./cpio.ts";
 import { filesOf, kernelPackage } from "./debian-files.ts";
 import { modulesInOrder } from "./modules.ts";
+import { bootFileNames, bootFiles } from "../../shared/source/boot/boot-files.ts";
 
 type BootImage = {
   readonly sourceUrl: string;
   readonly out: string;
   readonly cache: string;
+  /** Identity of the source (`fc_i…`); null: only machines with a token can enrol. */
+  readonly pin?: string | null;
   readonly kernel: "generic" | "cloud";
   /** Executable of the agent; null: it is built. */
   readonly agent: string | null;
@@ -21,8 +24,6 @@ type BootImage = {
 const libraries = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"];
 const libraryFolder = "lib/x86_64-linux-gnu";
 const loader = "lib64/ld-linux-x86-64.so.2";
-
-export const bootFiles = { kernel: "vmlinuz", initramfs: "initramfs.img", script: "boot.ipxe" } as const;
 
 const ownFile = (name: string): string => join(import.meta.dir, name);
 const text = (words: string): Uint8Array => Buffer.from(words);
@@ -76,6 +77,7 @@ export async function buildBootImage(image: BootImage): Promise<string[]> {
     ...["bin", "lib", dirname(loader), libraryFolder, "etc", "dev"].map(folder),
     await program("init", ownFile("init.sh")),
     await program("dhcp", ownFile("dhcp.sh")),
+    await program("arguments", ownFile("arguments.sh")),
     await program("bin/busybox", join(busybox, "bin/busybox")),
     { path: "bin/sh", mode: linkMode, bytes: text("busybox") },
     ...["reboot", "poweroff"].map(endProgram),
@@ -86,6 +88,7 @@ export async function buildBootImage(image: BootImage): Promise<string[]> {
     )),
     { path: "etc/passwd", mode: fileMode, bytes: text("root:x:0:0:root:/:/bin/sh\n") },
     { path: "source", mode: fileMode, bytes: text(`${sourceUrl}\n`) },
+    ...(image.pin ? [{ path: "pin", mode: fileMode, bytes: text(`${image.pin}\n`) }] : []),
     ...(await certificateEntries()),
     ...(await moduleEntries(kernelFiles)),
   ];
@@ -93,7 +96,7 @@ export async function buildBootImage(image: BootImage): Promise<string[]> {
   await copyFile(join(kernelFiles, "boot", kernel!), join(out, bootFiles.kernel));
   await writeFile(join(out, bootFiles.initramfs), await Bun.zstdCompress(archiveOf(entries), { level: 6 }));
   await writeFile(join(out, bootFiles.script), bootScript());
-  return Object.values(bootFiles);
+  return [...bootFileNames];
 }
 
 async function buildAgent(out: string): Promise<string> {

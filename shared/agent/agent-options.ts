@@ -2,11 +2,15 @@
 import type { DistributionCache, Identity } from "../cache/index.ts";
 import type { BarCode } from "../model/enrolment.ts";
 import type { Upgrades } from "../device/ports.ts";
+import type { DiskChoice } from "../model/image-order.ts";
 import type { Logger } from "../log.ts";
 import type { Group } from "../net/lan/multicast-group.ts";
 import type { ConditionsReader } from "./conditions-reader.ts";
 import type { LogTail } from "./log-tail.ts";
 import type { MetricsAddress } from "./status/metrics-server.ts";
+
+/** Limits that the person at the machine sets to its orders; null: none. */
+export type Imaging = { readonly onlyTask: number | null; readonly onlyDisk: DiskChoice | null };
 
 export type AgentOptions = {
   dataFolder: string;
@@ -36,8 +40,8 @@ export type AgentOptions = {
   volunteer: boolean;
   /** The source refuses the credential for good. */
   onBarred: (code: BarCode) => void;
-  /** `--imaging`: the machine runs to have images written to its disks. */
-  isImaging: boolean;
+  /** `--imaging`: the machine runs to have images written to its disks; null: it does not. */
+  imaging: Imaging | null;
   upgrades: Upgrades;
   /** Called after each check-in. */
   onCheckIn: () => void;

@@ -27,6 +27,7 @@ import { readInventory, statementOf } from "./inventory.ts";
 import { lanParts, loopbackAddress, type LanParts } from "./lan-parts.ts";
 import { endStates } from "../api/schema/common.ts";
 import { sendLogTail } from "./log-tail.ts";
+import { ImagingScreen } from "./imaging-screen.ts";
 import { MachineEndWatch } from "./machine-end.ts";
 import { OwnSetting } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
@@ -64,6 +65,7 @@ export class Agent {
   readonly #local: {
     status?: StatusServer;
     machineEnd?: MachineEndWatch;
+    screen?: ImagingScreen;
     metrics?: Bun.Server<undefined> | null;
   } = {};
 
@@ -142,7 +144,7 @@ export class Agent {
       conditions: () => conditions.conditions,
       timeZone: deviceZone,
       upgrades: this.#options.upgrades,
-      disks: disksOf(this.#options.isImaging),
+      disks: disksOf(this.#options.imaging),
       place: this.#place,
       medium,
       rank: createRanker({ medium, conditions, volunteer }),
@@ -209,8 +211,16 @@ export class Agent {
     if (this.#trust.keeper.file !== null)
       await this.#options.cache.adoptFound(this.#trust.keeper.allPublisherKeys);
     await this.#device.resume();
-    if (this.#options.isImaging) this.#local.machineEnd = new MachineEndWatch(this.#device.tasks, log);
+    if (this.#options.imaging !== null) this.#startImaging();
     this.#checkIns.start();
+  }
+
+  /** Shows what the machine does on its screen, and ends it after the image. */
+  #startImaging(): void {
+    const { identity } = this.#home;
+    const credential = identity.isPending === true ? identity.credential : null;
+    this.#local.screen = new ImagingScreen(() => this.status(), credential);
+    this.#local.machineEnd = new MachineEndWatch(this.#device.tasks, this.#options.log);
   }
 
   /**
@@ -219,6 +229,7 @@ export class Agent {
    */
   async stop(): Promise<void> {
     this.#local.machineEnd?.close();
+    this.#local.screen?.close();
     this.#roaming.close();
     this.#options.conditions.close();
     this.#checkIns.stop();

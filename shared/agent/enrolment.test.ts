@@ -1,6 +1,6 @@
 /** An enrolled device that starts with another token: a real ledger, and a source that is away. */
 import { afterEach, expect, test } from "bun:test";
-import { formatToken } from "../api/token.ts";
+import { formatPin, formatToken, readPin } from "../api/token.ts";
 import { openCache, type Identity } from "../cache/index.ts";
 import { cacheOptions } from "../cache/testing.ts";
 import { createLogger } from "../log.ts";
@@ -40,6 +40,7 @@ async function rootsAfterStart(known: string | null, given: string | null) {
     cache,
     sourceUrl,
     token: tokenOf(given),
+    isImaging: false,
     tokenProblem: null,
     allowsPlainHttp: false,
     log: createLogger("test"),
@@ -49,6 +50,25 @@ async function rootsAfterStart(known: string | null, given: string | null) {
   expect(cache.ledger.identity()?.trustRoot).toBe(trustRoot);
   return trustRoot;
 }
+
+const identified = (token: string, isImaging: boolean) => {
+  const { path: dataFolder, remove } = temporaryFolder("enrolment");
+  ends.push(remove);
+  return openCache(cacheOptions(dataFolder)).then((cache) => {
+    ends.push(() => cache.close());
+    const signal = AbortSignal.timeout(500);
+    const parts = { dataFolder, cache, sourceUrl, tokenProblem: null, allowsPlainHttp: false };
+    return identify({ ...parts, token, isImaging, log: createLogger("test"), signal, random: () => 0 });
+  });
+};
+
+test("the identity of a source is no token, except for a machine that was started for an image", async () => {
+  const pin = formatPin({ identity: sourceIdentity, root: null });
+  expect(readPin(pin)).toEqual({ identity: sourceIdentity, root: null });
+  expect(identified(pin, false)).rejects.toThrow("is the identity of a source, which has no secret: copy");
+  // The source is away: the machine tries until it is stopped.
+  expect(identified(pin, true)).rejects.toThrow("stopped before the device was enrolled");
+});
 
 const [one, two] = ["1".repeat(64), "2".repeat(64)];
 

@@ -9,10 +9,13 @@ import {
   createAgentClient,
   enrollClone,
   enrollDevice,
+  enrollPending,
   parseEnrollToken,
   parseSourceUrl,
+  readPin,
   SourceError,
   SourceTransport,
+  type SourcePin,
   type SourceToken,
 } from "../api/agent-client.ts";
 import { statementAt } from "../api/request.ts";
@@ -46,6 +49,8 @@ type IdentifyOptions = {
   cache: DistributionCache;
   sourceUrl: string;
   token: string | null;
+  /** Whether the machine was started for an image: the token may then be the source's identity. */
+  isImaging: boolean;
   /** Why the named token is missing; null: none was named. */
   tokenProblem: string | null;
   /** Whether a source without TLS may be on another machine. */
@@ -66,7 +71,8 @@ export async function identify(options: IdentifyOptions): Promise<Identity> {
   const sourceUrl = parseSourceUrl(options.sourceUrl);
   const stored = options.cache.ledger.identity();
   const known = stored?.barred?.code === "forgotten" ? null : stored;
-  const token = options.token === null ? null : parseToken(options.token);
+  const pin = options.isImaging && options.token !== null ? readPin(options.token) : null;
+  const token = pin ?? (options.token === null ? null : parseToken(options.token));
   const isOfSource = known !== null && (token === null || token.identity === known.sourceIdentity);
   if (isOfSource) {
     const identity = await knownIdentity(options, withRoots(options, known, token), sourceUrl);
@@ -82,12 +88,15 @@ export async function identify(options: IdentifyOptions): Promise<Identity> {
       `This device is not enrolled yet: ${options.tokenProblem ?? "give --enroll-file FILE (enroll.token of the source's data folder)"}`,
     );
   }
-  const enrolled = await enroll(options, sourceUrl, options.token);
+  const enrolled =
+    pin === null
+      ? await enroll(options, sourceUrl, options.token)
+      : await enrolByApproval(options, sourceUrl, pin);
   return adopt(options, stored, enrolled);
 }
 
 /** Takes the roots of a token. Those that the device knows stay: the token may be an old one. */
-function withRoots({ cache }: IdentifyOptions, known: Identity, token: SourceToken | null): Identity {
+function withRoots({ cache }: IdentifyOptions, known: Identity, token: SourcePin | null): Identity {
   if (known.trustRoot !== null || token === null || token.root === null) return known;
   const rooted = { ...known, trustRoot: token.root };
   cache.ledger.saveIdentity(rooted);
@@ -238,12 +247,29 @@ async function enroll(options: IdentifyOptions, sourceUrl: string, token: string
     ...idsOf(enrolled),
     sourceUrl,
     trustRoot: parseToken(token).root,
-    sourceIdentity: enrolled.identity,
-    tlsSpki: enrolled.tlsSpki,
-    announcedUrl: null,
-    formerUrls: [],
+    ...newSource(enrolled),
   };
 }
+
+/** Gets a credential that counts once an administrator has approved the code of this machine. */
+async function enrolByApproval(
+  options: IdentifyOptions,
+  sourceUrl: string,
+  pin: SourcePin,
+): Promise<Identity> {
+  const { signal, allowsPlainHttp } = options;
+  const enrolled = await untilReached(options, sourceUrl, () =>
+    enrollPending(sourceUrl, pin, { ...nameOfDevice(), instance }, { signal, allowsPlainHttp }),
+  );
+  return { ...idsOf(enrolled), sourceUrl, trustRoot: pin.root, ...newSource(enrolled), isPending: true };
+}
+
+const newSource = ({ identity, tlsSpki }: { identity: string; tlsSpki: string | null }) => ({
+  sourceIdentity: identity,
+  tlsSpki,
+  announcedUrl: null,
+  formerUrls: [],
+});
 
 /** Keeps what the ledger knows of the source: its identity, roots and addresses. */
 async function enrolClone(options: IdentifyOptions, known: Identity): Promise<Identity> {

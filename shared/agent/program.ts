@@ -33,7 +33,14 @@ import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment
 import { finishPreparation } from "./image-preparation.ts";
 import { LogTail } from "./log-tail.ts";
 import { addPrepare } from "./prepare-command.ts";
-import { addRunOptions, parseRunOptions, UsageError, type RunOptions } from "./run-options.ts";
+import {
+  addImagingOptions,
+  addRunOptions,
+  parseImaging,
+  parseRunOptions,
+  UsageError,
+  type RunOptions,
+} from "./run-options.ts";
 import { printStatus } from "./status/status-text.ts";
 import { connectService, type StopsService } from "../service/connection.ts";
 import { StopRequest } from "./stop-request.ts";
@@ -134,10 +141,7 @@ export function agentProgram(program: AgentProgram): Command {
 function addRun(command: Command, program: AgentProgram): void {
   const run = command.command("run").description("take part in the distribution; stops on SIGTERM or Ctrl-C");
   addRunOptions(run as Command);
-  run.option(
-    "--imaging",
-    "obey tasks that write an image to a disk; only for a machine that was started for that",
-  );
+  addImagingOptions(run as Command);
   run.option("--service", "only for the service manager of Windows, which starts the program with it");
   run.action((options) => runAgent(program, options as unknown as RunOptions & ServiceOption));
 }
@@ -217,6 +221,7 @@ async function runLogged(
   process.on("uncaughtException", (error) => exitOnBug(log, error));
   process.on("unhandledRejection", (error) => exitOnBug(log, error));
   const parsed = parseRunOptions(options);
+  const imaging = parseImaging(options);
   const token = await readEnrolmentToken(options, log);
   const dataFolder = resolve(options.data);
   await prepareDataFolder(dataFolder);
@@ -239,7 +244,7 @@ async function runLogged(
     interfaceNamed: options.interface ?? null,
     ...parsed,
     volunteer: program.volunteer || options.volunteer === true,
-    isImaging: options.imaging === true,
+    imaging,
     upgrades: upgradesOf({ dataFolder, program: program.name, isTrial: as === "trial", onBegin }),
     onCheckIn: () => {
       if (as === "trial" && isConfirmed(dataFolder, log)) stopping.ask("the end of the trial");
@@ -283,6 +288,7 @@ async function runUntilBarred(
     sourceUrl,
     allowsPlainHttp,
     token: token.text,
+    isImaging: runOptions.imaging !== null,
     tokenProblem: token.text === null ? token.problem : null,
     log,
     signal: stopping.signal,

@@ -3,8 +3,10 @@ import { Option, type Command } from "@commander-js/extra-typings";
 import { parseSourceUrl } from "../api/agent-client.ts";
 import { plainHttpFlag, plainHttpProblem } from "../api/plain-http.ts";
 import { defaultLanPort } from "../net/exchange/server.ts";
+import { parseDiskChoice } from "../model/image-order.ts";
 import { defaultGroup, parseGroup } from "../net/lan/multicast-group.ts";
 import { parseReceiveBuffer } from "../net/lan/receive-buffer.ts";
+import type { Imaging } from "./agent-options.ts";
 import { parseMetricsAddress } from "./status/metrics-server.ts";
 
 export class UsageError extends Error {}
@@ -25,6 +27,8 @@ export type RunOptions = {
   logFile?: string | undefined;
   /** An option of `run` alone: a service never writes an image over a disk. */
   imaging?: true | undefined;
+  onlyTask?: string | undefined;
+  onlyDisk?: string | undefined;
 };
 
 const dataText = "folder for the cache and the ledger";
@@ -74,6 +78,34 @@ export function addRunOptions(command: Command, dataFolder: string | null = null
       "--log-file <file>",
       "log to this file, which is rotated at 10 MiB, four times, instead of standard error",
     );
+}
+
+/** Adds the options of `run` alone: a service never writes an image over a disk. */
+export function addImagingOptions(run: Command): void {
+  run
+    .option(
+      "--imaging",
+      "obey tasks that write an image to a disk; only for a machine that was started for that",
+    )
+    .option("--only-task <id>", "with --imaging: begin no other task")
+    .option(
+      "--only-disk <conditions>",
+      "with --imaging: conditions on the disk in addition to those of the task, such as model=Samsung*,min=200GB",
+    );
+}
+
+/** @throws UsageError */
+export function parseImaging({ imaging, onlyTask, onlyDisk }: RunOptions): Imaging | null {
+  if (imaging !== true) {
+    if (onlyTask === undefined && onlyDisk === undefined) return null;
+    throw new UsageError("--only-task and --only-disk are for --imaging");
+  }
+  if (onlyTask !== undefined && !/^[1-9]\d{0,14}$/.test(onlyTask))
+    throw new UsageError(`"${onlyTask}" is not the number of a task: task list shows them`);
+  return {
+    onlyTask: onlyTask === undefined ? null : Number(onlyTask),
+    onlyDisk: onlyDisk === undefined ? null : parseOption(() => parseDiskChoice(onlyDisk)),
+  };
 }
 
 /** @throws UsageError */

@@ -25,6 +25,7 @@ import {
   type CheckInRequest,
   type CheckInResponse,
   type EnrollCloneRequest,
+  type EnrollPendingRequest,
   type EnrollRequest,
   type EnrollResponse,
   type FallbackRequest,
@@ -39,7 +40,7 @@ import type { LogAnswer } from "./schema/device-detail.ts";
 import { taskIdSchema, type Progress } from "./schema/common.ts";
 import { RenewedError, SourceError } from "./source-error.ts";
 import { SourceTransport, type Transport } from "./source-transport.ts";
-import { parseEnrollToken } from "./token.ts";
+import { parseEnrollToken, type SourcePin } from "./token.ts";
 import { followChanges, type Wake } from "./change-stream.ts";
 
 export { createAdminClient, type AdminClient } from "./admin-client.ts";
@@ -52,7 +53,7 @@ export {
   type SourceErrorKind,
 } from "./source-error.ts";
 export { SourceTransport } from "./source-transport.ts";
-export { parseEnrollToken, type SourceToken } from "./token.ts";
+export { parseEnrollToken, readPin, type SourcePin, type SourceToken } from "./token.ts";
 export type { Wake } from "./change-stream.ts";
 
 /** Time limit of a request for a manifest: 16 MiB take nine minutes at 250 kbit/s. */
@@ -172,6 +173,29 @@ export async function enrollDevice(
       json: { ...request, ...machine, token: request.token.trim() },
       signal,
     });
+    return { ...answer, identity, tlsSpki: transport.spki };
+  } finally {
+    transport.close();
+  }
+}
+
+/**
+ * Enrols a machine that only gets an image, without a token: checks that the server is the pinned
+ * source, and gets a credential that counts once an administrator has approved its code.
+ * @throws SourceError when the request fails or the source refuses it
+ */
+export async function enrollPending(
+  sourceUrl: string,
+  { identity }: SourcePin,
+  request: EnrollPendingRequest,
+  options: { signal?: AbortSignal; allowsPlainHttp?: boolean } = {},
+): Promise<Enrolled> {
+  const { signal, allowsPlainHttp } = options;
+  const transport = new SourceTransport({ url: parseSourceUrl(sourceUrl), identity, allowsPlainHttp });
+  const connection: Connection = { transport, authorization: () => null };
+  try {
+    const path = "/v1/agent/enroll/imaging";
+    const answer = await ask(connection, "POST", path, enrollResponseSchema, { json: request, signal });
     return { ...answer, identity, tlsSpki: transport.spki };
   } finally {
     transport.close();

@@ -21,6 +21,21 @@ export type SourceToken = {
   readonly root: string | null;
 };
 
+/** Identity of a source, and its roots: a token without its secret. Boot files have it. */
+export type SourcePin = Pick<SourceToken, "identity" | "root">;
+
+const pinPattern = /^fc_i\.([0-9a-f]{64})(?:\.([0-9a-f]{64}))?$/;
+
+/** Returns the identity of a source as text: `fc_i.IDENTITY.ROOT`. */
+export const formatPin = ({ identity, root }: SourcePin): string =>
+  ["fc_i", identity, ...(root === null ? [] : [root])].join(".");
+
+/** Parses the identity of a source; null if the text is not one. */
+export function readPin(text: string): SourcePin | null {
+  const match = pinPattern.exec(text.trim());
+  return match && { identity: match[1]!, root: match[2] ?? null };
+}
+
 const pattern = /^fc_([ep])([A-Za-z0-9_-]{16,128})\.([0-9a-f]{64})(?:\.([0-9a-f]{64}))?$/;
 const earlierPattern = /^fc[12]\./;
 
@@ -46,6 +61,7 @@ const copies: Readonly<Record<TokenKind, string>> = {
 /** Returns why the text is not a token, and what to do, without quoting it: it may be a secret. */
 export function tokenProblem(text: string, kind: TokenKind): string {
   const copy = copies[kind];
+  if (readPin(text) !== null) return `is the identity of a source, which has no secret: ${copy}`;
   if (earlierPattern.test(text.trim())) return `is of an earlier version: ${copy}`;
   const found = readToken(text);
   if (found !== null && found.kind !== kind)

@@ -70,6 +70,8 @@ export const identitySchema = v.object({
   trustRoot: v.optional(v.nullable(v.string()), null),
   /** Set when the credential is not used any more; `forgotten`: at the command of a person. */
   barred: v.optional(v.object({ code: v.picklist([...barCodes, "forgotten"]), atMs: v.number() })),
+  /** Set for a machine that enrolled without a token, so that its code has to be approved. */
+  isPending: v.optional(v.boolean()),
   /** SHA-256 of the source's identity key, hex. */
   sourceIdentity: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   /** Key (SHA-256, hex) of the certificate that the source vouched for last. */

@@ -39,6 +39,7 @@ function deviceWith(rows: readonly TaskRow[], adopt: () => Promise<CommandEnd | 
     log: { info() {}, warn() {}, error: (fields: { taskId: number }) => errors.push(fields.taskId) },
     metrics: { taskEnded() {} },
     commands: { hasTrace: () => false, bootId: async () => "boot", adopt },
+    disks: { onlyTask: null },
   } as unknown as DevicePorts;
   const device = new Device({ ports, onChange() {} });
   return { device, ledger, begun, errors };

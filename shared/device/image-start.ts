@@ -7,9 +7,12 @@ import { createHash } from "node:crypto";
 import { CacheError, type DiskContent, type ImageDisk, type PackageStore } from "../cache/index.ts";
 import type { AgentTask } from "../api/schema/agent.ts";
 import {
+  conditionsText,
   diskChoiceText,
   diskText,
+  fulfils,
   matchingDisks,
+  type DiskChoice,
   type DiskFacts,
   type ImageOrder,
 } from "../model/image-order.ts";
@@ -35,6 +38,9 @@ const refuse = (why: Reason): never => {
  * @throws RefusalError, CacheError, ManifestError or SourceError; the signal's reason
  */
 export async function beginWork(given: Omit<ImageStart, "found">): Promise<PackageStore> {
+  const { onlyTask } = given.ports.disks;
+  if (onlyTask !== null && given.task.id !== onlyTask)
+    refuse(reason("other-task-only", { taskId: onlyTask }));
   const found = await given.ports.cache.find(given.task.packageId);
   const start = { ...given, found };
   return given.task.action === "image" ? beginImage(start) : beginPackage(start);
@@ -65,7 +71,7 @@ async function beginImage(start: ImageStart): Promise<PackageStore> {
   const entryCount = manifest.files.length + manifest.links.length;
   if (entryCount !== 1 || manifest.files.length !== 1)
     return refuse(reason("not-one-file", { fileCount: entryCount }));
-  const disk = selectDisk(image, await disks.list(), manifest.sizeBytes);
+  const disk = selectDisk(image, disks.onlyDisk, await disks.list(), manifest.sizeBytes);
   const present = cache.diskOf(task.packageId);
   // A further attempt of this process: the disk is still claimed for the package.
   if (found !== null && present?.isClaimed === true && present.path === disk.path) return found;
@@ -79,9 +85,17 @@ async function beginImage(start: ImageStart): Promise<PackageStore> {
   }
 }
 
-function selectDisk(image: ImageOrder, disks: readonly DiskFacts[], imageBytes: number): DiskFacts {
-  const wanted = diskChoiceText(image.disk);
-  const matching = matchingDisks(image.disk, disks);
+/** @param only conditions of the machine in addition to those of the order */
+function selectDisk(
+  image: ImageOrder,
+  only: DiskChoice | null,
+  disks: readonly DiskFacts[],
+  imageBytes: number,
+): DiskFacts {
+  const ordered = diskChoiceText(image.disk);
+  const wanted =
+    only === null ? ordered : `${ordered}, and by the argument of this machine ${conditionsText(only)}`;
+  const matching = matchingDisks(image.disk, disks).filter((one) => only === null || fulfils(only, one));
   const [disk] = matching;
   if (disk === undefined) return refuse(reason("no-disk", { wanted, found: disks.map(diskText).join(", ") }));
   if (matching.length > 1)

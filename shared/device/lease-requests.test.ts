@@ -36,6 +36,7 @@ function requests() {
     place: { address: "10.0.0.1", subnetId: "s" },
     peers: { lanPort: 7_000, isNeighbour: (address: string) => address.startsWith("10.") },
     log: { info() {}, warn() {}, error() {} },
+    disks: { onlyTask: null },
   } as unknown as DevicePorts;
   const spending = new WanSpending(newTaskRow(taskForTest()));
   const leases = new LeaseRequests(ports, taskForTest(), spending, () => true);

@@ -16,7 +16,7 @@ import type {
 import { burstBytesMax } from "../core/rate/token-bucket.ts";
 import type { BugError } from "../model/assert.ts";
 import type { Clock } from "../model/clock.ts";
-import type { DiskFacts } from "../model/image-order.ts";
+import type { DiskChoice, DiskFacts } from "../model/image-order.ts";
 import type { Conditions } from "../model/conditions.ts";
 import type { Medium } from "../model/interface.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
@@ -150,6 +150,10 @@ export type Upgrades = {
 export type Disks = {
   /** Whether the agent runs in an imaging environment. Elsewhere it touches no disk. */
   readonly isImaging: boolean;
+  /** The only task that the device begins; null: every one. */
+  readonly onlyTask: number | null;
+  /** Conditions on the disk in addition to those of the order; null: none. */
+  readonly onlyDisk: DiskChoice | null;
   list(): Promise<readonly DiskFacts[]>;
   /**
    * Claims a disk for an image of this size.

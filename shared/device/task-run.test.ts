@@ -47,6 +47,7 @@ function deviceOf() {
         return promise;
       },
     },
+    disks: { onlyTask: null },
   } as unknown as DevicePorts;
   const rows = new Map<number, TaskRow>();
   const turns = new CommandTurns((id) => rows.get(id) ?? null);

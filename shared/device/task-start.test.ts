@@ -50,6 +50,7 @@ function waitingTask(
     place: { address: "127.0.0.1", subnetId: null, answered: null },
     log: { info() {}, warn() {}, error() {} },
     metrics: { taskEnded() {} },
+    disks: { onlyTask: null },
   } as unknown as DevicePorts;
   const task = new Task({
     ports,

@@ -1,6 +1,13 @@
 /** Tests for the choice of a disk. */
 import { expect, test } from "bun:test";
-import { anyDisk, diskChoiceText, matchingDisks, parseDiskChoice, type DiskFacts } from "./image-order.ts";
+import {
+  anyDisk,
+  diskChoiceText,
+  fulfils,
+  matchingDisks,
+  parseDiskChoice,
+  type DiskFacts,
+} from "./image-order.ts";
 
 const disk = (changes: Partial<DiskFacts>): DiskFacts => ({
   path: "/dev/sda",
@@ -50,4 +57,17 @@ test("a choice that cannot be read names the wrong part", () => {
 test("a choice has words for the person who signs it", () => {
   expect(diskChoiceText(anyDisk)).toBe("the only fixed disk");
   expect(diskChoiceText(parseDiskChoice("path=/dev/sda,min=1GB"))).toBe("/dev/sda, at least 1 GB");
+});
+
+const narrowed = (order: string, only: string): string[] =>
+  matchingDisks(parseDiskChoice(order), all)
+    .filter((one) => fulfils(parseDiskChoice(only), one))
+    .map(({ path }) => path);
+
+test("conditions of the machine leave disks out of an order's choice, and add none", () => {
+  expect(narrowed("min=1GB", "model=WD*")).toEqual(["/dev/nvme0n1"]);
+  expect(narrowed("min=1GB", "path=/dev/sdb")).toEqual([]);
+  expect(narrowed("min=1GB", "path=/dev/loop0")).toEqual([]);
+  expect(narrowed("path=/dev/sdc", "path=/dev/sdc")).toEqual([]);
+  expect(narrowed("path=/dev/sdb", "max=20GB")).toEqual(["/dev/sdb"]);
 });

@@ -98,7 +98,12 @@ export const diskChoiceForm = ({ path, model, serial, minBytes, maxBytes }: Disk
     .join(",");
 
 /** Returns a choice in words, for people. */
-export function diskChoiceText({ path, model, serial, minBytes, maxBytes }: DiskChoice): string {
+export function diskChoiceText(choice: DiskChoice): string {
+  return conditionsText(choice) || "the only fixed disk";
+}
+
+/** Returns the conditions in words; empty: there are none. */
+export function conditionsText({ path, model, serial, minBytes, maxBytes }: DiskChoice): string {
   const parts = [
     path,
     model === null ? null : `model ${model}`,
@@ -106,7 +111,7 @@ export function diskChoiceText({ path, model, serial, minBytes, maxBytes }: Disk
     minBytes === null ? null : `at least ${formatSize(minBytes)}`,
     maxBytes === null ? null : `at most ${formatSize(maxBytes)}`,
   ].filter((part) => part !== null);
-  return parts.length === 0 ? "the only fixed disk" : parts.join(", ");
+  return parts.join(", ");
 }
 
 /** Returns an order in words, for the person who signs it. */
@@ -128,16 +133,21 @@ const fits = (pattern: string | null, name: string): boolean =>
  * path is named, removable ones if path, model or serial is.
  */
 export function matchingDisks(choice: DiskChoice, disks: readonly DiskFacts[]): DiskFacts[] {
-  const { path, model, serial, minBytes, maxBytes } = choice;
+  const { path, model, serial } = choice;
   const isNamed = path !== null || model !== null || serial !== null;
   return disks.filter(
     (disk) =>
       !disk.isReadOnly &&
-      (path === null ? !disk.isVirtual : disk.path === path) &&
+      (path !== null || !disk.isVirtual) &&
       (isNamed || !disk.isRemovable) &&
-      fits(model, disk.model) &&
-      fits(serial, disk.serial) &&
-      disk.sizeBytes >= (minBytes ?? 0) &&
-      disk.sizeBytes <= (maxBytes ?? Number.MAX_SAFE_INTEGER),
+      fulfils(choice, disk),
   );
 }
+
+/** Whether a disk has what the conditions name. Used alone, they can only narrow a choice. */
+export const fulfils = ({ path, model, serial, minBytes, maxBytes }: DiskChoice, disk: DiskFacts): boolean =>
+  (path === null || disk.path === path) &&
+  fits(model, disk.model) &&
+  fits(serial, disk.serial) &&
+  disk.sizeBytes >= (minBytes ?? 0) &&
+  disk.sizeBytes <= (maxBytes ?? Number.MAX_SAFE_INTEGER);

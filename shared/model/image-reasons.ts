@@ -16,6 +16,10 @@ export const imageReasons = {
   "not-imaging": words(
     "this agent runs on an installed system, and not in an imaging environment: it writes no disk; start the machine from the boot image, or the agent with --imaging",
   ),
+  "other-task-only": row(
+    { taskId: count },
+    ({ taskId }) => `the machine was started for task ${taskId} only (flockcast.task, --only-task)`,
+  ),
   "not-one-file": row(
     { fileCount: count },
     ({ fileCount }) => `the package has ${fileCount} files or links: an image is a package of one file`,

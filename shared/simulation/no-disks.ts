@@ -3,6 +3,8 @@ import type { Disks } from "../device/ports.ts";
 
 export const noDisks: Disks = {
   isImaging: false,
+  onlyTask: null,
+  onlyDisk: null,
   list: async () => [],
   open: async ({ path }) => {
     throw new Error(`the simulated machine has no disk ${path}`);

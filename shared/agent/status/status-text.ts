@@ -135,7 +135,8 @@ const dropsText = (drops: number | null): string =>
       ? "no drops"
       : `${drops} dropped because it was full`;
 
-function taskLine(task: AgentStatus["tasks"][number]): string {
+/** Returns what a task of a running agent does. */
+export function taskLine(task: AgentStatus["tasks"][number]): string {
   const { bytesTotal, bytesVerified } = task;
   const rate = task.rateBps > 0 ? `, ${formatRate(task.rateBps)}` : "";
   const role = task.role === "none" ? "" : `, ${task.role}`;

@@ -9,6 +9,7 @@
 import { networkInterfaces } from "node:os";
 import type { DatagramBatch } from "../../wire/index.ts";
 import { openGroupReceiver, type GroupReceiver } from "./group-receiver.ts";
+import { openGroupSender, type GroupSender } from "./group-sender.ts";
 import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
 import { LinkSize } from "./link-size.ts";
@@ -101,10 +102,10 @@ export async function openLanBus(options: {
   });
   const opened: { close(): void }[] = [receiver];
   try {
-    const control = await openGroupSender(interfaceAddress, true);
+    const control = await openGroupSender(interfaceAddress, true, onError);
     opened.push(control);
     // Symbols are looped back on a loopback interface only, where several devices share the host.
-    const symbols = await openGroupSender(interfaceAddress, interfaceAddress.startsWith("127."));
+    const symbols = await openGroupSender(interfaceAddress, interfaceAddress.startsWith("127."), onError);
     opened.push(symbols);
     const runs = openRunSender(options);
     return busOf(group, { name, size }, receiver, { control, symbols, runs }, counters, onError);
@@ -122,8 +123,6 @@ function openRunSender({ interfaceAddress, group }: Parameters<typeof openLanBus
     return null;
   }
 }
-
-type GroupSender = Bun.udp.Socket<"uint8array">;
 
 function busOf(
   group: Group,
@@ -189,22 +188,6 @@ function interfaceOf(address: string): string {
   throw new LanBusError(
     `No interface of this device has the address "${address}": choose one of ${choices.join(", ") || "none"}`,
   );
-}
-
-async function openGroupSender(
-  interfaceAddress: string,
-  loopback: boolean,
-): Promise<Bun.udp.Socket<"uint8array">> {
-  const socket = await Bun.udpSocket({ hostname: interfaceAddress, binaryType: "uint8array", socket: {} });
-  try {
-    socket.setMulticastInterface(interfaceAddress);
-    socket.setMulticastTTL(1);
-    socket.setMulticastLoopback(loopback);
-    return socket;
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
 }
 
 function busError(options: { interfaceAddress: string; group: Group }, error: unknown): LanBusError {

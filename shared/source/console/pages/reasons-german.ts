@@ -219,6 +219,8 @@ const images = {
   "image-written": ({ disk }) => `das Abbild ist auf der Platte ${disk} und wurde zurückgelesen`,
   "not-imaging": () =>
     "dieser Agent läuft auf einem installierten System, nicht in einer Umgebung für Abbilder: er schreibt auf keine Platte; das Gerät vom Boot-Abbild starten, oder den Agenten mit --imaging",
+  "other-task-only": ({ taskId }) =>
+    `das Gerät wurde nur für den Auftrag ${taskId} gestartet (flockcast.task, --only-task)`,
   "not-one-file": ({ fileCount }, { number }) =>
     `das Paket hat ${number(fileCount)} Dateien oder Links: ein Abbild ist ein Paket aus einer Datei`,
   "no-disk": ({ wanted, found }) =>
