@@ -13,6 +13,7 @@ import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
 import { LinkSize } from "./link-size.ts";
 import { Refusals } from "./refusals.ts";
+import { SymbolSender, type GroupSocket } from "./symbol-sender.ts";
 import { formatGroup, type Group } from "./multicast-group.ts";
 import { platform } from "../../platform/index.ts";
 
@@ -123,25 +124,16 @@ function openRunSender({ interfaceAddress, group }: Parameters<typeof openLanBus
   }
 }
 
-type GroupSender = Bun.udp.Socket<"uint8array">;
-
 function busOf(
   group: Group,
   { name, size }: { name: string; size: LinkSize },
   receiver: GroupReceiver,
-  { control, symbols, runs }: { control: GroupSender; symbols: GroupSender; runs: SegmentSender | null },
+  { control, symbols, runs }: { control: GroupSocket; symbols: GroupSocket; runs: SegmentSender | null },
   counters: LanBusCounters,
   onError: (error: Error) => void,
 ): LanBus {
   const refusals = new Refusals(onError);
-  const sendBatch = (datagrams: readonly Uint8Array[]): number => {
-    const packets: (Uint8Array | string | number)[] = [];
-    for (const datagram of datagrams) packets.push(datagram, group.port, group.address);
-    const sent = refusals.try("symbols", () => symbols.sendMany(packets));
-    for (let i = 0; i < sent; i++) counters.bytesSent += datagrams[i]!.length;
-    counters.framesSent += sent;
-    return sent;
-  };
+  const sender = new SymbolSender({ group, size, socket: symbols, runs, refusals, counters });
   return {
     group,
     name: formatGroup(group),
@@ -158,20 +150,13 @@ function busOf(
         counters.bytesSent += datagram.length;
       } else counters.framesUnsent++;
     },
-    sendBatch,
-    sendRun(bytes, datagrams) {
-      if (runs === null) return sendBatch(datagrams);
-      const sent = refusals.try("symbols", () => refusals.sendRun(runs, size, bytes, datagrams));
-      counters.framesSent += sent;
-      if (sent > 0) counters.bytesSent += bytes.length;
-      return sent;
-    },
+    sendBatch: (datagrams) => sender.sendBatch(datagrams),
+    sendRun: (bytes, datagrams) => sender.sendRun(bytes, datagrams),
     close() {
       refusals.silence();
       receiver.close();
       control.close();
-      symbols.close();
-      runs?.close();
+      sender.close();
     },
   };
 }
@@ -191,10 +176,7 @@ function interfaceOf(address: string): string {
   );
 }
 
-async function openGroupSender(
-  interfaceAddress: string,
-  loopback: boolean,
-): Promise<Bun.udp.Socket<"uint8array">> {
+async function openGroupSender(interfaceAddress: string, loopback: boolean): Promise<GroupSocket> {
   const socket = await Bun.udpSocket({ hostname: interfaceAddress, binaryType: "uint8array", socket: {} });
   try {
     socket.setMulticastInterface(interfaceAddress);
