@@ -30,6 +30,9 @@ say "loads drivers"
 while read -r module; do insmod "/modules/$module" 2>/dev/null; done </modules/order
 ip link set lo up
 
+# The default receive buffer of the kernel loses datagrams.
+echo 8388608 >/proc/sys/net/core/rmem_max
+
 say "gets an address"
 static=$(argument ip)
 [ -n "$static" ] && ip address add "${static#*:}" brd + dev "${static%%:*}" && ip link set "${static%%:*}" up
