@@ -30,7 +30,9 @@ import { Conditions } from "./conditions.ts";
 import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
 import { readEnrolmentToken, type EnrolmentToken } from "./enrolment-token.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
+import { finishPreparation } from "./image-preparation.ts";
 import { LogTail } from "./log-tail.ts";
+import { addPrepare } from "./prepare-command.ts";
 import { addRunOptions, parseRunOptions, UsageError, type RunOptions } from "./run-options.ts";
 import { printStatus } from "./status/status-text.ts";
 import { connectService, type StopsService } from "../service/connection.ts";
@@ -116,6 +118,7 @@ export function agentProgram(program: AgentProgram): Command {
     .requiredOption("--data <dir>", "the agent's data folder (stop the agent first)")
     .option("--json", "as JSON")
     .action(({ data, json }) => forgetIdentity(resolve(data), json === true));
+  addPrepare(command as Command, platform.serviceManager.dataFolderOf(serviceName));
   addCacheCommands(command as Command);
   addServiceCommands(command as Command, {
     ...agentService,
@@ -217,6 +220,8 @@ async function runLogged(
   const token = await readEnrolmentToken(options, log);
   const dataFolder = resolve(options.data);
   await prepareDataFolder(dataFolder);
+  if (await finishPreparation(dataFolder, ({ level, event, message }) => log[level]({ event }, message)))
+    log.warn("the preparation for an image was interrupted, and is finished now: this device enrols again");
   if (as === null && hasUpgradeUnderWay(dataFolder)) return supervise(dataFolder, log, stopsService);
   const stopping = new StopRequest(log);
   stopsService((by) => stopping.askFromOutside(by));

@@ -210,8 +210,8 @@ function logStart(context: SourceContext, url: string, host: string, tls: boolea
   );
 }
 
-/** Files by which a data folder is known. */
-const ownNames = [dataFiles.catalog.name, dataFiles.identityKey.name];
+/** Files by which a data folder is known. A service has its log before the others. */
+const ownNames = [dataFiles.catalog.name, dataFiles.identityKey.name, "log/flockcast-source.log"];
 
 /** Creates the data folder for its user alone. Restored files with a wider mode are narrowed. */
 export async function prepareSourceFolder(dataDir: string): Promise<void> {

@@ -8,7 +8,7 @@ import { parseCertificateName } from "../certificate-names.ts";
 import { actorFields } from "../acting.ts";
 import { parseTrustedProxies } from "../client-address.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
-import { connectService } from "../../service/connection.ts";
+import { connectService, type StopsService } from "../../service/connection.ts";
 import { parseListen } from "../listen.ts";
 import { parseNetworks } from "../webhooks/egress.ts";
 import { consolePortDefault, type ConsolePort } from "../console/console-listener.ts";
@@ -114,6 +114,24 @@ export async function serve(options: ServeOptions): Promise<void> {
   const stopsService = connectService("flockcast-source", options.service === true, serviceFinalStatuses);
   const parsed = parseServeOptions(options);
   const log = loggerOf(options);
+  try {
+    await serveLogged(options, parsed, log, stopsService);
+  } catch (error) {
+    // Nobody reads the standard error of a service with a file for its log.
+    if (options.logFile !== undefined)
+      log.fatal({ error: error instanceof Error ? error.message : String(error) }, "the source ends");
+    throw error;
+  }
+  // The thread of the service manager would keep the process.
+  if (options.service === true) process.exit(0);
+}
+
+async function serveLogged(
+  options: ServeOptions,
+  parsed: ReturnType<typeof parseServeOptions>,
+  log: Logger,
+  stopsService: StopsService,
+): Promise<void> {
   const ended = Promise.withResolvers<string>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
   stopsService((by) => ended.resolve(by));
@@ -137,6 +155,5 @@ export async function serve(options: ServeOptions): Promise<void> {
     process.exit(1);
   }, endMs).unref();
   await source.stop();
-  // The thread of the service manager would keep the process.
-  if (options.service === true) process.exit(0);
+  log.info("stopped");
 }

@@ -221,7 +221,7 @@ async function noteInstance(
   if (addresses === null) return;
   context.log.error(
     { device: deviceId, addresses },
-    "two agents use the credential of one device: its ledger.db was copied; both get a new id",
+    'two agents use the credential of one device: its ledger.db was copied, or an image was made without "flockcast-peer prepare --for-image"; each gets a new id',
   );
   await removeDevices(context, [deviceId], "cloned");
   countRefusal(context, c, "device-cloned");
