@@ -6,7 +6,8 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
-import { bootFiles, buildBootImage } from "./image/boot-image.ts";
+import { bootFiles } from "../shared/source/boot/boot-files.ts";
+import { buildBootImage } from "./image/boot-image.ts";
 import { buildIso, isoFile } from "./image/iso.ts";
 
 async function main(): Promise<void> {

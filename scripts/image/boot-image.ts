@@ -7,6 +7,7 @@ import { parseTargets } from "../build/targets.ts";
 import { archiveOf, fileMode, folderMode, linkMode, programMode, type ArchiveEntry } from "./cpio.ts";
 import { filesOf, kernelPackage } from "./debian-files.ts";
 import { modulesInOrder } from "./modules.ts";
+import { bootFileNames, bootFiles } from "../../shared/source/boot/boot-files.ts";
 
 type BootImage = {
   readonly sourceUrl: string;
@@ -21,8 +22,6 @@ type BootImage = {
 const libraries = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"];
 const libraryFolder = "lib/x86_64-linux-gnu";
 const loader = "lib64/ld-linux-x86-64.so.2";
-
-export const bootFiles = { kernel: "vmlinuz", initramfs: "initramfs.img", script: "boot.ipxe" } as const;
 
 const ownFile = (name: string): string => join(import.meta.dir, name);
 const text = (words: string): Uint8Array => Buffer.from(words);
@@ -93,7 +92,7 @@ export async function buildBootImage(image: BootImage): Promise<string[]> {
   await copyFile(join(kernelFiles, "boot", kernel!), join(out, bootFiles.kernel));
   await writeFile(join(out, bootFiles.initramfs), await Bun.zstdCompress(archiveOf(entries), { level: 6 }));
   await writeFile(join(out, bootFiles.script), bootScript());
-  return Object.values(bootFiles);
+  return [...bootFileNames];
 }
 
 async function buildAgent(out: string): Promise<string> {

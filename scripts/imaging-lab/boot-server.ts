@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { inside } from "../lab/namespace.ts";
 import { startNginx } from "../lab/web.ts";
 import { launch, logTail } from "../rig/process.ts";
-import { bootFiles } from "../image/boot-image.ts";
+import { bootFiles } from "../../shared/source/boot/boot-files.ts";
 import { cardOf } from "./virtual-machine.ts";
 
 /** Program → Debian package. */

@@ -13,8 +13,8 @@
 export const barCodes = ["device-removed", "device-replaced", "device-cloned"] as const;
 export type BarCode = (typeof barCodes)[number];
 
-/** Why a row of a device was removed. */
-export const removalReasons = ["removed", "expired", "cloned"] as const;
+/** Why a row of a device was removed. `imaging-ended`: a machine that was started for an image. */
+export const removalReasons = ["removed", "expired", "cloned", "imaging-ended"] as const;
 export type RemovalReason = (typeof removalReasons)[number];
 
 /** A row with the same identity as the machine that enrols. */

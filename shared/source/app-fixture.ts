@@ -101,14 +101,26 @@ const auditAgeMs = 400 * 86_400_000;
 
 type Switches = Pick<
   SourceContext,
-  "keepVersions" | "acceptsWishes" | "auditAgeMs" | "webhookNetworks" | "publishNetworks"
+  | "keepVersions"
+  | "acceptsWishes"
+  | "acceptsPendingImaging"
+  | "auditAgeMs"
+  | "webhookNetworks"
+  | "publishNetworks"
 > & {
   readonly approvesTakeovers: boolean;
 };
 
 /** Adds the tokens of the two files that a running source has. */
 async function addTokens(catalog: Catalog, approvesTakeovers: boolean): Promise<void> {
-  const always = { scope: [], tags: [], needsApproval: false, usesLeft: null, expiresAtMs: null };
+  const always = {
+    scope: [],
+    tags: [],
+    needsApproval: false,
+    isImaging: false,
+    usesLeft: null,
+    expiresAtMs: null,
+  };
   const made = { createdAtMs: 0, createdBy: "source" };
   const admin = { id: "aa".repeat(8), kind: "person", name: "admin.token", role: "administrator" } as const;
   const enroll = { id: "ee".repeat(8), kind: "enrolment", name: "enroll.token", role: null } as const;
@@ -282,6 +294,7 @@ export async function openFixture(
     keepVersions: null,
     approvesTakeovers: false,
     acceptsWishes: false,
+    acceptsPendingImaging: false,
     auditAgeMs,
     webhookNetworks: [],
     publishNetworks: [],

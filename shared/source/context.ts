@@ -77,6 +77,8 @@ export type SourceContext = {
   readonly auditAgeMs: number;
   /** Whether groups that devices state themselves count as tags: for labs. */
   readonly acceptsWishes: boolean;
+  /** Whether machines that were started for an image may enrol without a token, and wait. */
+  readonly acceptsPendingImaging: boolean;
   readonly nowMs: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
 };

@@ -9,7 +9,12 @@ import type { SourceContext } from "./context.ts";
 
 type RemovalContext = Pick<SourceContext, "catalog" | "changeHub" | "noted" | "metrics" | "log" | "nowMs">;
 
-const events = { removed: "removed", expired: "expired", cloned: "cloned" } as const;
+const events = {
+  removed: "removed",
+  expired: "expired",
+  cloned: "cloned",
+  "imaging-ended": "imaging-ended",
+} as const;
 
 /** Removes devices that are not yet removed, and returns them. */
 export async function removeDevices(

@@ -12,6 +12,7 @@ export type SourceMetrics = {
   readonly fallbacks: Counter<"result">;
   readonly deviceEvents: Counter<"event">;
   readonly webhooks: Counter<"result">;
+  readonly bootRequests: Counter<"file" | "status">;
 };
 
 export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): SourceMetrics {
@@ -67,8 +68,17 @@ export function createSourceMetrics(catalog: Catalog, changeHub: ChangeHub): Sou
     ),
     deviceEvents: deviceEventCounter(registry),
     webhooks: webhookMetrics(catalog, registry),
+    bootRequests: bootCounter(registry),
   };
 }
+
+const bootCounter = (registry: Registry): Counter<"file" | "status"> =>
+  new Counter({
+    name: "flockcast_source_boot_requests_total",
+    help: "Requests at the port of the boot files; file other: a path that is not one of them",
+    labelNames: ["file", "status"],
+    registers: [registry],
+  });
 
 const deviceEventCounter = (registry: Registry): Counter<"event"> =>
   new Counter({

@@ -30,6 +30,7 @@ const table = {
   "GET /v1/identity": anyone,
 
   "POST /v1/agent/enroll": anyone,
+  "POST /v1/agent/enroll/imaging": anyone,
   "POST /v1/agent/enroll/clone": device,
   "POST /v1/agent/check-in": device,
   "POST /v1/agent/trust": device,

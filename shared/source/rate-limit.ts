@@ -39,12 +39,18 @@ export class RateLimit {
   }
 }
 
-export type EnrolmentLimits = { readonly byAddress: RateLimit; readonly byToken: RateLimit };
+export type EnrolmentLimits = {
+  readonly byAddress: RateLimit;
+  readonly byToken: RateLimit;
+  /** Machines without a token, by address: a room of them, and then one in half a minute. */
+  readonly pending: RateLimit;
+};
 
 /** Returns limits that admit a room of 200 machines at once, and 7,200 an hour after that. */
 export const enrolmentLimits = (): EnrolmentLimits => ({
   byAddress: new RateLimit({ burst: 200, perSecond: 2 }),
   byToken: new RateLimit({ burst: 500, perSecond: 10 }),
+  pending: new RateLimit({ burst: 40, perSecond: 1 / 30 }),
 });
 
 /** Returns the key of an address: a host has a network of 64 bits in IPv6. */

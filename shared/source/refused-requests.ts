@@ -15,6 +15,7 @@ const refusals = [
   "wrong-token",
   "ended-token",
   "too-many-enrolments",
+  "pending-refused",
   "ended-session",
   "foreign-page",
   "wrong-password",

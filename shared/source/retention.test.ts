@@ -99,7 +99,7 @@ test("removes many reports in parts", async () => {
   const packageId = await publish("tool", "bytes");
   const taskId = await createTask("tool");
   const tokenId = (await fixture.catalog.tokens.named("enroll.token"))!.id;
-  const terms = { tokenId, name: "enroll.token", tags: [], needsApproval: false };
+  const terms = { tokenId, name: "enroll.token", tags: [], needsApproval: false, isImaging: false };
   const devices = Array.from({ length: 12_000 }, (_, index) => index.toString(16).padStart(16, "0"));
   for (const id of devices) {
     const about = {

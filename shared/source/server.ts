@@ -7,8 +7,15 @@ import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Hono } from "hono";
 import { openSqliteCatalog, type Catalog } from "./catalog/index.ts";
+import {
+  checkBootFolder,
+  openBootListener,
+  type BootListener,
+  type BootPlace,
+} from "./boot/boot-listener.ts";
 import { removeSnapshots } from "./backup/backup.ts";
 import { dataFiles } from "./data-files.ts";
+import { bootFolderName } from "./boot/boot-files.ts";
 import type { Logger } from "../log.ts";
 import { isLoopback } from "../model/loopback.ts";
 import { identityFingerprint } from "../model/source-statement.ts";
@@ -45,6 +52,7 @@ import { openTokenFiles, renewTokenFiles } from "./token-files.ts";
 import { Orders } from "./trust/orders.ts";
 import { SourceTrust } from "./trust/source-trust.ts";
 import { Liveness } from "./liveness.ts";
+import { endImagingDevices } from "./imaging-devices.ts";
 import { NotedTasks } from "./noted-tasks.ts";
 import { endAllTasks, startTaskEnds } from "./task-ends.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -78,10 +86,14 @@ type SourceOptions = {
   readonly auditAgeMs?: number;
   /** Whether groups that devices state themselves count as tags. */
   readonly acceptsWishes?: boolean;
+  /** Whether machines that get an image may enrol without a token, and wait for an approval. */
+  readonly acceptsPendingImaging?: boolean;
   /** Networks beyond the public ones to which webhooks may go; default: none. */
   readonly webhookNetworks?: AllowedNetworks;
   /** Networks that are not public from which packages may be published by URL; default: none. */
   readonly publishNetworks?: AllowedNetworks;
+  /** Port and folder of the boot files; default: none are served. */
+  readonly boot?: BootPlace | null;
   readonly log: Logger;
   /** Wall time of every record; default: the system's clock. Timers run by the system's clock. */
   readonly nowMs?: () => number;
@@ -94,6 +106,8 @@ export type RunningSource = {
   readonly url: string;
   /** Console on loopback; null: there is none. */
   readonly consoleUrl: string | null;
+  /** Address of the boot files; null: none are served. */
+  readonly bootUrl: string | null;
   /**
    * Does at once the work that timers do in a day: ends tasks, removes old records, and renews the
    * certificate.
@@ -114,11 +128,13 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   const place = { dataDir, listen, nowMs, log };
   // Given files are read before anything is created; the own certificate is stored in the folder.
   const given = choice.kind === "own" ? null : await openServingCertificate(choice, place);
+  const bootFolder = options.boot?.folder ?? join(dataDir, bootFolderName);
+  if (options.boot) await checkBootFolder(bootFolder);
   await prepareSourceFolder(dataDir);
   const catalog = await openSqliteCatalog(join(dataDir, dataFiles.catalog.name), undefined, options.nowMs);
   let context: SourceContext;
   let listener: Listener;
-  let loopback: ConsoleListener | null;
+  let others: OtherListeners;
   let certificate: ServingCertificate;
   try {
     context = await openContext(dataDir, catalog, options);
@@ -126,7 +142,7 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
     const { tls } = certificate;
     const app = createSourceApp(context);
     listener = new Listener({ app, listen, tls, trustedProxies, log });
-    loopback = openLoopbackConsole(app, listener, options);
+    others = openOthers(app, listener, { context, bootFolder, options });
   } catch (error) {
     catalog.close();
     throw error;
@@ -137,62 +153,83 @@ export async function startSource(options: SourceOptions): Promise<RunningSource
   await writePrivateFile(urlFile, `${url}\n`);
   const names = choice.kind === "own" ? choice.names : [];
   const reached = { host: listen.host, port: listener.port, hasTls, names };
-  Object.assign(context.addresses, { source: browserUrl(reached), console: loopback?.url ?? null });
+  Object.assign(context.addresses, { source: browserUrl(reached), console: others.loopback?.url ?? null });
   logStart(context, url, listen.host, hasTls);
   await catalog.audit.note({ method: "source.start", object: `source ${version}`, after: { url } });
   await offerSetUp(context);
   await warnOfMissingContent(context);
-  const stopRetention = options.worksOnTimers === false ? () => {} : startRetention(context);
-  const stopEnds = options.worksOnTimers === false ? () => {} : startTaskEnds(context);
-  const stopIndex = startIndexUpkeep(context);
   const stopDeliveries = startDeliveries(context);
-  const refusals = setInterval(() => doSmallWork(context), smallWorkEveryMs);
-  refusals.unref();
+  const stopUpkeep = startUpkeep(context, options.worksOnTimers !== false);
   const replace = (changed: Tls): Promise<void> => listener.replaceTls(changed);
   certificate.watch(replace);
   return {
     url,
     consoleUrl: context.addresses.console,
+    bootUrl: others.boot?.url ?? null,
     async doPeriodicWork() {
       await endAllTasks(context);
       await removeExpired(context);
+      await endImagingDevices(context);
       await certificate.renew(replace);
     },
     stop: async () => {
       await stopDeliveries();
-      stopRetention();
-      stopEnds();
-      stopIndex();
-      clearInterval(refusals);
+      stopUpkeep();
       certificate.close();
-      return stop(context, [listener, ...(loopback === null ? [] : [loopback])], urlFile);
+      return stop(context, [listener, ...Object.values(others).filter((one) => one !== null)], urlFile);
     },
   };
 }
 
+type OtherListeners = { readonly loopback: ConsoleListener | null; readonly boot: BootListener | null };
+
 /**
- * Opens the console on loopback, in addition to TLS; without TLS the source itself is that port.
+ * Opens the console on loopback, in addition to TLS, and the port of the boot files. Without TLS
+ * the source itself is the console's port.
  * @throws Error for a port that a person named; the listener is closed then
  */
-function openLoopbackConsole(
+function openOthers(
   app: Hono<SourceEnv>,
   listener: Listener,
-  { tls = ownTls, consolePort = null, log }: SourceOptions,
-): ConsoleListener | null {
-  if (tls.kind === "none") return null;
+  of: { context: SourceContext; bootFolder: string; options: SourceOptions },
+): OtherListeners {
+  const { tls = ownTls, consolePort = null, boot = null, log } = of.options;
+  const requests = of.context.metrics.bootRequests;
+  let loopback: ConsoleListener | null = null;
   try {
-    return openConsole({ app, choice: consolePort, log });
+    if (tls.kind !== "none") loopback = openConsole({ app, choice: consolePort, log });
+    if (boot === null) return { loopback, boot };
+    return {
+      loopback,
+      boot: openBootListener({ listen: boot.listen, folder: of.bootFolder, requests, log }),
+    };
   } catch (error) {
     void listener.stop(0);
+    void loopback?.stop(0);
     throw error;
   }
 }
 
-/** Writes counts of refused requests that are of an hour, and removes logs of devices. */
+/** Starts the periodic work. @returns the function that ends it */
+function startUpkeep(context: SourceContext, worksOnTimers: boolean): () => void {
+  const stops = worksOnTimers ? [startRetention(context), startTaskEnds(context)] : [];
+  stops.push(startIndexUpkeep(context));
+  const small = setInterval(() => doSmallWork(context), smallWorkEveryMs);
+  small.unref();
+  return () => {
+    clearInterval(small);
+    for (const end of stops) end();
+  };
+}
+
+/** Writes counts of refused requests that are of an hour, and ends logs and imaging machines. */
 function doSmallWork(context: SourceContext): void {
   context.refusalAudit.flush(context.nowMs());
   removeOldLogs(context).catch((error: unknown) =>
     context.log.error({ err: error }, "cannot remove the logs of devices"),
+  );
+  endImagingDevices(context).catch((error: unknown) =>
+    context.log.error({ err: error }, "cannot remove the machines that got an image"),
   );
 }
 
@@ -287,6 +324,7 @@ async function openContext(
     keepVersions,
     auditAgeMs,
     acceptsWishes,
+    acceptsPendingImaging: options.acceptsPendingImaging ?? false,
     webhookNetworks: options.webhookNetworks ?? [],
     publishNetworks: options.publishNetworks ?? [],
     publications: new Publications({ events, randomBytes: random, nowMs }),

@@ -39,7 +39,7 @@ export type Targeting = {
   /**
    * Whether a task is for the device: the target matches it, or it has done the task, or runs its
    * command. A result of the task itself may be why the target no longer matches. No task is for a
-   * device that waits for an approval.
+   * device that waits for an approval, and only an image for a machine that was started for that.
    */
   readonly isFor: (task: TaskRecord, device: Targeted, report: TaskReport | undefined) => boolean;
   /** Returns the devices of a task, without those that came after its end. */
@@ -97,6 +97,9 @@ type Targeted = DeviceRecord | ScannedDevice;
 /** Whether a device gets nothing until an administrator approves it. */
 export const isWaiting = (device: Targeted): boolean =>
   "isWaiting" in device ? device.isWaiting : device.life.state === "waiting";
+/** Whether a device may get a task of this action. */
+export const mayTake = ({ action }: Pick<TaskRecord, "action">, { isImaging }: Targeted): boolean =>
+  !isImaging || action === "image";
 const isSuspended = (device: Targeted): boolean =>
   "isSuspended" in device
     ? device.isSuspended
@@ -202,7 +205,9 @@ export async function openTargeting(
   const matches: Targeting["matches"] = (target, device) =>
     target === "all" || (known.get(target) ?? parsed(target)).matches(viewOf(device));
   const isFor: Targeting["isFor"] = (task, device, report) =>
-    !isWaiting(device) && ((report !== undefined && isDone(report)) || matches(task.target, device));
+    !isWaiting(device) &&
+    mayTake(task, device) &&
+    ((report !== undefined && isDone(report)) || matches(task.target, device));
   return {
     matches,
     isFor,

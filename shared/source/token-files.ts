@@ -70,7 +70,13 @@ export async function openTokenFiles(options: TokenFileOptions): Promise<void> {
     if (earlier !== null && (await tokens.revoke(earlier.id, nowMs())))
       log.warn({ token: name, id: earlier.id }, "token revoked: its file was removed or replaced");
     const id = Buffer.from(randomBytes(8)).toString("hex");
-    const limits = { needsApproval: false, approvesTakeovers, usesLeft: null, expiresAtMs: null };
+    const limits = {
+      needsApproval: false,
+      approvesTakeovers,
+      isImaging: false,
+      usesLeft: null,
+      expiresAtMs: null,
+    };
     const about = { kind, name, role, scope: [], tags: [], createdAtMs: nowMs(), createdBy: "source" };
     await tokens.add({ id, ...about, ...limits }, sha256);
   }

@@ -54,6 +54,11 @@ export const enrollRequestSchema = v.object({
   /** Random number of this start of the agent, 16 hex digits. */
   instance: v.optional(v.nullable(instance), null),
 });
+/** A machine that only gets an image, and has no token: it waits for an approval. */
+export const enrollPendingRequestSchema = v.object({
+  ...v.omit(v.object(enrollEntries), ["machine"]).entries,
+  instance: v.optional(v.nullable(instance), null),
+});
 export const enrollCloneRequestSchema = v.object({ ...enrollEntries, instance });
 export const enrollResponseSchema = v.object({
   deviceId: deviceIdSchema,
@@ -321,6 +326,7 @@ export const fallbackResponseSchema = v.variant("result", [
 ]);
 export const progressRequestSchema = v.object({ reports: v.pipe(v.array(progressSchema), v.maxLength(256)) });
 export type EnrollRequest = v.InferInput<typeof enrollRequestSchema>;
+export type EnrollPendingRequest = v.InferInput<typeof enrollPendingRequestSchema>;
 export type EnrollCloneRequest = v.InferInput<typeof enrollCloneRequestSchema>;
 export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
 export type AgentSetting = v.InferOutput<typeof agentSettingSchema>;

@@ -50,6 +50,10 @@ export const deviceSchema = v.object({
   takenOverAtMs: v.nullable(timeMs),
   /** Name of the token of the last enrolment; null: not known. */
   enrolledWith: v.nullable(v.string()),
+  /** Whether the device only gets images, and is removed afterwards. */
+  isImaging: v.optional(v.boolean(), false),
+  /** Code on the screen of a machine that enrolled without a token and waits; null: another one. */
+  approvalCode: v.optional(v.nullable(v.string()), null),
   inventory: v.nullable(inventorySchema),
 });
 export const deviceListSchema = v.object({ devices: v.array(deviceSchema), ...nextEntries });

@@ -25,6 +25,8 @@ export const tokenSchema = v.object({
   tags: v.array(v.string()),
   needsApproval: v.boolean(),
   approvesTakeovers: v.boolean(),
+  /** Whether its devices only get images, and are removed afterwards. */
+  isImaging: v.optional(v.boolean(), false),
   /** Devices that may still enrol; null: any number. */
   usesLeft: v.nullable(counter),
   /** Devices that have enrolled. */
@@ -51,6 +53,7 @@ const enrolmentTokenSchema = v.strictObject({
   tags: v.optional(tagList, []),
   needsApproval: v.optional(v.boolean(), false),
   approvesTakeovers: v.optional(v.boolean(), false),
+  isImaging: v.optional(v.boolean(), false),
   uses: v.nullable(v.pipe(counter, v.minValue(1, "at least 1"))),
   expiresAtMs: v.nullable(timeMs),
 });

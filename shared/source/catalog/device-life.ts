@@ -22,9 +22,22 @@ export type NewDevice = {
   readonly instance: string | null;
 };
 /** Terms of the token by which a device enrols. */
-export type EnrolmentTerms = Pick<TokenRecord, "name" | "tags" | "needsApproval"> & {
+export type EnrolmentTerms = Pick<TokenRecord, "name" | "tags" | "needsApproval" | "isImaging"> & {
   /** Id of the token. */
   readonly tokenId: string;
+};
+/** Machine, process that enrols, and whether it was started for an image. */
+export type MachineClaim = Pick<NewDevice, "machine" | "instance"> & { readonly isImaging: boolean };
+/** A machine that enrols without a token, and waits for an approval of its code. */
+export type PendingMachine = { readonly code: string; readonly tags: readonly string[] };
+export type ImagingDevice = {
+  readonly id: string;
+  /** Whether the machine enrolled without a token, and was not approved. */
+  readonly isPending: boolean;
+  readonly enrolledAtMs: number;
+  readonly lastSeenAtMs: number;
+  /** Whether it reported a complete image. */
+  readonly isImaged: boolean;
 };
 export type EnrolledDevice = { readonly deviceId: string; readonly decision: EnrolmentDecision };
 export type ClonedDevice =
@@ -69,8 +82,8 @@ export type PackageFacts = {
 };
 
 export interface DeviceLifeStore {
-  /** Returns the rows of a machine's identity. @param instance process that enrols */
-  sameMachine(machine: string, instance: string | null, nowMs: number): Promise<KnownMachine[]>;
+  /** Returns the rows of a machine's identity. */
+  sameMachine(claim: MachineClaim, nowMs: number): Promise<KnownMachine[]>;
   /**
    * Reads the rows of the identity, decides and writes in one transaction. A takeover bars the
    * credential that the row had. Takes one use of the token, unless an enrolment is repeated.
@@ -91,6 +104,17 @@ export interface DeviceLifeStore {
     from: string,
     clonesMax: number,
   ): Promise<ClonedDevice>;
+  /**
+   * Enrols a machine that only gets images, and that waits for an approval.
+   * @returns false while `pendingMax` machines wait
+   */
+  enrollPending(device: NewDevice, machine: PendingMachine, pendingMax: number): Promise<boolean>;
+  /** Returns the device that waits with this code; null: there is none. */
+  withCode(code: string): Promise<DeviceRecord | null>;
+  /** Returns the machines that only get images, without removed ones. */
+  imaging(): Promise<ImagingDevice[]>;
+  /** Deletes machines that were not approved and were removed before this time. */
+  deletePending(beforeMs: number): Promise<void>;
   /** Returns null for a credential that never was one. */
   barred(credentialSha256: string): Promise<BarredCredential | null>;
   /** Removes devices, and keeps their rows and reports. @returns those that were not yet removed */

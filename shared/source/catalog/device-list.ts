@@ -66,6 +66,7 @@ export type ScannedDevice = Pick<
   | "facts"
   | "tags"
   | "wishes"
+  | "isImaging"
 > & {
   /** Suspended, or waiting for an approval: its tags do not count. */
   readonly isSuspended: boolean;

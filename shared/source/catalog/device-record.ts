@@ -54,6 +54,10 @@ export type DeviceRecord = {
   readonly life: DeviceLife;
   /** Last time that an enrolment on the same machine took the row over; null: never. */
   readonly takenOverAtMs: number | null;
+  /** Whether the device only gets images: a machine that was started for that. */
+  readonly isImaging: boolean;
+  /** Code on the screen of a machine that enrolled without a token and waits; null: another one. */
+  readonly approvalCode: string | null;
   /** Name of the token of its last enrolment; null: a clone, or not known. */
   readonly enrolledWith: string | null;
 };

@@ -14,7 +14,14 @@ export type {
   TaskReport,
 } from "./catalog.ts";
 export type { AuditFilter, AuditStore } from "./audit-store.ts";
-export type { BarredCredential, DeviceHistoryEntry, PackageFacts, RemovedDevice } from "./device-life.ts";
+export type {
+  BarredCredential,
+  DeviceHistoryEntry,
+  ImagingDevice,
+  MachineClaim,
+  PackageFacts,
+  RemovedDevice,
+} from "./device-life.ts";
 export type { PackageKeys } from "./lan-key-store.ts";
 export { deviceOrders } from "./device-list.ts";
 export type { DeviceFilter, DeviceKey, DeviceOrder, DeviceQuery, ScannedDevice } from "./device-list.ts";

@@ -237,6 +237,14 @@ const steps: readonly string[] = [
   packageIndexStep,
   // Disk of a task that writes an image.
   "ALTER TABLE tasks ADD COLUMN image_json TEXT",
+  // Machines that only get an image: their tokens, and the code of one that enrolled without any.
+  `
+  ALTER TABLE tokens ADD COLUMN is_imaging INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE devices ADD COLUMN is_imaging INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE devices ADD COLUMN approval_code TEXT;
+  CREATE INDEX devices_imaging ON devices (enrolled_at_ms) WHERE is_imaging = 1 AND removed_at_ms IS NULL;
+  CREATE UNIQUE INDEX devices_by_approval_code ON devices (approval_code) WHERE approval_code IS NOT NULL;
+  `,
 ];
 
 export const catalogVersion = steps.length;

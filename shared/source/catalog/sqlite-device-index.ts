@@ -22,6 +22,7 @@ const columns = [
   "groups_json",
   "suspended_at_ms",
   "awaits_approval",
+  "is_imaging",
   "enrolled_at_ms",
 ] as const;
 const watched = [...columns, "removed_at_ms"];
@@ -61,6 +62,7 @@ type Values = [
   wishes: string,
   suspendedAtMs: number | null,
   awaitsApproval: number,
+  isImaging: number,
   enrolledAtMs: number,
 ];
 
@@ -135,6 +137,9 @@ class IndexedDevice implements ScannedDevice {
   }
   get isSuspended(): boolean {
     return this.#row.isSuspended;
+  }
+  get isImaging(): boolean {
+    return this.#row.isImaging;
   }
   get isWaiting(): boolean {
     return this.#row.isWaiting;
@@ -233,7 +238,7 @@ function rowMaker(): (values: Values) => Row {
     return { id, cidr: cidr ?? "", site: site ?? "" };
   });
   return ([id, hostname, name, os, arch, agentVersion, subnetId, cidr, site, ...rest]) => {
-    const [factsJson, tags, wishes, suspendedAtMs, awaitsApproval, enrolledAtMs] = rest;
+    const [factsJson, tags, wishes, suspendedAtMs, awaitsApproval, isImaging, enrolledAtMs] = rest;
     return {
       id,
       hostname,
@@ -247,6 +252,7 @@ function rowMaker(): (values: Values) => Row {
       wishes: list(wishes),
       isSuspended: suspendedAtMs !== null,
       isWaiting: suspendedAtMs !== null && awaitsApproval === 1,
+      isImaging: isImaging === 1,
       enrolledAtMs,
     };
   };

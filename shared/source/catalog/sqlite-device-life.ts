@@ -10,9 +10,12 @@ import type {
   DeviceLifeStore,
   EnrolledDevice,
   EnrolmentTerms,
+  MachineClaim,
   NewDevice,
   PackageReport,
 } from "./device-life.ts";
+import { deviceInserter } from "./sqlite-device-insert.ts";
+import { imagingDevices } from "./sqlite-imaging-devices.ts";
 import { selectDevices, toDevice, type DeviceRow } from "./sqlite-device-row.ts";
 import { tokenSpender } from "./sqlite-tokens.ts";
 
@@ -36,27 +39,12 @@ function knownOf(row: MachineRow, instance: string | null, nowMs: number): Known
   return { id: row.id, life, isConnected: false, unused: isOwn ? "own" : isOther ? "other" : null };
 }
 
-function inserter(
-  database: Database,
-): (device: NewDevice, row: Record<string, string | number | null>) => void {
-  const insert = database.query(
-    `INSERT INTO devices
-       (id, credential_sha256, hostname, os, arch, agent_version, enrolled_at_ms, last_seen_at_ms, machine,
-        unused_instance, unused_since_ms, suspended_at_ms, awaits_approval, cloned_from, clone_instance)
-     VALUES ($id, $credentialSha256, $hostname, $os, $arch, $agentVersion, $enrolledAtMs, $enrolledAtMs, $machine,
-        $instance, $enrolledAtMs, $suspendedAtMs, $awaitsApproval, $clonedFrom, $cloneInstance)`,
-  );
-  const unset = { suspendedAtMs: null, awaitsApproval: 0, clonedFrom: null, cloneInstance: null };
-  return (device, row) => {
-    insert.run({ ...device, ...unset, ...row });
-  };
-}
-
 function enrolment(database: Database): Pick<DeviceLifeStore, "enroll" | "sameMachine"> {
-  const insert = inserter(database);
-  const same = database.query<MachineRow, { machine: string }>(
+  const insert = deviceInserter(database);
+  // An installed system and the boot image of one machine are two devices.
+  const same = database.query<MachineRow, { machine: string; isImaging: number }>(
     `SELECT id, suspended_at_ms, removed_at_ms, removed_why, unused_instance, unused_since_ms
-     FROM devices WHERE machine = $machine ORDER BY id`,
+     FROM devices WHERE machine = $machine AND is_imaging = $isImaging ORDER BY id`,
   );
   const bar = database.query(
     `INSERT OR IGNORE INTO replaced_credentials (credential_sha256, device_id, replaced_at_ms)
@@ -75,19 +63,25 @@ function enrolment(database: Database): Pick<DeviceLifeStore, "enroll" | "sameMa
   );
   const applyTerms = termsApplier(database);
   const spend = tokenSpender(database);
-  const known = (machine: string | null, instance: string | null, nowMs: number): KnownMachine[] =>
-    machine === null ? [] : same.all({ machine }).map((row) => knownOf(row, instance, nowMs));
+  const known = ({ machine, instance, isImaging }: MachineClaim, nowMs: number): KnownMachine[] =>
+    machine === null
+      ? []
+      : same.all({ machine, isImaging: Number(isImaging) }).map((row) => knownOf(row, instance, nowMs));
   const enroll = database.transaction(
     (
       device: NewDevice,
       terms: EnrolmentTerms,
       decide: Parameters<DeviceLifeStore["enroll"]>[2],
     ): EnrolledDevice | null => {
-      const { machine, instance, enrolledAtMs: atMs } = device;
-      const decision = decide(known(machine, instance, atMs));
+      const { enrolledAtMs: atMs } = device;
+      const { isImaging } = terms;
+      const decision = decide(known({ ...device, isImaging }, atMs));
       if (decision.kind !== "repeat" && !spend(terms.tokenId, atMs)) return null;
       if (decision.kind === "new") {
-        insert(device, { suspendedAtMs: decision.suspended ? atMs : null });
+        insert(device, {
+          suspendedAtMs: decision.suspended ? atMs : null,
+          isImaging: Number(isImaging),
+        });
         applyTerms(device.id, terms, atMs);
         return { deviceId: device.id, decision };
       }
@@ -102,7 +96,7 @@ function enrolment(database: Database): Pick<DeviceLifeStore, "enroll" | "sameMa
     },
   );
   return {
-    sameMachine: async (machine, instance, nowMs) => known(machine, instance, nowMs),
+    sameMachine: async (claim, nowMs) => known(claim, nowMs),
     enroll: async (device, terms, decide) => enroll.immediate(device, terms, decide),
   };
 }
@@ -127,14 +121,18 @@ function termsApplier(database: Database): (id: string, terms: EnrolmentTerms, a
 }
 
 function clones(database: Database): Pick<DeviceLifeStore, "enrollClone"> {
-  const insert = inserter(database);
+  const insert = deviceInserter(database);
   const found = database.query<
     { id: string; unused_instance: string | null },
     { from: string; instance: string }
   >("SELECT id, unused_instance FROM devices WHERE cloned_from = $from AND clone_instance = $instance");
   // A device that waits for an approval would otherwise get round it.
-  const waitOf = database.query<{ suspendedAtMs: number | null; awaitsApproval: number }, { from: string }>(
-    `SELECT iif(awaits_approval, suspended_at_ms, NULL) AS suspendedAtMs, awaits_approval AS awaitsApproval
+  const waitOf = database.query<
+    { suspendedAtMs: number | null; awaitsApproval: number; isImaging: number },
+    { from: string }
+  >(
+    `SELECT iif(awaits_approval, suspended_at_ms, NULL) AS suspendedAtMs, awaits_approval AS awaitsApproval,
+       is_imaging AS isImaging
      FROM devices WHERE id = $from`,
   );
   const count = database.query<{ rows: number }, { from: string }>(
@@ -337,9 +335,11 @@ function expiry(
 }
 
 export function sqliteDeviceLife(database: Database): DeviceLifeStore {
+  // A machine that waits with a code chose its host name: only the code and the id find it.
   const named = database.query<DeviceRow, { text: string }>(
     `${selectDevices}
-     WHERE devices.id = $text OR hostname = $text COLLATE NOCASE OR display_name = $text COLLATE NOCASE
+     WHERE devices.id = $text OR (hostname = $text COLLATE NOCASE AND approval_code IS NULL)
+       OR display_name = $text COLLATE NOCASE
      ORDER BY +enrolled_at_ms, devices.id`,
   );
   return {
@@ -349,9 +349,10 @@ export function sqliteDeviceLife(database: Database): DeviceLifeStore {
     ...removal(database),
     ...records(database),
     ...absentees(database),
+    ...imagingDevices(database),
     async approve(id) {
       const query = database.query(
-        `UPDATE devices SET suspended_at_ms = NULL, awaits_approval = 0
+        `UPDATE devices SET suspended_at_ms = NULL, awaits_approval = 0, approval_code = NULL
          WHERE id = $id AND suspended_at_ms IS NOT NULL`,
       );
       return query.run({ id }).changes > 0;

@@ -31,6 +31,8 @@ export type DeviceRow = {
   removed_why: RemovalReason | null;
   awaits_approval: number;
   enrolled_with: string | null;
+  is_imaging: number;
+  approval_code: string | null;
 };
 /** Devices with the names of their subnet and site. */
 export const selectDevices = `SELECT devices.id, hostname, os, arch, agent_version, enrolled_at_ms, last_seen_at_ms,
@@ -38,7 +40,7 @@ export const selectDevices = `SELECT devices.id, hostname, os, arch, agent_versi
     egress IS NULL OR EXISTS (SELECT 1 FROM subnet_egresses
       WHERE subnet_egresses.subnet_id = devices.subnet_id AND subnet_egresses.egress = devices.egress) AS shares_lease,
     display_name, suspended_at_ms, taken_over_at_ms, removed_at_ms, removed_why, awaits_approval, enrolled_with,
-    subnet_labels.name AS subnet_name, sites.name AS site_name
+    is_imaging, approval_code, subnet_labels.name AS subnet_name, sites.name AS site_name
   FROM devices
   LEFT JOIN subnet_labels ON subnet_labels.subnet_id = devices.subnet_id
   LEFT JOIN sites ON sites.id = subnet_labels.site_id`;
@@ -81,5 +83,7 @@ export const toDevice = (row: DeviceRow): DeviceRecord => ({
   name: row.display_name,
   life: lifeOf(row),
   takenOverAtMs: row.taken_over_at_ms,
+  isImaging: row.is_imaging === 1,
+  approvalCode: row.approval_code,
   enrolledWith: row.enrolled_with,
 });

@@ -13,6 +13,7 @@ type Row = {
   tags_json: string;
   needs_approval: number;
   approves_takeovers: number;
+  is_imaging: number;
   uses_left: number | null;
   uses: number;
   expires_at_ms: number | null;
@@ -31,6 +32,7 @@ const toToken = (row: Row): TokenRecord => ({
   tags: JSON.parse(row.tags_json) as string[],
   needsApproval: row.needs_approval === 1,
   approvesTakeovers: row.approves_takeovers === 1,
+  isImaging: row.is_imaging === 1,
   usesLeft: row.uses_left,
   uses: row.uses,
   expiresAtMs: row.expires_at_ms,
@@ -60,9 +62,9 @@ export function sqliteTokens(database: Database): TokenStore {
   );
   const insert = database.query(
     `INSERT OR IGNORE INTO tokens (id, sha256, kind, name, role, scope_json, tags_json, needs_approval,
-       approves_takeovers, uses_left, uses, expires_at_ms, created_at_ms, created_by)
-     VALUES ($id, $sha256, $kind, $name, $role, $scope, $tags, $needsApproval, $approvesTakeovers, $usesLeft, 0,
-       $expiresAtMs, $createdAtMs, $createdBy)`,
+       approves_takeovers, is_imaging, uses_left, uses, expires_at_ms, created_at_ms, created_by)
+     VALUES ($id, $sha256, $kind, $name, $role, $scope, $tags, $needsApproval, $approvesTakeovers, $isImaging, $usesLeft,
+       0, $expiresAtMs, $createdAtMs, $createdBy)`,
   );
   const setApproves = database.query(
     "UPDATE tokens SET approves_takeovers = $approves WHERE id = $id AND approves_takeovers <> $approves",
@@ -86,8 +88,12 @@ export function sqliteTokens(database: Database): TokenStore {
       const row = named.get({ words });
       return row && toToken(row);
     },
-    async add({ scope, tags, needsApproval, approvesTakeovers, ...token }, sha256) {
-      const flags = { needsApproval: Number(needsApproval), approvesTakeovers: Number(approvesTakeovers) };
+    async add({ scope, tags, needsApproval, approvesTakeovers, isImaging, ...token }, sha256) {
+      const flags = {
+        needsApproval: Number(needsApproval),
+        approvesTakeovers: Number(approvesTakeovers),
+        isImaging: Number(isImaging),
+      };
       const lists = { scope: JSON.stringify(scope), tags: JSON.stringify(tags) };
       return insert.run({ ...token, ...flags, ...lists, sha256 }).changes > 0;
     },

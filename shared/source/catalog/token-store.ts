@@ -20,6 +20,8 @@ export type TokenRecord = {
   readonly needsApproval: boolean;
   /** Whether a device that was installed again keeps its tags without `device approve`. */
   readonly approvesTakeovers: boolean;
+  /** Whether its devices only get images, and are removed afterwards. */
+  readonly isImaging: boolean;
   /** Devices that may still enrol; null: any number. */
   readonly usesLeft: number | null;
   /** Devices that have enrolled. */

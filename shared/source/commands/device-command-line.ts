@@ -104,7 +104,7 @@ function addDeviceChanges(device: Command): void {
   device
     .command("approve")
     .description("let the tags of a suspended device count again, and a waiting one get tasks")
-    .argument("<device>", deviceHelp)
+    .argument("<device>", `${deviceHelp}, or the code on the screen of a machine that waits for an image`)
     .addOption(jsonOption())
     .addOption(sourceOption())
     .addOption(tokenOption())

@@ -2,6 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import type { AdminClient } from "../../api/agent-client.ts";
 import type { Device, DeviceTask } from "../../api/schema/device.ts";
+import { approvalCodeText } from "../../model/approval-code-text.ts";
 import { formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
 import { hostText } from "./host-text.ts";
@@ -18,10 +19,12 @@ const seenText = ({ connected, lastSeenAtMs }: Seen): string =>
   connected ? "now" : formatTime(lastSeenAtMs);
 
 /** Returns the state of a device, and since when. */
-function stateText({ state, stateSinceMs, removedWhy, takenOverAtMs }: Device): string {
+function stateText({ state, stateSinceMs, removedWhy, takenOverAtMs, approvalCode }: Device): string {
   const since = stateSinceMs === null ? "" : ` since ${formatTime(stateSinceMs)}`;
   if (state === "removed") return `removed${removedWhy === "removed" ? "" : ` (${removedWhy})`}${since}`;
   if (state === "suspended") return `suspended${since}: device approve lets its tags count`;
+  if (approvalCode !== null)
+    return `waiting${since} for an image, with ${approvalCodeText(approvalCode)} on its screen: device approve ${approvalCodeText(approvalCode)}`;
   if (state === "waiting") return `waiting${since}: it gets no task until device approve`;
   return takenOverAtMs === null ? "active" : `active, installed again ${formatTime(takenOverAtMs)}`;
 }
@@ -33,6 +36,11 @@ const listedStates: Readonly<Record<Device["state"], string>> = {
   active: "active",
   removed: "removed",
 };
+/** The code lets a person compare the list with the screens of machines. */
+const listedState = ({ state, approvalCode, isImaging }: Device): string =>
+  approvalCode !== null
+    ? `waiting for approval of ${approvalCodeText(approvalCode)}`
+    : `${listedStates[state]}${isImaging ? ", for an image only" : ""}`;
 
 const enrolledWithText = ({ enrolledWith }: Device): string =>
   enrolledWith === null ? "" : ` with the token ${enrolledWith}`;
@@ -60,7 +68,7 @@ export async function listDevices(options: DeviceListOptions): Promise<void> {
         device.setting,
         device.agentVersion,
         seenText(device),
-        listedStates[device.state],
+        listedState(device),
       ];
     }),
   );
@@ -75,6 +83,7 @@ export async function showDevice(words: string, options: JsonOptions): Promise<v
     ["device", device.id],
     ["host", hostText(device)],
     ["state", stateText(device)],
+    ...(device.isImaging ? [["for", "images only; removed afterwards"] as [string, string]] : []),
     ["credential", device.state === "removed" ? "barred" : "valid"],
     ["enrolled", `${formatTime(device.enrolledAtMs)}${enrolledWithText(device)}`],
     ["last seen", device.connected ? "now, connected" : formatTime(device.lastSeenAtMs)],

@@ -49,7 +49,9 @@ export function addServeOptions(command: Command, dataFolder: string | null = nu
       "--publish-network <cidr>",
       "network that is not public from which the console may publish by URL; may be repeated",
       (cidr: string, all?: string[]) => [...(all ?? []), cidr],
-    )
+    );
+  addBootOptions(command);
+  command
     .option("--audit-age <duration>", "age at which rows of the audit are removed", "400d")
     .option(
       "--accept-device-groups",
@@ -59,4 +61,17 @@ export function addServeOptions(command: Command, dataFolder: string | null = nu
       "--log-file <file>",
       "log to this file, which is rotated at 10 MiB, four times, instead of standard error",
     );
+}
+
+function addBootOptions(command: Command): void {
+  command
+    .option(
+      "--boot-listen <host:port>",
+      "also serve the boot files of `bun run image` on this address, over plain http, to machines that start from the network",
+    )
+    .option(
+      "--pending-imaging",
+      "let machines of the boot image enrol without a token; each waits for device approve CODE",
+    )
+    .option("--boot-dir <dir>", "folder of the boot files (default: boot in the data folder)");
 }

@@ -8,6 +8,7 @@ import { parseCertificateName } from "../certificate-names.ts";
 import { actorFields } from "../acting.ts";
 import { parseTrustedProxies } from "../client-address.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
+import type { BootPlace } from "../boot/boot-listener.ts";
 import { connectService, type StopsService } from "../../service/connection.ts";
 import { parseListen } from "../listen.ts";
 import { parseNetworks } from "../webhooks/egress.ts";
@@ -35,6 +36,9 @@ export type ServeOptions = {
   readonly auditAge: string;
   readonly webhookNetwork?: readonly string[] | undefined;
   readonly publishNetwork?: readonly string[] | undefined;
+  readonly pendingImaging?: true | undefined;
+  readonly bootListen?: string | undefined;
+  readonly bootDir?: string | undefined;
   readonly logFile?: string | undefined;
   /** The service manager of Windows has started the program. */
   readonly service?: true | undefined;
@@ -89,6 +93,16 @@ function parseAuditAge(text: string): number {
   throw new Error(`--audit-age "${text}" is shorter than a day: write for example 400d`);
 }
 
+/** @throws CommandError for --boot-dir alone, and for an address that is none */
+function bootPlaceOf({ bootListen, bootDir }: ServeOptions): BootPlace | null {
+  if (bootListen === undefined) {
+    if (bootDir === undefined) return null;
+    throw new CommandError("--boot-dir is for --boot-listen HOST:PORT, where its files are served", 2);
+  }
+  const listen = usage(() => parseListen(bootListen));
+  return { listen, folder: bootDir === undefined ? null : resolve(bootDir) };
+}
+
 /** @throws CommandError for an option that has no meaning */
 export function parseServeOptions(options: ServeOptions) {
   const listen = usage(() => parseListen(options.listen));
@@ -100,6 +114,7 @@ export function parseServeOptions(options: ServeOptions) {
     webhookNetworks: usage(() => parseNetworks(options.webhookNetwork ?? [])),
     tls: tlsChoice(options),
     keepVersions: options.keepVersions === undefined ? null : usage(() => parseCount(options.keepVersions!)),
+    boot: bootPlaceOf(options),
     auditAgeMs: usage(() => parseAuditAge(options.auditAge)),
   };
 }
@@ -146,6 +161,7 @@ async function serveLogged(
     ...parsed,
     approvesTakeovers,
     acceptsWishes,
+    acceptsPendingImaging: options.pendingImaging === true,
     log,
   });
   const by = await ended.promise;

@@ -15,6 +15,8 @@ import { parseScope } from "./users.ts";
 const expiryDefault = "+90d";
 /** Option value of a token without an expiry. */
 const never = "never";
+/** Scope of an enrolment token whose devices only get images. */
+const imagingScope = "imaging";
 
 type CreateOptions = JsonOptions & {
   readonly kind: TokenKind;
@@ -46,10 +48,13 @@ function refuseForeign(options: CreateOptions): void {
   const foreign =
     kind === "person"
       ? { "--tags": tags, "--uses": uses, "--approval": approval, "--approve-takeovers": approveTakeovers }
-      : { "--role": role, "--scope": scope };
+      : { "--role": role, "--scope": scope === imagingScope ? undefined : scope };
   for (const [flag, value] of Object.entries(foreign))
     if (value !== undefined)
-      throw new CommandError(`${flag} is not for --kind ${kind}: leave it out, or change the kind`, 2);
+      throw new CommandError(
+        `${flag} is not for --kind ${kind}${flag === "--scope" ? `, except --scope ${imagingScope}` : ""}: leave it out, or change the kind`,
+        2,
+      );
 }
 
 function requestOf(name: string, options: CreateOptions): TokenCreate {
@@ -72,6 +77,7 @@ function requestOf(name: string, options: CreateOptions): TokenCreate {
     tags: parseScope(options.tags ?? noneName),
     needsApproval: options.approval === true,
     approvesTakeovers: options.approveTakeovers === true,
+    isImaging: options.scope === imagingScope,
     uses: parseUses(options.uses),
     expiresAtMs,
   };
@@ -91,14 +97,14 @@ function stateOf({ revokedAtMs, expiresAtMs, usesLeft }: Token): string {
   return expiresAtMs === null ? "valid" : `valid until ${formatTime(expiresAtMs)}`;
 }
 
-function forText({ kind, role, scope, tags, usesLeft, needsApproval, approvesTakeovers }: Token): string {
+function forText({ kind, role, scope, tags, usesLeft, ...token }: Token): string {
   if (kind === "person") return `${role}${scope.length === 0 ? "" : ` of ${scope.join(", ")}`}`;
   return [
-    "enrolment",
+    token.isImaging ? "enrolment for images only" : "enrolment",
     ...(tags.length === 0 ? [] : [`tags ${tags.join(", ")}`]),
     ...(usesLeft === null ? [] : [`${usesLeft} uses left`]),
-    ...(needsApproval ? ["with approval"] : []),
-    ...(approvesTakeovers ? ["approves takeovers"] : []),
+    ...(token.needsApproval ? ["with approval"] : []),
+    ...(token.approvesTakeovers ? ["approves takeovers"] : []),
   ].join("; ");
 }
 
@@ -137,7 +143,10 @@ export function addTokens(program: Command): void {
     .argument("<name>", "1 to 64 letters, digits, _ . -; the log and the audit show it")
     .addOption(new Option("--kind <kind>", "what the token is for").choices(tokenKinds).makeOptionMandatory())
     .addOption(new Option("--role <role>", "what the person may do").choices(roles))
-    .option("--scope <tags>", "a viewer's or operator's devices: those with one of these tags (default: all)")
+    .option(
+      "--scope <tags>",
+      "a viewer's or operator's devices: those with one of these tags (default: all); for --kind enrolment: imaging, whose devices only get images",
+    )
     .option("--tags <tags>", "tags that devices get at their enrolment")
     .option("--uses <count>", "number of devices that may enrol (default: any)")
     .option("--expires <time>", "end of the token, such as +7d or 2030-01-31; never: none", expiryDefault)

@@ -19,6 +19,7 @@ import { targetsOf } from "../setting-reach.ts";
 import { dependsOnResults, openTargeting } from "../targeting.ts";
 import { agentTasksOf } from "./agent-tasks.ts";
 import { addManifests } from "./agent-manifest.ts";
+import { addPendingEnrolment } from "./enrolment-pending.ts";
 import { enrolmentRoutes } from "./enrolment.ts";
 import { giveUpShare, leaseRoutes } from "./leases.ts";
 import { allow, countRefusal } from "../auth.ts";
@@ -37,6 +38,7 @@ const done = { ok: true } as const;
 export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   const routes = new Hono<SourceEnv>();
   routes.route("/", enrolmentRoutes(context));
+  addPendingEnrolment(routes, context);
   addCheckIn(routes, context);
   addStatements(routes, context);
   addManifests(routes, context);

@@ -221,6 +221,8 @@ function viewOf(
     removedWhy: life.state === "removed" ? life.why : null,
     takenOverAtMs: device.takenOverAtMs,
     enrolledWith: device.enrolledWith,
+    isImaging: device.isImaging,
+    approvalCode: device.approvalCode,
     inventory,
   };
 }

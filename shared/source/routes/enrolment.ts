@@ -15,9 +15,10 @@ import { runFor, type Act } from "../acting.ts";
 import { ApiError } from "../api-error.ts";
 import { countRefusal, credentialIn, tokenBy } from "../auth.ts";
 import { barCodeOf, barredError } from "../barred-credential.ts";
+import type { MachineClaim } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody } from "../openapi.ts";
-import { addressKey } from "../rate-limit.ts";
+import { addressKey, type EnrolmentLimits } from "../rate-limit.ts";
 import { sha256Hex } from "../sha256-hex.ts";
 
 /** Identities that one credential gives: an image may be on many machines. */
@@ -33,7 +34,7 @@ export function enrolmentRoutes(context: SourceContext): Hono<SourceEnv> {
 }
 
 /** Returns a new id and credential. */
-function newIdentity({ randomBytes, nowMs }: SourceContext) {
+export function newIdentity({ randomBytes, nowMs }: SourceContext) {
   const credential = Buffer.from(randomBytes(32)).toString("base64url");
   return {
     id: Buffer.from(randomBytes(8)).toString("hex"),
@@ -56,7 +57,7 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
     jsonBody(enrollRequestSchema),
     async (c) => {
       const { token: text, ...about } = c.req.valid("json");
-      limitRate(context, c, "byAddress", addressKey(canonicalAddress(c.env.remoteAddress)));
+      limitEnrolments(context, c, "byAddress", canonicalAddress(c.env.remoteAddress));
       const token = await tokenBy(context, c, text, "enrolment");
       if (token === null) {
         countRefusal(context, c, "wrong-token");
@@ -64,12 +65,14 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
         throw new ApiError(401, "The enrolment token is not one of this source", hint);
       }
       const party = { actor: token.name, kind: "token" } as const;
-      limitRate(context, c, "byToken", token.id, party);
+      limitEnrolments(context, c, "byToken", token.id, party);
       const { credential, ...identity } = newIdentity(context);
       const device = { ...about, ...identity };
-      const connected = await connectedOf(context, about.machine, about.instance);
-      const { id: tokenId, name, tags, needsApproval, approvesTakeovers } = token;
-      const terms = { tokenId, name, tags, needsApproval };
+      const { id: tokenId, name, tags, needsApproval, isImaging } = token;
+      const connected = await connectedOf(context, { ...about, isImaging });
+      const terms = { tokenId, name, tags, needsApproval, isImaging };
+      // A machine that lost its power starts with the boot image again, and keeps nothing else.
+      const approvesTakeovers = token.approvesTakeovers || isImaging;
       const act = { ...party, address: canonicalAddress(c.env.remoteAddress), action: enrolmentName };
       const enrolled = await runFor(act, () =>
         catalog.life.enroll(device, terms, (known) =>
@@ -91,20 +94,21 @@ function addEnrolment(routes: Hono<SourceEnv>, context: SourceContext): void {
 }
 
 /** @throws ApiError 429 when there were too many enrolments of the key; agents try again later */
-function limitRate(
+export function limitEnrolments(
   context: SourceContext,
   c: Context<SourceEnv>,
-  by: "byAddress" | "byToken",
-  key: string,
+  by: keyof EnrolmentLimits,
+  of: string,
   party?: Pick<Act, "actor" | "kind">,
 ): void {
+  const key = by === "byToken" ? of : addressKey(of);
   const retryAfterMs = context.enrolments[by].take(key, context.nowMs());
   if (retryAfterMs === 0) return;
   countRefusal(context, c, "too-many-enrolments", party);
-  const of = by === "byAddress" ? "from this address" : "with this token";
+  const whose = by === "byToken" ? "with this token" : "from this address";
   const refused = new ApiError(
     429,
-    `There were too many enrolments ${of} in a short time`,
+    `There were too many enrolments ${whose} in a short time`,
     "try again later",
   );
   refused.retryAfterMs = retryAfterMs;
@@ -114,11 +118,10 @@ function limitRate(
 /** Returns the devices of the machine's identity that answer. */
 async function connectedOf(
   { catalog, liveness, nowMs }: SourceContext,
-  machine: string | null,
-  instance: string | null,
+  claim: MachineClaim,
 ): Promise<ReadonlySet<string>> {
-  if (machine === null) return new Set();
-  const known = await catalog.life.sameMachine(machine, instance, nowMs());
+  if (claim.machine === null) return new Set();
+  const known = await catalog.life.sameMachine(claim, nowMs());
   const answers = await Promise.all(known.map(({ id }) => liveness.answers(id)));
   return new Set(known.filter((_, at) => answers[at]).map(({ id }) => id));
 }

@@ -1,4 +1,5 @@
 /** The device that a request of an administrator names. */
+import { readApprovalCode } from "../../model/approval-code-text.ts";
 import { ApiError } from "../api-error.ts";
 import type { DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext } from "../context.ts";
@@ -7,8 +8,8 @@ import type { SourceContext } from "../context.ts";
 const listedMax = 20;
 
 /**
- * Returns the device with this id, or the only one with this host name or given name. Devices that
- * are removed are found only where none else has the name.
+ * Returns the machine that waits with this code, else the device with this id, or the only one with
+ * this host name or given name. Removed devices are found only where none else has the name.
  *
  * @param which `kept`: a removed device is refused
  * @param isVisible whether the person of the request may see a device; the others do not exist
@@ -20,6 +21,9 @@ export async function deviceNamed(
   which: "all" | "kept" = "all",
   isVisible: (device: DeviceRecord) => boolean = () => true,
 ): Promise<DeviceRecord> {
+  const code = readApprovalCode(words);
+  const pending = code === null ? null : await catalog.life.withCode(code);
+  if (pending !== null && isVisible(pending)) return pending;
   const found = (await catalog.life.named(words)).filter(isVisible);
   const kept = found.filter(({ life }) => life.state !== "removed");
   const candidates = kept.length > 0 ? kept : found;

@@ -259,8 +259,8 @@ type TagChange = { readonly add: readonly string[]; readonly remove: readonly st
 function withTags(device: ScannedDevice, tags: readonly string[]): ScannedDevice {
   const { id, hostname, name, os, arch, agentVersion, enrolledAtMs, subnet, subnetName, site } = device;
   const known = { id, hostname, name, os, arch, agentVersion, enrolledAtMs, subnet, subnetName, site };
-  const { facts, wishes } = device;
-  return { ...known, facts, wishes, tags, isSuspended: false, isWaiting: false };
+  const { facts, wishes, isImaging } = device;
+  return { ...known, facts, wishes, isImaging, tags, isSuspended: false, isWaiting: false };
 }
 
 /** A second device of `device tag` after a blank would otherwise become a tag of the first one. */

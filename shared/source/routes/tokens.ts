@@ -114,13 +114,14 @@ async function create(
     tags: request.kind === "enrolment" ? request.tags : [],
     needsApproval: request.kind === "enrolment" && request.needsApproval,
     approvesTakeovers: request.kind === "enrolment" && request.approvesTakeovers,
+    isImaging: request.kind === "enrolment" && request.isImaging,
     usesLeft: request.kind === "enrolment" ? request.uses : null,
   };
   const secret = newSecret(randomBytes);
   if (!(await catalog.tokens.add(token, sha256Hex(secret))))
     throw new ApiError(409, `There is a token named "${name}"`, "choose another name, or revoke it");
-  const { role, scope, tags } = token;
-  log.info({ id, kind, name, role, scope, tags, expiresAtMs }, "token created");
+  const { role, scope, tags, isImaging } = token;
+  log.info({ id, kind, name, role, scope, tags, isImaging, expiresAtMs }, "token created");
   const identity = identityFingerprint(identityKey.publicKey);
   const text = formatToken({ kind, secret, identity, root: trust.root });
   return { token: viewOf((await catalog.tokens.named(id))!), text };

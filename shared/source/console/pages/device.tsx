@@ -4,7 +4,8 @@ import type { Inventory } from "../../../api/schema/common.ts";
 import type { DeviceTasks } from "./answers.ts";
 import { DeviceCachePart, DeviceHistoryPart } from "./device-details.tsx";
 import { DeviceLogPart } from "./device-log.tsx";
-import { DeviceState } from "./device-state.tsx";
+import { approvalCodeText } from "../../../model/approval-code-text.ts";
+import { DeviceState, lifeText } from "./device-state.tsx";
 import { ConnectedBadge, DeviceSearch, isTarget } from "./devices.tsx";
 import { ConfirmedButton, Empty, Facts, Heading, Shown, Table, Time, type Fact } from "./elements.tsx";
 import { messages } from "./language.ts";
@@ -64,7 +65,11 @@ function Actions({ device, reload }: { device: Device; reload: () => Promise<voi
       {isHeld && may("POST /v1/devices/:device/approve") && (
         <ConfirmedButton
           name={words.approve}
-          question={words.askApprove(nameOf(device))}
+          question={
+            device.approvalCode === null
+              ? words.askApprove(nameOf(device))
+              : words.askApproveCode(approvalCodeText(device.approvalCode))
+          }
           send={async () => {
             await ask("POST", `${path}/approve`);
             await reload();
@@ -93,7 +98,7 @@ function Actions({ device, reload }: { device: Device; reload: () => Promise<voi
 }
 
 function DeviceFacts({ device }: { device: Device }) {
-  const { device: words, devices: listWords, lifeStates, yes, no } = messages.value;
+  const { device: words, devices: listWords, yes, no } = messages.value;
   const { inventory } = device;
   const ofInventory = ({
     os,
@@ -110,7 +115,8 @@ function DeviceFacts({ device }: { device: Device }) {
     [words.battery, onBattery ? yes : no],
   ];
   const facts: Fact[] = [
-    [listWords.state, lifeStates[device.state]],
+    [listWords.state, lifeText(device)],
+    ...(device.isImaging ? [[words.isFor, words.imagesOnly] as Fact] : []),
     [words.hostname, device.hostname],
     [words.id, <code>{device.id}</code>],
     [words.version, device.agentVersion],

@@ -4,6 +4,7 @@ import type { Device } from "../../../api/schema/device.ts";
 import type { DeviceList, TargetCount } from "./answers.ts";
 import { Badge, Empty, Heading, PageSteps, Shown, Table, type Column } from "./elements.tsx";
 import { messages } from "./language.ts";
+import { lifeText } from "./device-state.tsx";
 import { namesIn, subnetOf } from "./device-names.ts";
 import { useLoaded, usePages } from "./request.ts";
 import { addressOf } from "./router.ts";
@@ -85,11 +86,11 @@ function columns(found: readonly Device[]): Column<Device>[] {
     { name: words.name, cell: (device) => <a href={addressOf("devices", device.id)}>{nameIn(device)}</a> },
     {
       name: words.online,
-      cell: ({ connected, state }) =>
-        state === "active" ? (
-          <ConnectedBadge connected={connected} />
+      cell: (device) =>
+        device.state === "active" ? (
+          <ConnectedBadge connected={device.connected} />
         ) : (
-          <Badge kind="bad" text={messages.value.lifeStates[state]} />
+          <Badge kind="bad" text={lifeText(device)} />
         ),
     },
     { name: words.os, cell: ({ inventory }) => inventory?.os ?? "–" },

@@ -164,6 +164,8 @@ export const germanAdministration: typeof administration = {
     approval: "Geräte warten auf eine Freigabe",
     takeovers: "Geräte mit bekannter Identität brauchen keine Freigabe",
     needsApproval: "mit Freigabe",
+    imaging: "Geräte bekommen nur Abbilder und werden danach entfernt",
+    imagesOnly: "nur Abbilder",
     validFor: "Gültig für",
     spans: {
       hour: "1 Stunde",

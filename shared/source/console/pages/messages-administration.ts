@@ -162,6 +162,8 @@ export const administration = {
     approval: "Devices wait for an approval",
     takeovers: "Devices with a known identity need no approval",
     needsApproval: "with approval",
+    imaging: "Devices only get images, and are removed afterwards",
+    imagesOnly: "images only",
     validFor: "Valid for",
     spans: {
       hour: "1 hour",

@@ -68,6 +68,7 @@ export const auditWords: ReadonlyMap<string, Words> = new Map<string, Words>([
   ["POST /v1/backup", ["made a backup", "hat eine Sicherung erstellt"]],
   ["PUT /v1/source/address", ["changed the address of the source", "hat die Adresse der Quelle geändert"]],
   ["POST /v1/agent/enroll", ["enrolled", "angemeldet"]],
+  ["POST /v1/agent/enroll/imaging", ["enrolled for an image", "für ein Abbild angemeldet"]],
   ["POST /v1/agent/enroll/clone", ["enrolled as a copy", "als Kopie angemeldet"]],
   ["source.start", ["started", "gestartet"]],
   ["source.restore", ["restored a backup", "hat eine Sicherung zurückgespielt"]],

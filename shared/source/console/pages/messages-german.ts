@@ -39,6 +39,7 @@ export const german: Messages = {
     waiting: "wartet auf eine Freigabe",
     removed: "entfernt",
   },
+  codeOnScreen: (code) => `wartet auf eine Freigabe, mit ${code} auf dem Bildschirm`,
   ways: { none: "–", multicast: "Multicast", unicast: "Unicast von Nachbarn", WAN: "WAN" },
   actions: {
     "pre-cache": "im Cache ablegen",
@@ -146,6 +147,7 @@ export const german: Messages = {
     nothing: "Es gibt nichts zu beachten.",
     failed: (count, task) => `${count} fehlgeschlagen in Auftrag ${task}`,
     suspended: (name) => `${name} wartet auf eine Freigabe`,
+    pending: (name, code) => `${name} wartet auf ein Abbild, mit ${code} auf dem Bildschirm`,
     moreSuspended: (count) => `${count} weitere Geräte warten auf eine Freigabe`,
     unsigned: (count) => `${count} Änderungen warten auf eine Unterschrift; bis dahin gelten sie nicht`,
     noDevices: "Noch kein Gerät ist angemeldet. Ein Gerät meldet sich an, wenn sein Agent läuft.",
@@ -253,6 +255,10 @@ export const german: Messages = {
       `${name} entfernen? Der Zugang wird sofort gesperrt. Um zurückzukehren, muss das Gerät sich neu anmelden.`,
     approve: "Gerät freigeben",
     askApprove: (name) => `${name} freigeben? Die Markierungen zählen wieder, und es bekommt Aufträge.`,
+    askApproveCode: (code) =>
+      `Die Maschine freigeben, die ${code} auf dem Bildschirm zeigt? Vergleichen Sie den Code mit dem Bildschirm: die Maschine kann dann Abbilder bekommen.`,
+    isFor: "Für",
+    imagesOnly: "nur Abbilder; es wird danach entfernt",
     removed: (name) => `${name} ist entfernt`,
   },
   packages: {

@@ -47,6 +47,7 @@ const lifeStates: Record<"active" | "suspended" | "waiting" | "removed", string>
   waiting: "waiting for an approval",
   removed: "removed",
 };
+const codeOnScreen = (code: string): string => `waits for an approval, with ${code} on its screen`;
 const ways: Record<"none" | "multicast" | "unicast" | "WAN", string> = {
   none: "–",
   multicast: "multicast",
@@ -78,6 +79,7 @@ export const english = {
   deviceStates,
   roles,
   lifeStates,
+  codeOnScreen,
   ways,
   actions,
   yes: "yes",
@@ -175,6 +177,7 @@ export const english = {
     nothing: "Nothing needs your attention.",
     failed: (count: string, task: string) => `${count} failed in task ${task}`,
     suspended: (name: string) => `${name} waits for an approval`,
+    pending: (name: string, code: string) => `${name} waits for an image, with ${code} on its screen`,
     moreSuspended: (count: string) => `${count} more devices wait for an approval`,
     unsigned: (count: string) => `${count} changes wait for a signature; devices ignore them until then`,
     noDevices: "No device has enrolled yet. A device enrols when its agent runs.",
@@ -282,6 +285,10 @@ export const english = {
       `Remove ${name}? Its credential is barred at once. To return, the device has to enrol again.`,
     approve: "Approve the device",
     askApprove: (name: string) => `Approve ${name}? Its tags count again, and it gets tasks.`,
+    askApproveCode: (code: string) =>
+      `Approve the machine that shows ${code} on its screen? Compare the code with the screen: the machine may then get images.`,
+    isFor: "For",
+    imagesOnly: "images only; it is removed afterwards",
     removed: (name: string) => `${name} is removed`,
   },
   packages: {

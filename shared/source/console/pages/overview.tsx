@@ -2,6 +2,7 @@
 import type { TrustView } from "../../../api/schema/trust.ts";
 import type { DeviceList, Overview, PackageList, TargetCount, TaskList } from "./answers.ts";
 import { createTaskStep, enrolStep, publishStep, signLine } from "./command-lines.ts";
+import { approvalCodeText } from "../../../model/approval-code-text.ts";
 import { nameOf } from "./device-names.ts";
 import { Command, Empty, Heading, Shown } from "./elements.tsx";
 import { messages } from "./language.ts";
@@ -121,7 +122,11 @@ function Attention({ tasks, trust }: { tasks: TaskList | null; trust: TrustView 
         ))}
         {held.slice(0, namedMax).map((device) => (
           <li key={device.id}>
-            <a href={addressOf("devices", device.id)}>{words.suspended(nameOf(device))}</a>
+            <a href={addressOf("devices", device.id)}>
+              {device.approvalCode === null
+                ? words.suspended(nameOf(device))
+                : words.pending(nameOf(device), approvalCodeText(device.approvalCode))}
+            </a>
           </li>
         ))}
         {held.length > namedMax && <li>{words.moreSuspended(count(held.length - namedMax))}</li>}

@@ -49,6 +49,7 @@ function enrolmentToken(data: FormData): TokenCreate {
     uses: uses === "" ? null : checked("uses", usesSchema, Number(uses)),
     needsApproval: data.has("needsApproval"),
     approvesTakeovers: data.has("approvesTakeovers"),
+    isImaging: data.has("isImaging"),
     expiresAtMs: expiryOf(data),
   };
 }
@@ -116,6 +117,7 @@ function CreateButtons({ create }: { create: (body: TokenCreate) => Promise<void
         {expiry}
         <Check name="needsApproval" label={words.approval} />
         <Check name="approvesTakeovers" label={words.takeovers} />
+        <Check name="isImaging" label={words.imaging} />
       </FormButton>
     </div>
   );
@@ -157,12 +159,16 @@ function stateOf({ revokedAtMs, expiresAtMs, usesLeft }: Token): "valid" | "revo
   return usesLeft === 0 ? "used" : "valid";
 }
 
-function rightsOf({ kind, role, scope, tags, needsApproval }: Token): string {
+function rightsOf({ kind, role, scope, tags, needsApproval, isImaging }: Token): string {
   const { roles, tokens } = messages.value;
   const parts =
     kind === "person" && role !== null
       ? [roles[role], ...scope]
-      : [...tags, ...(needsApproval ? [tokens.needsApproval] : [])];
+      : [
+          ...tags,
+          ...(needsApproval ? [tokens.needsApproval] : []),
+          ...(isImaging ? [tokens.imagesOnly] : []),
+        ];
   return parts.join(", ") || "–";
 }
 
