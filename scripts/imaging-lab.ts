@@ -21,6 +21,7 @@ async function run(cleanup: Cleanup): Promise<number> {
   const missing = await installPrograms({
     ...labPrograms,
     ...bootPrograms,
+    nft: "nftables",
     ...machinePrograms,
     ...diskPrograms,
     ...debPrograms,

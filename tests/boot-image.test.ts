@@ -33,6 +33,7 @@ const machineTest = await emulatorTest({
   ...labPrograms,
   ...bootPrograms,
   ...machinePrograms,
+  nft: "nftables",
   "dpkg-deb": "dpkg",
 });
 const { addCleanup } = createCleanups();

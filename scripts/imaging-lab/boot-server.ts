@@ -1,54 +1,53 @@
 /**
- * Servers that start the machines of a LAN, both at its router: DHCP that names a script for iPXE
- * (dnsmasq), and a web site with the boot files (nginx).
+ * Start of machines from the network: the source serves the boot files over plain HTTP, and DHCP of
+ * the router (dnsmasq) names the script for iPXE.
  */
-import { rename, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { inside } from "../lab/namespace.ts";
-import { startNginx } from "../lab/web.ts";
-import { launch, logTail } from "../rig/process.ts";
 import { bootFiles } from "../../shared/source/boot/boot-files.ts";
+import { inside } from "../lab/namespace.ts";
+import { launch, logTail } from "../rig/process.ts";
 import { cardOf } from "./virtual-machine.ts";
 
 /** Program → Debian package. */
-export const bootPrograms: Readonly<Record<string, string>> = {
-  dnsmasq: "dnsmasq-base",
-  nginx: "nginx-light",
-};
+export const bootPrograms: Readonly<Record<string, string>> = { dnsmasq: "dnsmasq-base" };
 
-const ownScript = "flockcast.ipxe";
+/**
+ * Adds kernel arguments to the script, as an administrator does. "no_timer_check" is for machines
+ * whose clock stands still while the host is busy.
+ */
+export async function addKernelWords(folder: string, token: string): Promise<void> {
+  const file = join(folder, bootFiles.script);
+  const words = ["console=ttyS0", "no_timer_check", `flockcast.token=${token}`];
+  const script = await readFile(file, "utf8");
+  await writeFile(file, script.replace("#!ipxe\n", `#!ipxe\nset flockcast ${words.join(" ")}\n`));
+}
 
-type BootServer = {
+type Dhcp = {
   /** Namespace with the bridge `lan`. */
   readonly namespace: string;
-  readonly address: string;
-  /** Folder with the boot files. */
-  readonly files: string;
+  /** Address of the router. */
+  readonly gateway: string;
   readonly folder: string;
   /** Address of each machine of the LAN, by its number. */
   readonly addresses: ReadonlyMap<number, string>;
-  /** Kernel arguments of all machines. */
-  readonly kernelWords: readonly string[];
+  /** Address of the boot files. */
+  readonly bootUrl: string;
 };
 
-/** Starts both servers. @throws Error with the tail of a log */
-export async function startBootServer(server: BootServer): Promise<void> {
-  const { namespace, address, files, folder } = server;
-  await rename(join(files, bootFiles.script), join(files, ownScript));
-  const script = `#!ipxe\nset flockcast ${server.kernelWords.join(" ")}\nchain ${ownScript}\n`;
-  await writeFile(join(files, bootFiles.script), script);
-  const { url } = await startNginx(namespace, address, files, join(folder, "boot-nginx"));
+/** Starts the DHCP server. @throws Error with the tail of its log */
+export async function startDhcp(dhcp: Dhcp): Promise<void> {
   const dnsmasq = launch({
     name: "dnsmasq",
-    command: [...inside(namespace), "dnsmasq", ...dnsmasqWords(server, `${url}/${bootFiles.script}`)],
-    logFile: join(folder, "dnsmasq.log"),
+    command: [...inside(dhcp.namespace), "dnsmasq", ...dnsmasqWords(dhcp)],
+    logFile: join(dhcp.folder, "dnsmasq.log"),
   });
   await Bun.sleep(300);
   if (dnsmasq.exitStatus() !== null) throw new Error(`dnsmasq did not start:\n${await logTail(dnsmasq)}`);
 }
 
 /** Words of dnsmasq: no DNS, fixed addresses, and a script for iPXE (option 175) only. */
-function dnsmasqWords({ address, folder, addresses }: BootServer, scriptUrl: string): string[] {
+function dnsmasqWords({ gateway, folder, addresses, bootUrl }: Dhcp): string[] {
   const [first] = addresses.values();
   return [
     "--keep-in-foreground",
@@ -63,9 +62,9 @@ function dnsmasqWords({ address, folder, addresses }: BootServer, scriptUrl: str
     "--no-ping",
     `--dhcp-leasefile=${join(folder, "leases")}`,
     `--dhcp-range=${first},static,255.255.255.0`,
-    `--dhcp-option=option:router,${address}`,
+    `--dhcp-option=option:router,${gateway}`,
     "--dhcp-match=set:ipxe,175",
-    `--dhcp-boot=tag:ipxe,${scriptUrl}`,
+    `--dhcp-boot=tag:ipxe,${bootUrl}/${bootFiles.script}`,
     ...[...addresses].map(([number, own]) => `--dhcp-host=${cardOf(number)},${own}`),
   ];
 }

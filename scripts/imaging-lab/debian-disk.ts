@@ -79,7 +79,7 @@ async function writeSettings(system: string): Promise<void> {
 LABEL debian
   KERNEL /boot/${kernel}
   INITRD /boot/initrd.img-${version}
-  APPEND root=/dev/vda1 rw console=ttyS0 quiet
+  APPEND root=/dev/vda1 rw console=ttyS0 no_timer_check quiet
 `,
   );
 }

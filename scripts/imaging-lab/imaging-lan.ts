@@ -1,6 +1,6 @@
 /**
  * A source, and a site behind a WAN link whose machines start from the network (topology.ts has the
- * namespaces). The site's router has DHCP and the boot files, and its switch has the machines.
+ * namespaces). The source has the boot files, the site's router has DHCP and the switch.
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -8,15 +8,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { deviceSchema, type Device } from "../../shared/api/schema/device.ts";
+import { tokenCreatedSchema } from "../../shared/api/schema/tokens.ts";
 import { taskDetailSchema, type TaskDetail } from "../../shared/api/schema/admin.ts";
 import { buildBootImage } from "../image/boot-image.ts";
 import { inside } from "../lab/namespace.ts";
 import { removeRunRecord, writeRunRecord } from "../lab/stale-runs.ts";
 import { buildNetwork, gatewayOf, planNetwork, removeNetwork, type LabNetwork } from "../lab/topology.ts";
 import type { Cleanup } from "../rig/cleanup.ts";
-import { enrollTokenOf, startSource, type Source } from "../rig/deployment.ts";
+import { startSource, type Source } from "../rig/deployment.ts";
 import { programsFromSource } from "../rig/programs.ts";
-import { startBootServer } from "./boot-server.ts";
+import { addKernelWords, startDhcp } from "./boot-server.ts";
+import { countPort } from "./port-counter.ts";
 import { VirtualMachine } from "./virtual-machine.ts";
 
 /** Packages that were downloaded for the boot files, also by `bun run image`. */
@@ -46,6 +48,9 @@ export type ImagingLan = {
   readonly consoles: () => Promise<string>;
 };
 
+const sourcePort = 7_443;
+const bootPort = 8_080;
+
 const addressOf = (gateway: string, number: number): string => gateway.replace(/\d+$/, String(10 + number));
 
 const links = { subnets: 1, devices: 0, wan: 1_000, lan: 1_000, loss: 0 };
@@ -68,17 +73,13 @@ export async function openImagingLan(
   cleanup.add("remove the namespaces", () => removeNetwork(network));
   await writeRunRecord(runId, folder);
   await buildNetwork(network, links);
-  const source = await startSource({
-    programs: programsFromSource,
-    data: join(folder, "source"),
-    listen: `${network.sourceAddress}:0`,
-    prefix: inside(network.source),
-  });
-  await source.admin("setting", "set", "default", ...shape.settings);
+  const source = await startWithBootFiles(shape, network, folder);
   const gateway = gatewayOf(network.sites[0]!);
   const numbers = Array.from({ length: shape.machines }, (_, index) => index + 1);
   const namespace = network.sites[0]!.router;
-  await serveBootFiles({ shape, source, folder, namespace, gateway, numbers });
+  const addresses = new Map(numbers.map((number) => [number, addressOf(gateway, number)]));
+  const bootUrl = `http://${network.sourceAddress}:${bootPort}`;
+  await startDhcp({ namespace, gateway, folder, addresses, bootUrl });
   const machines: VirtualMachine[] = [];
   for (const number of numbers) {
     const hasChecksums = shape.hasChecksums(number);
@@ -98,34 +99,37 @@ export async function openImagingLan(
   };
 }
 
-type Serving = {
-  readonly shape: ImagingShape;
-  readonly source: Source;
-  readonly folder: string;
-  readonly namespace: string;
-  readonly gateway: string;
-  readonly numbers: readonly number[];
-};
-
-async function serveBootFiles(serving: Serving): Promise<void> {
-  const { shape, source, folder, namespace, gateway, numbers } = serving;
+/** Starts the source with boot files that contain a token for images only. */
+async function startWithBootFiles(
+  { machines, agent, settings }: ImagingShape,
+  { source: namespace, sourceAddress }: LabNetwork,
+  folder: string,
+): Promise<Source> {
   const files = join(folder, "boot");
+  const listen = `${sourceAddress}:${sourcePort}`;
   await mkdir(files);
   await buildBootImage({
-    sourceUrl: source.url,
+    sourceUrl: `https://${listen}`,
     out: files,
     cache: bootCache,
     kernel: "cloud",
-    agent: shape.agent,
+    agent,
   });
-  await startBootServer({
-    namespace,
-    address: gateway,
-    files,
-    folder,
-    addresses: new Map(numbers.map((number) => [number, addressOf(gateway, number)])),
-    kernelWords: ["console=ttyS0", `flockcast.token=${await enrollTokenOf(source)}`],
+  await countPort(namespace, sourcePort);
+  const source = await startSource({
+    programs: programsFromSource,
+    data: join(folder, "source"),
+    listen,
+    prefix: inside(namespace),
+    args: ["--boot-listen", `${sourceAddress}:${bootPort}`, "--boot-dir", files],
   });
+  await source.admin("setting", "set", "default", ...settings);
+  // A machine without power enrols again.
+  const uses = String(2 * machines);
+  const words = ["--kind", "enrolment", "--scope", "imaging", "--uses", uses, "--expires", "+4h", "--json"];
+  const created = await source.admin("token", "create", "boot", ...words);
+  await addKernelWords(files, v.parse(tokenCreatedSchema, JSON.parse(created)).text);
+  return source;
 }
 
 async function consolesOf(machines: readonly VirtualMachine[]): Promise<string> {

@@ -1,11 +1,10 @@
 /** Report of the imaging lab for a person, and the problems that make a run a failure. */
-import type { DeviceTaskState, OriginBytes } from "../../shared/api/schema/common.ts";
+import type { OriginBytes } from "../../shared/api/schema/common.ts";
 import { formatSize } from "../../shared/model/quantity.ts";
 import { alignTable } from "../rig/table.ts";
 
 export type MachineResult = {
   readonly number: number;
-  readonly state: DeviceTaskState;
   readonly from: OriginBytes;
   readonly wanBytesFetched: number;
   /** First chunk in which the disk differs from the image; null: none. */
@@ -63,8 +62,7 @@ const nameOf = ({ cut, lateNumber }: ImagingReport, number: number): string =>
 export function imagingProblems(report: ImagingReport): string[] {
   const { machines, cut, lateNumber, image } = report;
   const problems: string[] = [];
-  for (const { number, state, differsAt } of machines) {
-    if (state !== "complete") problems.push(`machine ${number} is not complete`);
+  for (const { number, differsAt } of machines) {
     if (differsAt !== null) problems.push(`the disk of machine ${number} differs from the image`);
   }
   const ratio = ratioOf(report);

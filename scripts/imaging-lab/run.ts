@@ -8,7 +8,6 @@ import { reasonsText } from "../../shared/model/reason.ts";
 import { version } from "../../shared/version.ts";
 import { build } from "../build/build.ts";
 import { parseTargets } from "../build/targets.ts";
-import { readCounters } from "../lab/counters.ts";
 import { makeDeb } from "../package/deb.ts";
 import { epochSeconds } from "../package/make-packages.ts";
 import type { Cleanup } from "../rig/cleanup.ts";
@@ -17,6 +16,7 @@ import { installedName, makeDebianDisk } from "./debian-disk.ts";
 import { bytesToSend, firstDifference } from "./disk-bytes.ts";
 import { openImagingLan, type ImagingLan } from "./imaging-lan.ts";
 import type { ImagingOptions } from "./options.ts";
+import { payloadSent } from "./port-counter.ts";
 import type { ImagingReport, MachineResult } from "./report.ts";
 import type { VirtualMachine } from "./virtual-machine.ts";
 
@@ -32,7 +32,12 @@ const bootLimitMs = 10 * 60_000;
 const taskLimitMs = 30 * 60_000;
 
 type Image = { readonly path: string; readonly sizeBytes: number; readonly sentBytes: number };
-type Events = { cut: { number: number; bytesVerified: number } | null; lateAt: number | null };
+type Events = {
+  cut: { number: number; bytesVerified: number } | null;
+  lateAt: number | null;
+  /** Number of a machine → its complete part of the task. The source forgets ended machines. */
+  readonly complete: Map<number, TaskDevice>;
+};
 
 export async function runImaging(options: ImagingOptions, cleanup: Cleanup): Promise<ImagingReport> {
   const startedAtMs = performance.now();
@@ -50,23 +55,23 @@ export async function runImaging(options: ImagingOptions, cleanup: Cleanup): Pro
   await untilEnrolled(lan, early);
   note("three machines started from the network and enrolled");
   const packageId = await lan.source.admin("publish", image.path, "--name", "desktop", "--version", "1");
-  const before = (await readCounters(lan.network))[0]!.wanDown.payloadBytes;
+  const before = await payloadSent(lan.network.source);
   const words = ["--action", "image", "--then", "poweroff"];
   const taskId = Number(await lan.source.admin("task", "create", packageId, ...words));
-  const events: Events = { cut: null, lateAt: null };
-  const detail = await followTask(lan, taskId, image, events);
-  const wanBytes = (await readCounters(lan.network))[0]!.wanDown.payloadBytes - before;
+  const events: Events = { cut: null, lateAt: null, complete: new Map() };
+  await followTask(lan, taskId, image, events);
+  const wanBytes = (await payloadSent(lan.network.source)) - before;
   note("every machine has the image");
   await until(lan, bootLimitMs, "a machine does not switch itself off", () =>
     lan.machines.every(({ isOff }) => isOff),
   );
   note("every machine has switched itself off");
-  const machines = await resultsOf(lan, detail, image);
+  const machines = await resultsOf(lan, events, image);
   note("the disks were compared");
   for (const machine of lan.machines) machine.start("disk");
   await untilInstalled(lan);
   note("every machine started from its disk, and its agent enrolled");
-  const multicastBps = rateOf(detail, timesMs["every machine has the image"]!);
+  const multicastBps = rateOf(machines, timesMs["every machine has the image"]!);
   const totalMs = performance.now() - startedAtMs;
   return { image, machines, wanBytes, cut: events.cut, lateNumber, multicastBps, timesMs, totalMs };
 }
@@ -142,12 +147,7 @@ const shareOf = ({ bytesVerified }: TaskDevice, { sizeBytes, sentBytes }: Image)
   (bytesVerified - (sizeBytes - sentBytes)) / sentBytes;
 
 /** Follows the task to its end, cuts the power of a machine, and starts the late one. */
-async function followTask(
-  lan: ImagingLan,
-  taskId: number,
-  image: Image,
-  events: Events,
-): Promise<TaskDetail> {
+async function followTask(lan: ImagingLan, taskId: number, image: Image, events: Events): Promise<void> {
   let detail = await lan.task(taskId);
   let toldAtMs = 0;
   const states = (): string =>
@@ -165,9 +165,19 @@ async function followTask(
     if (detail.deviceList.some(({ state }) => state === "failed"))
       throw new Error(`a machine failed:\n${failed()}`);
     await act(lan, detail, image, events);
-    return detail.deviceList.filter(({ state }) => state === "complete").length === machineCount;
+    await noteComplete(lan, detail, events);
+    return events.complete.size === machineCount;
   });
-  return detail;
+}
+
+/** Notes the machines that have become complete. */
+async function noteComplete(lan: ImagingLan, { deviceList }: TaskDetail, events: Events): Promise<void> {
+  const known = new Set([...events.complete.values()].map(({ deviceId }) => deviceId));
+  for (const part of deviceList) {
+    if (part.state !== "complete" || known.has(part.deviceId)) continue;
+    const machine = await machineOf(lan, part.deviceId);
+    if (machine !== undefined) events.complete.set(machine.number, part);
+  }
 }
 
 async function act(lan: ImagingLan, detail: TaskDetail, image: Image, events: Events): Promise<void> {
@@ -195,20 +205,16 @@ async function machineOf(lan: ImagingLan, deviceId: string): Promise<VirtualMach
   return lan.machines.find(({ number }) => devices.get(number)?.id === deviceId);
 }
 
-async function resultsOf(lan: ImagingLan, detail: TaskDetail, image: Image): Promise<MachineResult[]> {
-  const devices = await lan.devices();
+async function resultsOf(lan: ImagingLan, { complete }: Events, image: Image): Promise<MachineResult[]> {
   const results: MachineResult[] = [];
   for (const { number, disk } of lan.machines) {
-    const id = devices.get(number)?.id;
-    const part = detail.deviceList.find(({ deviceId }) => deviceId === id);
-    if (part === undefined) throw new Error(`machine ${number} has no part in the task`);
-    const { from, wanBytesFetched, state } = part;
+    const { from, wanBytesFetched } = complete.get(number)!;
     const differsAt = await firstDifference(disk, image.path, image.sizeBytes);
-    results.push({ number, state, from, wanBytesFetched, differsAt });
+    results.push({ number, from, wanBytesFetched, differsAt });
   }
   return results;
 }
 
 /** Bits per second of multicast that the machine with the most of it received, on average. */
-const rateOf = ({ deviceList }: TaskDetail, timeMs: number): number =>
-  (8 * Math.max(...deviceList.map(({ from }) => from.multicast))) / (timeMs / 1_000);
+const rateOf = (machines: readonly MachineResult[], timeMs: number): number =>
+  (8 * Math.max(...machines.map(({ from }) => from.multicast))) / (timeMs / 1_000);
