@@ -26,6 +26,7 @@ const layers = [
   "scripts/package",
   "scripts/image",
   "scripts/lab",
+  "scripts/imaging-lab",
   "scripts/demo",
   "scripts/chaos",
   "scripts/bench",

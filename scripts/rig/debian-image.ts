@@ -12,13 +12,17 @@ export const imagePrograms: Readonly<Record<string, string>> = { mmdebstrap: "mm
 
 const aptFolder = "/etc/apt";
 /** Limit for servers that do not answer. */
-const limitSeconds = 300;
+const limitSeconds = 600;
 
 /**
  * Makes the image in a folder that does not exist yet.
+ * @param packages in addition to the essential ones
  * @throws Error with the output of mmdebstrap
  */
-export async function makeDebianImage(folder: string): Promise<void> {
+export async function makeDebianImage(
+  folder: string,
+  packages: readonly string[] = ["systemd", "passwd"],
+): Promise<void> {
   const release = await readFile("/etc/os-release", "utf8");
   const suite = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1];
   if (suite === undefined) throw new Error("/etc/os-release names no VERSION_CODENAME: not a Debian");
@@ -29,7 +33,7 @@ export async function makeDebianImage(folder: string): Promise<void> {
     "--quiet",
     "--mode=root",
     "--variant=essential",
-    "--include=systemd,passwd",
+    `--include=${packages.join(",")}`,
     suite,
     folder,
     ...(await sourcesOf(suite)),
