@@ -61,6 +61,7 @@ test("docs/PORTS.md names the ports that the constants of the code have, and no 
     [`\`${metricsPort()}/tcp\`, loopback`, "`flockcast-peer run --metrics`"],
     [`\`${sourcePort}/tcp\``, "`flockcast-source serve --listen`"],
     [`\`${consolePortDefault}/tcp\`, loopback`, "`flockcast-source serve --console-port`"],
+    ["a chosen tcp port", "`flockcast-source serve --boot-listen`"],
     ["free tcp, loopback", "none"],
   ]);
   expect(page).toContain(`multicast to ${defaultGroup.address}`);
@@ -91,13 +92,14 @@ test("docs/PORTS.md names options and commands that the programs have", () => {
 const openers: Readonly<Record<string, string>> = {
   "shared/net/lan/group-receiver.ts": "`7067/udp`",
   "shared/net/lan/recvmmsg.ts": "`7067/udp`",
-  "shared/net/lan/lan-bus.ts": "sent from a free port",
+  "shared/net/lan/group-sender.ts": "sent from a free port",
   "shared/net/lan/segment-sender.ts": "sent from a free port",
   "shared/net/exchange/server.ts": "LAN exchange",
   "shared/net/interfaces/gateway.ts": "so that the system learns the gateway's MAC",
   "shared/net/lan/wake-packets.ts": "Wake-on-LAN",
   "shared/net/interfaces/list.ts": "nothing: the socket sends no datagram",
   "shared/source/listener.ts": "`7443/tcp`",
+  "shared/source/boot/boot-listener.ts": "boot files",
   "shared/source/console/console-listener.ts": "`7444/tcp`, loopback",
   "shared/agent/status/status-server.ts": "free tcp, loopback",
   "shared/agent/status/metrics-server.ts": "`9767/tcp`, loopback",
