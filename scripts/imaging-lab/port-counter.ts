@@ -1,4 +1,4 @@
-/** Bytes that a namespace sends from one TCP port, counted by the kernel (nftables). */
+/** Bytes that leave a namespace from one TCP port, counted by the kernel (nftables). */
 import * as v from "valibot";
 import { inside } from "../lab/namespace.ts";
 import { outputOf } from "../rig/process.ts";
@@ -17,7 +17,7 @@ export async function countPort(namespace: string, port: number): Promise<void> 
   counter sent { }
   chain leaving {
     type filter hook output priority 0;
-    tcp sport ${port} counter name sent
+    oifname != "lo" tcp sport ${port} counter name sent
   }
 }
 `;

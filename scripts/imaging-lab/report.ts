@@ -37,7 +37,7 @@ const ratioOf = ({ wanBytes, image }: ImagingReport): number => wanBytes / image
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(0)} s`;
 
 export function imagingText(report: ImagingReport): string {
-  const head = ["machine", "on disk", "WAN", "multicast", "other machines", "disk"];
+  const head = ["machine", "on disk", "WAN", "multicast", "unicast", "disk"];
   const rows = report.machines.map(({ number, from, differsAt }) => [
     nameOf(report, number),
     ...[from.cache, from.wan, from.multicast, from.peers].map((bytes) => formatSize(bytes)),
@@ -52,7 +52,7 @@ export function imagingText(report: ImagingReport): string {
     "",
     `image ${formatSize(sizeBytes)}, without chunks of zeros ${formatSize(sentBytes)}; "on disk" includes the zeros`,
     `WAN ÷ image without zeros: ${ratioOf(report).toFixed(4)} (kernel's counter, at most ${wanRatioMax})`,
-    `lanRate: none; multicast ${(report.multicastBps / 1e6).toFixed(1)} Mbit/s on average`,
+    `lanRate: none; multicast ${(report.multicastBps / 1e6).toFixed(1)} Mbit/s on average, as fast as the download`,
   ].join("\n");
 }
 
