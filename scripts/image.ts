@@ -1,7 +1,7 @@
 /**
  * `bun run image -- --source URL [--out DIR] [--iso] [--token-file FILE]`: kernel, initramfs with
  * the agent, an iPXE script, and an ISO, for machines that have images written to their disks
- * (docs/imaging.md). Debian's packages are unpacked into a cache folder, and none is installed.
+ * (docs/install/imaging.md). Debian's packages are unpacked into a cache folder, and none is installed.
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";

@@ -7,6 +7,7 @@ import { chmod, mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { loopDisk, loopSkip, run } from "../shared/platform/testing-loop.ts";
+import { formatPin, readToken } from "../shared/api/token.ts";
 import { reasonsText } from "../shared/model/reason.ts";
 import type { TaskDetail } from "../shared/api/schema/admin.ts";
 import { openHarness, partOf, until, wanBytesFetched, type Harness, type Peer } from "./harness.ts";
@@ -220,6 +221,60 @@ describe.skipIf(skip !== "")(`an image${skip}`, () => {
       const found = await harness.waitUntilComplete(three, [third]);
       expect(wanBytesFetched(found)).toBe(0);
       expect(partOf(found, third).from.cache).toBe(24 * mib);
+    },
+    4 * waitMs,
+  );
+
+  test(
+    "reaches a machine without a token once the code on its screen is approved, and obeys its limits",
+    async () => {
+      await using disks = new Disks();
+      await using harness = await openHarness({ sourceArgs: ["--pending-imaging"] });
+      const image = await publishImage(harness, "desktop", 6 * mib);
+      const [path, other] = [
+        await disks.make(harness, "a.bin", 16 * mib),
+        await disks.make(harness, "b.bin", 16 * mib),
+      ];
+      const { identity, root } = readToken(
+        await readFile(join(harness.source.data, "enroll.token"), "utf8"),
+      )!;
+      const machine = await harness.startPeer({
+        name: "machine",
+        enrollToken: formatPin({ identity, root }),
+        args: ["--imaging", "--only-task", "2"],
+      });
+      const screen = (): Promise<string> => readFile(machine.program.logFile, "utf8");
+      const code = await until(screen, waitMs, async () => {
+        const found = /device approve ([0-9A-Z]{4}-[0-9A-Z]{4})$/m.exec(await screen());
+        return found === null ? null : found[1]!;
+      });
+      const target = ["--target", "tag=imaging", "--disk", `path=${path}`];
+      const tasks = [
+        await createImage(harness, image.id, ...target),
+        await createImage(harness, image.id, ...target),
+      ];
+      expect(tasks).toEqual([1, 2]);
+      expect((await machine.status()).tasks).toEqual([]);
+      await harness.source.admin("device", "approve", code.toLowerCase());
+      expect(reasonOf(await failed(harness, 1, machine), machine)).toContain("started for task 2 only");
+      await harness.waitUntilComplete(2, [machine]);
+      expect(await digestOf(path, image.sizeBytes)).toBe(image.digest);
+      await until(screen, waitMs, async () =>
+        /flockcast: task 2 \(desktop 1\): complete/.test(await screen()) ? true : null,
+      );
+
+      const create = ["token", "create", "room", "--kind", "enrolment", "--scope", "imaging"];
+      const token = await harness.source.admin(...create, "--expires", "+1h");
+      const limited = await harness.startPeer({
+        name: "limited",
+        enrollToken: token,
+        args: ["--imaging", "--only-disk", `path=${path}`],
+      });
+      const order = ["--disk", `path=${other}`, "--target", `device=${limited.id}`];
+      const refused = await createImage(harness, image.id, ...order);
+      expect(reasonOf(await failed(harness, refused, limited), limited)).toContain(
+        `no disk of this machine is ${other}, and by the argument of this machine ${path}`,
+      );
     },
     4 * waitMs,
   );

@@ -257,9 +257,11 @@ async function enrolByApproval(
   sourceUrl: string,
   pin: SourcePin,
 ): Promise<Identity> {
-  const { signal, allowsPlainHttp } = options;
+  const { dataFolder, signal, allowsPlainHttp } = options;
+  const machineOf = (deployment: number): Promise<string> => machineDigest(dataFolder, deployment);
+  const request = { ...nameOfDevice(), instance };
   const enrolled = await untilReached(options, sourceUrl, () =>
-    enrollPending(sourceUrl, pin, { ...nameOfDevice(), instance }, { signal, allowsPlainHttp }),
+    enrollPending(sourceUrl, pin, request, { signal, machineOf, allowsPlainHttp }),
   );
   return { ...idsOf(enrolled), sourceUrl, trustRoot: pin.root, ...newSource(enrolled), isPending: true };
 }

@@ -188,14 +188,20 @@ export async function enrollPending(
   sourceUrl: string,
   { identity }: SourcePin,
   request: EnrollPendingRequest,
-  options: { signal?: AbortSignal; allowsPlainHttp?: boolean } = {},
+  options: {
+    signal: AbortSignal;
+    allowsPlainHttp: boolean;
+    machineOf: (deployment: number) => Promise<string>;
+  },
 ): Promise<Enrolled> {
-  const { signal, allowsPlainHttp } = options;
+  const { signal, allowsPlainHttp, machineOf } = options;
   const transport = new SourceTransport({ url: parseSourceUrl(sourceUrl), identity, allowsPlainHttp });
   const connection: Connection = { transport, authorization: () => null };
   try {
     const path = "/v1/agent/enroll/imaging";
-    const answer = await ask(connection, "POST", path, enrollResponseSchema, { json: request, signal });
+    const machine = await machineOf(await deploymentOf(connection, signal));
+    const json = { ...request, machine };
+    const answer = await ask(connection, "POST", path, enrollResponseSchema, { json, signal });
     return { ...answer, identity, tlsSpki: transport.spki };
   } finally {
     transport.close();

@@ -35,11 +35,11 @@ async function enroll(token: string, hostname: string, more = {}): Promise<Enrol
   expect(answer.status).toBe(200);
   return answer.body;
 }
-const enrolPending = (hostname: string, address = "10.0.0.5") =>
+const enrolPending = (hostname: string, address = "10.0.0.5", more = {}) =>
   fixture.call<EnrollResponse & { hint?: string; error?: string }>(
     "POST",
     "/v1/agent/enroll/imaging",
-    { credential: null, json: about(hostname) },
+    { credential: null, json: { ...about(hostname), ...more } },
     address,
   );
 async function checkIn({ credential }: Enrolled, hostname: string, address?: string) {
@@ -63,6 +63,7 @@ async function createTask(name: string, more: Record<string, unknown>): Promise<
   expect(status).toBe(200);
   return body.taskId;
 }
+const approve = (id: string) => fixture.call("POST", `/v1/devices/${id}/approve`);
 const disk = { path: null, model: null, serial: null, minBytes: null, maxBytes: null };
 const image = { disk, overwrite: false, machineEnd: "reboot" };
 const createImage = (): Promise<number> => createTask("desktop.img", { action: "image", image });
@@ -190,6 +191,21 @@ describe("a machine without a token", () => {
     ]);
     expect(approved.body.tags).toEqual(["imaging"]);
     expect(await tasksOf(device, "localhost")).toEqual([task]);
+  });
+
+  test("replaces its earlier row at its approval, and no row of another device", async () => {
+    const installed = await enroll(enrollToken, "pc", { machine });
+    const { body: first } = await enrolPending("m1", "10.0.0.5", { machine });
+    await approve(first.deviceId);
+    const { body: second } = await enrolPending("m1", "10.0.0.5", { machine });
+    expect((await deviceOf(first.deviceId)).state).toBe("active");
+    // The claim of the machine that waits counts for nothing.
+    const byToken = await enroll(await imagingToken(), "m1", { machine });
+    expect([byToken.deviceId, (await deviceOf(byToken.deviceId)).state]).toEqual([first.deviceId, "active"]);
+    await approve(second.deviceId);
+    expect((await deviceOf(first.deviceId)).removedWhy).toBe("imaging-ended");
+    expect((await deviceOf(second.deviceId)).state).toBe("active");
+    expect((await deviceOf(installed.deviceId)).state).toBe("active");
   });
 
   test("is not found by a host name that looks like another machine's code", async () => {

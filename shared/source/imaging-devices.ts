@@ -19,6 +19,21 @@ const why: RemovalReason = "imaging-ended";
 
 type Context = Pick<SourceContext, "catalog" | "changeHub" | "noted" | "metrics" | "log" | "nowMs">;
 
+/**
+ * Removes earlier rows of a machine that was approved again, unless a device uses them: a machine
+ * that lost its power knows its credential no more.
+ */
+export async function removeEarlierRows(
+  context: Context & Pick<SourceContext, "liveness">,
+  approvedId: string,
+): Promise<void> {
+  const earlier = await context.catalog.life.earlierImaging(approvedId);
+  // The connection of a machine that lost its power may still seem to be open.
+  const answers = await Promise.all(earlier.map((id) => context.liveness.answers(id)));
+  const lost = earlier.filter((_, at) => !answers[at]);
+  if (lost.length > 0) await removeDevices(context, lost, why);
+}
+
 /** Removes the machines that have ended. */
 export async function endImagingDevices(context: Context): Promise<void> {
   const { catalog, changeHub, nowMs } = context;

@@ -57,7 +57,7 @@ export const enrollRequestSchema = v.object({
 });
 /** A machine that only gets an image, and has no token: it waits for an approval. */
 export const enrollPendingRequestSchema = v.object({
-  ...v.omit(v.object(enrollEntries), ["machine"]).entries,
+  ...enrollEntries,
   instance: v.optional(v.nullable(instance), null),
 });
 export const enrollCloneRequestSchema = v.object({ ...enrollEntries, instance });

@@ -173,6 +173,7 @@ const lifeTable: AuditTable<Stores["life"]> = {
   // A caller without a token would fill the audit; the approval has a row.
   enrollPending: "unaudited",
   withCode: "unaudited",
+  earlierImaging: "unaudited",
   imaging: "unaudited",
   deletePending: "unaudited",
   enrollClone: {

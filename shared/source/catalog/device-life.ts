@@ -111,6 +111,8 @@ export interface DeviceLifeStore {
   enrollPending(device: NewDevice, machine: PendingMachine, pendingMax: number): Promise<boolean>;
   /** Returns the device that waits with this code; null: there is none. */
   withCode(code: string): Promise<DeviceRecord | null>;
+  /** Returns earlier rows of the machine of this row, if both only get images. */
+  earlierImaging(id: string): Promise<string[]>;
   /** Returns the machines that only get images, without removed ones. */
   imaging(): Promise<ImagingDevice[]>;
   /** Deletes machines that were not approved and were removed before this time. */

@@ -41,10 +41,11 @@ function knownOf(row: MachineRow, instance: string | null, nowMs: number): Known
 
 function enrolment(database: Database): Pick<DeviceLifeStore, "enroll" | "sameMachine"> {
   const insert = deviceInserter(database);
-  // An installed system and the boot image of one machine are two devices.
+  // An installed system and the boot image of one machine are two devices. A machine that waits
+  // with a code has proved nothing.
   const same = database.query<MachineRow, { machine: string; isImaging: number }>(
     `SELECT id, suspended_at_ms, removed_at_ms, removed_why, unused_instance, unused_since_ms
-     FROM devices WHERE machine = $machine AND is_imaging = $isImaging ORDER BY id`,
+     FROM devices WHERE machine = $machine AND is_imaging = $isImaging AND approval_code IS NULL ORDER BY id`,
   );
   const bar = database.query(
     `INSERT OR IGNORE INTO replaced_credentials (credential_sha256, device_id, replaced_at_ms)

@@ -7,7 +7,10 @@ import type { DeviceLifeStore, ImagingDevice, NewDevice, PendingMachine } from "
 import { deviceInserter } from "./sqlite-device-insert.ts";
 import { selectDevices, toDevice, type DeviceRow } from "./sqlite-device-row.ts";
 
-type Part = Pick<DeviceLifeStore, "enrollPending" | "withCode" | "imaging" | "deletePending">;
+type Part = Pick<
+  DeviceLifeStore,
+  "enrollPending" | "withCode" | "earlierImaging" | "imaging" | "deletePending"
+>;
 type Row = {
   id: string;
   isPending: number;
@@ -34,6 +37,11 @@ export function imagingDevices(database: Database): Part {
   const withCode = database.query<DeviceRow, { code: string }>(
     `${selectDevices} WHERE approval_code = $code AND removed_at_ms IS NULL`,
   );
+  const earlier = database.query<{ id: string }, { id: string }>(
+    `SELECT other.id FROM devices JOIN devices AS other ON other.machine = devices.machine
+     WHERE devices.id = $id AND other.id <> devices.id AND devices.is_imaging = 1 AND other.is_imaging = 1
+       AND other.approval_code IS NULL AND other.removed_at_ms IS NULL`,
+  );
   const list = database.query<Row, []>(
     `SELECT id, approval_code IS NOT NULL AS isPending, enrolled_at_ms AS enrolledAtMs,
        last_seen_at_ms AS lastSeenAtMs,
@@ -50,6 +58,7 @@ export function imagingDevices(database: Database): Part {
       const row = withCode.get({ code });
       return row && toDevice(row);
     },
+    earlierImaging: async (id) => earlier.all({ id }).map((row) => row.id),
     imaging: async () =>
       list.all().map((row): ImagingDevice => ({
         id: row.id,

@@ -19,6 +19,7 @@ import { allow } from "../auth.ts";
 import type { DeviceHistoryEntry, DeviceKey, DeviceOrder, DeviceRecord } from "../catalog/index.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { removeDevices } from "../device-removal.ts";
+import { removeEarlierRows } from "../imaging-devices.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
 import { filterOf, keyOfDevice } from "../matching-devices.ts";
 import { keyIn, readPage, type Page } from "../page.ts";
@@ -117,6 +118,7 @@ function addChanges(routes: Hono<SourceEnv>, context: SourceContext): void {
       if (await catalog.life.approve(id)) {
         metrics.deviceEvents.inc({ event: "approved" });
         log.info({ device: id }, "device approved");
+        await removeEarlierRows(context, id);
         changeHub.notify([id]);
       }
       return c.json(await fullView(context, await deviceNamed(context, id)));

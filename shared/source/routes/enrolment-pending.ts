@@ -45,7 +45,7 @@ export function addPendingEnrolment(routes: Hono<SourceEnv>, context: SourceCont
       }
       const { credential, ...identity } = newIdentity(context);
       const code = approvalCode(identity.credentialSha256);
-      const device = { ...c.req.valid("json"), ...identity, machine: null };
+      const device = { ...c.req.valid("json"), ...identity };
       if (!(await catalog.life.enrollPending(device, { code, tags: [pendingTag] }, pendingMax))) {
         countRefusal(context, c, "pending-refused");
         const hint = "approve or remove some of them, or wait: each leaves the list after an hour";
