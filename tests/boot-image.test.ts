@@ -21,6 +21,9 @@ const imageBytes = 64 * 1_048_576;
 /** Without KVM, a machine takes half a minute to its first check-in, and longer under load. */
 const waitMs = 420_000;
 
+/** Each question is a program that takes processor time from the machines. */
+const pollMs = 1_000;
+
 const shape: ImagingShape = {
   machines: 2,
   diskBytes: imageBytes + 32 * 1_048_576,
@@ -62,6 +65,7 @@ async function untilTask(
     async () => `${last?.deviceList.map(stateOf).join("\n")}\n${await lan.consoles()}`,
     waitMs,
     async () => {
+      await Bun.sleep(pollMs);
       last = await lan.task(taskId);
       return is(last) ? last : null;
     },
@@ -79,6 +83,7 @@ machineTest(
     const id = await source.admin("publish", path, "--name", "desktop", "--version", "1");
     for (const machine of machines) machine.start("network");
     const devices = await until(lan.consoles, waitMs, async () => {
+      await Bun.sleep(pollMs);
       const found = await lan.devices();
       return found.size === machines.length ? found : null;
     });
