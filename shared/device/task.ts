@@ -291,12 +291,12 @@ export class Task {
     const { task } = this.row;
     this.#becomeWaiting("package", reason("gets-manifest"));
     const attempt = this.stage;
-    const store = await beginWork({ ports, task, signal: this.#abort.signal, note: this.#noteWait });
+    const begins = beginWork({ ports, task, signal: this.#abort.signal, note: this.#noteWait });
+    const store = await begins.finally(() => {
+      if (this.stage.kind === "ended") this.saving.unpin();
+    });
     // The stage changes with a cancellation, and with an error of the former session.
-    if (this.#abort.signal.aborted || this.stage !== attempt) {
-      if ((this.stage as TaskStage).kind === "ended") ports.cache.unpin(task.packageId, task.id);
-      return;
-    }
+    if (this.#abort.signal.aborted || this.stage !== attempt) return;
     this.store = store;
     const work = workOf(task, store.manifest, ports);
     if (work.kind === "missing") return this.#end("failed", work.reason);
@@ -402,7 +402,6 @@ export class Task {
   #end(life: TaskEndLife, why: Reason | null): void {
     const { log, metrics } = this.#options.ports;
     this.stage = nextTaskStage(this.stage, { kind: "ended" });
-    releaseDisk(this.#options.ports, this.row.task);
     Object.assign(this.row, { life, reason: why, reported: false });
     const hasRun = this.row.command !== null && (life === "complete" || life === "reboot-pending");
     if (hasRun) this.row.ranAs = this.#options.nextRunOrder();

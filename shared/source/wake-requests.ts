@@ -27,28 +27,38 @@ type Woken = { readonly taskId: number; readonly deviceIds: readonly string[] };
 
 export class WakeRequests {
   readonly #randomBytes: (count: number) => Uint8Array;
+  /** By id, the oldest first: all are open for the same time. */
   readonly #open = new Map<string, Open>();
+  /** Ids by the device that is asked: each check-in looks for its own. */
+  readonly #byWaker = new Map<string, Set<string>>();
   readonly #silent = new Set<string>();
 
   constructor(randomBytes: (count: number) => Uint8Array) {
     this.#randomBytes = randomBytes;
   }
 
+  /** Whether a number of further requests may be open. */
+  hasRoom(count: number, nowMs: number): boolean {
+    this.#expire(nowMs);
+    return this.#open.size + count <= openMax;
+  }
+
   /** Asks a device, with its next check-in. */
   open(request: Omit<Open, "id" | "untilMs">, nowMs: number): void {
-    this.#expire(nowMs);
-    if (this.#open.size >= openMax) return;
+    if (!this.hasRoom(1, nowMs)) return;
     const id = Buffer.from(this.#randomBytes(8)).toString("hex");
     this.#open.set(id, { ...request, id, untilMs: nowMs + wakeAnswerMs });
+    const ofWaker = this.#byWaker.get(request.waker);
+    if (ofWaker === undefined) this.#byWaker.set(request.waker, new Set([id]));
+    else ofWaker.add(id);
   }
 
   /** Returns the open requests to a device. */
   of(deviceId: string, nowMs: number): WakeRequest[] {
     this.#expire(nowMs);
-    return [...this.#open.values()]
-      .filter(({ waker }) => waker === deviceId)
+    return [...(this.#byWaker.get(deviceId) ?? [])]
       .slice(0, ofDeviceMax)
-      .map(({ id, sleepers }) => ({ id, macs: sleepers.map(({ mac }) => mac) }));
+      .map((id) => ({ id, macs: this.#open.get(id)!.sleepers.map(({ mac }) => mac) }));
   }
 
   /**
@@ -59,7 +69,7 @@ export class WakeRequests {
     this.#expire(nowMs);
     const request = this.#open.get(id);
     if (request?.waker !== waker) return null;
-    this.#open.delete(id);
+    this.#close(request);
     this.#silent.delete(waker);
     const sent = new Set(macs.map(canonicalMac));
     const woken = request.sleepers.filter(({ mac }) => sent.has(canonicalMac(mac)));
@@ -74,11 +84,19 @@ export class WakeRequests {
   #expire(nowMs: number): void {
     // An end that is far ahead was set before the source's clock was set back. The check-in of an
     // answer may have begun before the request.
-    for (const [id, { untilMs, waker }] of this.#open) {
-      if (untilMs > nowMs && untilMs <= nowMs + 2 * wakeAnswerMs) continue;
-      this.#open.delete(id);
+    for (const request of this.#open.values()) {
+      const { untilMs, waker } = request;
+      if (untilMs > nowMs && untilMs <= nowMs + 2 * wakeAnswerMs) return;
+      this.#close(request);
       this.#silent.add(waker);
       if (this.#silent.size > openMax) this.#silent.delete(this.#silent.values().next().value!);
     }
+  }
+
+  #close({ id, waker }: Open): void {
+    this.#open.delete(id);
+    const ofWaker = this.#byWaker.get(waker);
+    ofWaker?.delete(id);
+    if (ofWaker?.size === 0) this.#byWaker.delete(waker);
   }
 }

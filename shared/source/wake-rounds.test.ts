@@ -10,8 +10,9 @@ import type { CheckInResponse, WakeRequest } from "../api/schema/agent.ts";
 import type { Inventory } from "../api/schema/common.ts";
 import type { TaskWake, TaskWakeList } from "../api/schema/wakes.ts";
 import { reasonsText } from "../model/reason.ts";
-import { wakeAgainMs, wakeAttemptsMax } from "../model/wake-on-lan.ts";
+import { wakeAgainMs, wakeAttemptsMax, wakesPerMinute } from "../model/wake-on-lan.ts";
 import { inventoryOf, openFixture, reportOf, type Fixture, type TestDevice } from "./app-fixture.ts";
+import { wakeAnswerMs } from "./wake-requests.ts";
 import { WakeRounds } from "./wake-rounds.ts";
 
 const minute = 60_000;
@@ -277,6 +278,33 @@ test("a start on the clock of the devices is that of each sleeping device", asyn
   await roundAfter(300 * minute);
   await untilGiven(2);
   expect(given[1]!.macs).toContain("02:00:00:00:00:08");
+});
+
+test("devices that were asked for do not keep later ones of a large subnet waiting", async () => {
+  connect(await enrol("desk", 1));
+  const hosts = Array.from({ length: wakesPerMinute + 5 }, (_, index) => 10 + index);
+  for (const host of hosts) await enrol(`asleep-${host}`, host);
+  await createTask();
+  await rounds.round();
+  await untilGiven(1);
+  expect(given[0]!.macs).toHaveLength(wakesPerMinute);
+  await roundAfter(wakeAgainMs);
+  await untilGiven(2);
+  const missed = hosts.map((host) => `02:00:00:00:00:${host}`).filter((mac) => !given[0]!.macs.includes(mac));
+  expect(given[1]!.macs.slice(0, 5).toSorted()).toEqual(missed);
+});
+
+test("a request that finds no room is not an attempt", async () => {
+  connect(await enrol("desk", 1));
+  await enrol("asleep", 9);
+  const taskId = await createTask();
+  for (let waker = 0; fixture.wakeRequests.hasRoom(1, fixture.clock.nowMs); waker += 1)
+    fixture.wakeRequests.open({ taskId, waker: `other-${waker}`, sleepers: [] }, fixture.clock.nowMs);
+  await rounds.round();
+  await untilGiven(0);
+  expect(await wakesOf(taskId)).toEqual([]);
+  await roundAfter(wakeAnswerMs);
+  await untilGiven(1);
 });
 
 test("a setting keeps devices from being woken, and from waking others", async () => {

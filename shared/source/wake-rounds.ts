@@ -63,6 +63,7 @@ export class WakeRounds {
     const due = (await catalog.tasks.open()).filter((task) => isWakeTime(task, nowMs()));
     const ids = new Set(due.map(({ id }) => id));
     for (const id of this.#tasks.keys()) if (!ids.has(id)) this.#tasks.delete(id);
+    for (const [id, untilMs] of this.#busyUntilMs) if (untilMs <= nowMs()) this.#busyUntilMs.delete(id);
     for (const task of due) {
       const known = this.#tasks.get(task.id);
       const isChanged = known?.version !== task.version;
@@ -82,8 +83,12 @@ export class WakeRounds {
     const known = await catalog.wakes.ofTask(task.id);
     await this.#noteAwake(task, known, sleepers);
     if (sleepers.length === 0) return;
+    const attemptsFor = ({ id }: Sleeper): number => known.get(id)?.attempts ?? 0;
     const lastAsked = await catalog.wakes.lastAsked(sleepers.map(({ id }) => id));
-    const next = sleepers.filter(({ id }) => mayTry(known.get(id), lastAsked.get(id), nowMs()));
+    // Devices with fewer attempts come first, because a subnet wakes a bounded number in a minute.
+    const next = sleepers
+      .filter(({ id }) => mayTry(known.get(id), lastAsked.get(id), nowMs()))
+      .toSorted((a, b) => attemptsFor(a) - attemptsFor(b));
     const { here = [], away = [] } = Object.groupBy(next, (one) => (one.subnetId === null ? "away" : "here"));
     await this.#note(task, away, "no-address");
     const subnets = [...Map.groupBy(here, ({ subnetId }) => subnetId!)];
@@ -132,6 +137,8 @@ export class WakeRounds {
     const wakers = await this.#awakeAmong(candidates, asked);
     const ids = named.map(({ deviceId }) => deviceId);
     if (wakers.length === 0) return this.#noteIds(task, ids, "no-waker");
+    // A later round asks them: an attempt without a request is none.
+    if (!wakeRequests.hasRoom(wakers.length, nowMs())) return;
     this.#busyUntilMs.set(subnetId, nowMs() + subnetEveryMs);
     await catalog.wakes.noteAsked(task.id, { deviceIds: ids, wakers, atMs: nowMs() });
     this.#tell(task);

@@ -131,6 +131,22 @@ describe.skipIf(skip !== "")(`an image on a block device${skip}`, () => {
     expect((await store.complete()).ok).toBe(true);
   });
 
+  test("stays claimed until the last task that pins it ends", async () => {
+    const { path } = await disk();
+    const cache = await open();
+    const opened = await openSystemDisk(await factsOf(path), imageBytes);
+    const store = await cache.begin(image.signed, pins, { id: 1, packageId: image.id }, opened);
+    await opened.begin(image.id, false);
+    // Another task of the package ends before it began.
+    cache.unpin(image.id, 2);
+    expect(opened.isClaimed).toBe(true);
+    await write(store, [1]);
+    await store.flush();
+    cache.unpin(image.id, 1);
+    expect(opened.isClaimed).toBe(false);
+    expect(await store.readVerified(1)).toEqual(image.chunk(1));
+  });
+
   test("takes no room of the folder, and leaves the disk as it is when the package is removed", async () => {
     const { path } = await disk();
     const cache = await open();
