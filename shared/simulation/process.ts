@@ -11,7 +11,7 @@ import type { Task } from "../device/task.ts";
 import { addressOf } from "../api/agent-client.ts";
 import {
   CacheError,
-  DistributionCache,
+  type DistributionCache,
   noBytes,
   type ChunkOrigin,
   type PackageStore,
@@ -21,7 +21,8 @@ import { symbolOverheadBytes } from "../wire/index.ts";
 import { SimulatedActivity } from "./activity.ts";
 import { SimulatedCommands } from "./commands.ts";
 import type { Context } from "./context.ts";
-import { dataFolder, deployment } from "./layout.ts";
+import { deployment } from "./layout.ts";
+import { cacheOf } from "./machine-cache.ts";
 import type { Machine, ProcessClock, RunningProcess } from "./machine.ts";
 import { Random } from "./random.ts";
 import { SimulatedPeers } from "./peers.ts";
@@ -91,14 +92,7 @@ export class Process implements RunningProcess {
       this.transcript?.sent(frame);
       if (frame.type === "have") observer.statesHeld(machine, frame.ranges, "HAVE");
     });
-    const cache = new DistributionCache(
-      { dir: dataFolder, maxBytes: null, maxAgeMs: null, clock, log: () => {} },
-      {
-        files: machine.disk.filesFor({ sleep: (ms) => clock.sleep(ms), random: machine.random }),
-        ledger: machine.ledger,
-        unlock: () => {},
-      },
-    );
+    const cache = cacheOf(machine, clock, (ms) => clock.sleep(ms));
     const place: Place = { address: loopbackAddress, subnetId: null, answered: null };
     this.#parts = { clock, lan, group: this.#createGroup(), cache, place };
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
