@@ -83,3 +83,22 @@ test("two devices count as able to exchange frames again once both were sent the
   world.run(10);
   expect(canExchange()).toBe(true);
 });
+
+test("a complete device whose disk is full when it gets new keys uses them, and saves them later", () => {
+  const world = new World({ seed: 3, devices: 3, log: false });
+  world.start("A", "B");
+  expect(world.run(120_000, () => world.isAtRest)).toBe(true);
+  world.crash("A");
+  world.fillDisk("B", true);
+  world.keys.renew("removal");
+  world.wake("B");
+  world.fillDisk("B", false);
+  world.start("C");
+  expect(world.run(240_000, () => world.device("C").process!.isEnded)).toBe(true);
+  expect(world.device("C").process!.receivedFrom("wan")).toBe(0);
+  const newKeys = { packageKey: world.keys.package.toBase64(), packageKeyBefore: null };
+  const savedKeys = (): unknown => world.device("B").ledger.packageKeys();
+  expect(savedKeys()).not.toMatchObject([newKeys]);
+  world.wake("B");
+  expect(savedKeys()).toMatchObject([newKeys]);
+});
