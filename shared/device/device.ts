@@ -114,14 +114,13 @@ export class Device {
     const open = new Set(tasks.map(({ packageId }) => packageId));
     const isNeeded = (packageId: string): boolean =>
       open.has(packageId) || ledger.package(packageId) !== null;
+    const changed = this.#keys.take([...stated, ...tasks], isNeeded);
     try {
-      const { changed, isSaved } = this.#keys.take([...stated, ...tasks], isNeeded);
-      if (isSaved) this.#isLogClear = false;
-      return changed;
+      if (this.#keys.save()) this.#isLogClear = false;
     } catch (error) {
       this.#onError(error, tasks[0]?.id ?? 0);
-      return [];
     }
+    return changed;
   }
 
   /** Offers packages under their present keys. */

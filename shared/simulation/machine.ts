@@ -16,6 +16,7 @@ import { ChunkSet } from "../model/chunk-set.ts";
 import type { Context } from "./context.ts";
 import { Disk } from "./disk.ts";
 import { guardedConditions, readEveryMs, type GuardedCondition } from "./guarded.ts";
+import type { KnownKeys } from "./known-keys.ts";
 import { wallOriginMs } from "./layout.ts";
 import { MemoryLedger } from "./ledger.ts";
 import type { ExchangeServer, Host } from "./network.ts";
@@ -51,6 +52,7 @@ export type RunningProcess = {
   readonly isStopping: boolean;
   /** True once the source has assigned the subnet. Before, the device cannot request a lease. */
   readonly knowsSubnet: boolean;
+  readonly keys: KnownKeys;
   /** Chunks that the device counted as verified after its last event. */
   readonly held: ChunkSet;
   readonly heldCount: number;
