@@ -12,6 +12,7 @@ import { tokenCreatedSchema } from "../../shared/api/schema/tokens.ts";
 import { taskDetailSchema, type TaskDetail } from "../../shared/api/schema/admin.ts";
 import { buildBootImage } from "../image/boot-image.ts";
 import { inside } from "../lab/namespace.ts";
+import { unmountBelow } from "../lab/small-disk.ts";
 import { removeRunRecord, writeRunRecord } from "../lab/stale-runs.ts";
 import { buildNetwork, gatewayOf, planNetwork, removeNetwork, type LabNetwork } from "../lab/topology.ts";
 import type { Cleanup } from "../rig/cleanup.ts";
@@ -67,9 +68,10 @@ export async function openImagingLan(
   const folder = await mkdtemp(join(tmpdir(), "flockcast-imaging-"));
   const network = planNetwork(runId, links);
   cleanup.add("remove the record of the run", () => removeRunRecord(runId));
-  cleanup.add("remove the temporary folder", () =>
-    rm(folder, { recursive: true, force: true, maxRetries: 3 }),
-  );
+  cleanup.add("remove the temporary folder", async () => {
+    await unmountBelow(folder);
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  });
   cleanup.add("remove the namespaces", () => removeNetwork(network));
   await writeRunRecord(runId, folder);
   await buildNetwork(network, links);

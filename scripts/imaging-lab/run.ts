@@ -30,6 +30,8 @@ const pollMs = 1_000;
 /** Upper bounds on the wait for one step; without KVM, under load. */
 const bootLimitMs = 10 * 60_000;
 const taskLimitMs = 30 * 60_000;
+/** Upper bound on a whole run, since the start of this process. */
+const totalLimitMs = 45 * 60_000;
 
 type Image = { readonly path: string; readonly sizeBytes: number; readonly sentBytes: number };
 type Events = {
@@ -120,7 +122,7 @@ async function until(
   problem: string,
   holds: () => Promise<boolean> | boolean,
 ): Promise<void> {
-  const giveUpAtMs = performance.now() + limitMs;
+  const giveUpAtMs = Math.min(performance.now() + limitMs, totalLimitMs);
   while (!(await holds())) {
     if (performance.now() > giveUpAtMs) throw new Error(`${problem}:\n${await lan.consoles()}`);
     await Bun.sleep(pollMs);
