@@ -5,7 +5,7 @@
  * file only reads the command line.
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
-import { CommandError } from "../shared/source/commands/command-error.ts";
+import { exitStatusOf } from "../shared/source/commands/command-error.ts";
 import { addDevices, addPackageDevices, targetHelp } from "../shared/source/commands/device-command-line.ts";
 import { listPackages, removePackage } from "../shared/source/commands/inventory.ts";
 import { addSubnets } from "../shared/source/commands/subnet-command-line.ts";
@@ -360,7 +360,7 @@ async function main(words: readonly string[]): Promise<number> {
     // Commander has already printed the error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     printNote(`error: ${(error instanceof Error ? error.message : String(error)).split("\n")[0]!}`);
-    return error instanceof CommandError ? error.exitCode : 1;
+    return exitStatusOf(error);
   }
 }
 

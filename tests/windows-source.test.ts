@@ -2,7 +2,7 @@
  * The source as a service of Windows, under Wine: it starts, publishes, stops within a second, is
  * killed, has what it had, and is removed.
  */
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "bun:test";
@@ -65,6 +65,19 @@ wineTest(
       expect(await (await clientOf(machine)).packages()).toMatchObject([
         { name: "tool", version: "1", sizeBytes: 70_000 },
       ]);
+
+      expect((await machine.service("stop")).state).toBe("stopped");
+      const catalog = join(machine.data, "catalog.db");
+      await rename(catalog, `${catalog}.good`);
+      await writeFile(catalog, "not a catalog ".repeat(1_000));
+      // A start that fails ends the service.
+      await machine.run(program, "service", "start");
+      await until(machine.programLog, 60_000, async () =>
+        (await machine!.programLog()).includes("the source ends") ? true : null,
+      );
+      await until(machine.programLog, 30_000, async () =>
+        (await machine!.service("status")).state === "stopped" ? true : null,
+      );
 
       const removal = await machine.run(program, "service", "remove");
       expect(removal.status, removal.stderr).toBe(0);

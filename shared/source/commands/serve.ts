@@ -15,7 +15,7 @@ import { parseNetworks } from "../webhooks/egress.ts";
 import { consolePortDefault, type ConsolePort } from "../console/console-listener.ts";
 import { startSource } from "../server.ts";
 import type { TlsChoice } from "../serving-certificate.ts";
-import { CommandError, usage } from "./command-error.ts";
+import { CommandError, exitStatusOf, usage } from "./command-error.ts";
 
 /** Time after which a stop that hangs exits with status 1. A clean stop takes less. */
 const endMs = 4_500;
@@ -126,19 +126,24 @@ const loggerOf = ({ logFile }: ServeOptions): Logger =>
   );
 
 export async function serve(options: ServeOptions): Promise<void> {
-  const stopsService = connectService("flockcast-source", options.service === true, serviceFinalStatuses);
+  if (options.service !== true) return serveWith(options, () => {});
+  const stopsService = connectService("flockcast-source", true, serviceFinalStatuses);
+  // The thread of the service manager would keep the process, also after a start that failed.
+  const status = await serveWith(options, stopsService).then(() => 0, exitStatusOf);
+  process.exit(status);
+}
+
+async function serveWith(options: ServeOptions, stopsService: StopsService): Promise<void> {
   const parsed = parseServeOptions(options);
   const log = loggerOf(options);
   try {
     await serveLogged(options, parsed, log, stopsService);
   } catch (error) {
-    // Nobody reads the standard error of a service with a file for its log.
-    if (options.logFile !== undefined)
+    // Nobody reads the standard error of a service.
+    if (options.logFile !== undefined || options.service === true)
       log.fatal({ error: error instanceof Error ? error.message : String(error) }, "the source ends");
     throw error;
   }
-  // The thread of the service manager would keep the process.
-  if (options.service === true) process.exit(0);
 }
 
 async function serveLogged(
@@ -171,5 +176,4 @@ async function serveLogged(
     process.exit(1);
   }, endMs).unref();
   await source.stop();
-  log.info("stopped");
 }
