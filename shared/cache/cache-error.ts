@@ -9,6 +9,7 @@ export type CacheErrorCode =
   | "in-use"
   | "not-found"
   | "not-verified"
+  | "bad-disk" // the disk of an image does not keep what is written
   | "corrupt" // a verified chunk has changed on the disk
   | "locked" // another agent uses the folder
   | "unsafe" // other users can change the folder

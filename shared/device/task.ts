@@ -10,7 +10,6 @@ import type { Progress } from "../api/schema/common.ts";
 import { BugError } from "../model/assert.ts";
 import { backoffMs } from "../model/backoff.ts";
 import { problemReason, reason, reasonsText, reasonText, type Reason } from "../model/reason.ts";
-import { ManifestError } from "../model/manifest-error.ts";
 import { keysOf } from "./package-keys.ts";
 import { beginWork, releaseDisk, writtenTo } from "./image-start.ts";
 import { Session } from "./session.ts";
@@ -31,7 +30,7 @@ import {
   type WaitCause,
 } from "./task-stage.ts";
 import { progressOf, servesOthers } from "./task-status.ts";
-import { ReasonError, RefusalError, reasonOfError } from "./reason-error.ts";
+import { isFinal, ReasonError, reasonOfError } from "./reason-error.ts";
 import { wrongReadBacksMax, wrongReadBackReason } from "./wrong-read-back.ts";
 import { TaskSaving } from "./task-saving.ts";
 import { TaskDelivery } from "./task-delivery.ts";
@@ -269,7 +268,7 @@ export class Task {
     // as failures, because a person has to act. The task is still retried.
     this.#becomeWaiting("back-off", why, needsPerson);
     this.#closeSession(reasonText(why));
-    if (error instanceof ManifestError || error instanceof RefusalError) return this.#end("failed", why);
+    if (isFinal(error)) return this.#end("failed", why);
     this.#schedule(backoffMs(taskBackoff, this.#attempt.number++, random), () => this.start());
   }
 

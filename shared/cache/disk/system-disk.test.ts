@@ -5,6 +5,7 @@ import type { DiskFacts } from "../../model/image-order.ts";
 import { temporaryFolder, testKey, testPackage } from "../../model/testing.ts";
 import { platform } from "../../platform/index.ts";
 import { loopDisk, loopSkip, type LoopDisk } from "../../platform/testing-loop.ts";
+import type { CacheError } from "../cache-error.ts";
 import type { DistributionCache } from "../distribution-cache.ts";
 import type { PackageStore } from "../package-store.ts";
 import { cacheOptions } from "../testing.ts";
@@ -145,6 +146,27 @@ describe.skipIf(skip !== "")(`an image on a block device${skip}`, () => {
     cache.unpin(image.id, 1);
     expect(opened.isClaimed).toBe(false);
     expect(await store.readVerified(1)).toEqual(image.chunk(1));
+  });
+
+  test("is refused with its mark when the disk does not keep the last bytes that were written", async () => {
+    const { path, file } = await disk();
+    const cache = await open();
+    const store = await begin(cache, path);
+    await write(store, [...store.verified.complement()]);
+    await store.flush();
+    expect(await store.check()).toEqual([]);
+    // The page cache of the disk has the right bytes, and what backs the disk has others.
+    put(file, imageBytes - 9, new Uint8Array([1, 2, 3]));
+    expect(await store.readVerified(store.verified.size - 1)).toEqual(image.chunk(store.verified.size - 1));
+    const error = await store.complete().then(
+      () => null,
+      (reason: unknown) => reason as CacheError,
+    );
+    expect([error?.code, error?.message]).toEqual([
+      "bad-disk",
+      `The end of the image on "${path}" is not as it was written: replace the disk`,
+    ]);
+    expect(Buffer.from(bytesOf(path, 0, 32)).toString()).toStartWith("flockcast: this disk holds");
   });
 
   test("takes no room of the folder, and leaves the disk as it is when the package is removed", async () => {

@@ -13,6 +13,8 @@ import { DiskPace, SystemFile } from "./system-file.ts";
 
 /** Bytes that the disk is asked to make zero at once: other work has its turn in between. */
 const zeroStepBytes = 32 * 1_048_576;
+/** End of an image that may be too short for a read past the page cache. */
+const cachedEndBytes = 131_072;
 
 /**
  * Claims a disk for an image.
@@ -88,6 +90,7 @@ class DiskImage implements OpenFile {
   readonly #claim: DiskClaim;
   readonly #inner: SystemFile;
   #head: Uint8Array | null = null;
+  #mark: Uint8Array = new Uint8Array(0);
   #stage: "claimed" | "begun" | "released" = "claimed";
   #mode = 0;
 
@@ -109,6 +112,7 @@ class DiskImage implements OpenFile {
     await this.#inner.write(mark, 0, headBytes, 0, "cached");
     await this.#inner.sync("data");
     this.#head = head;
+    this.#mark = mark;
     this.#stage = "begun";
   }
 
@@ -154,22 +158,39 @@ class DiskImage implements OpenFile {
     return true;
   }
 
-  /** "all" is the end: everything is on the disk before the first block takes the mark's place. */
+  /**
+   * "all" is the end: everything is on the disk before the first block takes the mark's place. What
+   * was read back from the page cache, first block and end, is then read from the disk.
+   * @throws CacheError "bad-disk" when the disk does not have it
+   */
   async sync(what: "data" | "all"): Promise<void> {
     await this.#inner.sync("data");
     const head = this.#head;
     if (what === "data" || head === null) return;
+    const endAt = Math.max(headBytes, this.#imageBytes - cachedEndBytes);
+    const end = await this.#cached(endAt, this.#imageBytes - endAt);
     await this.#inner.write(head, 0, headBytes, 0, "cached");
     await this.#inner.sync("data");
     this.#claim.dropCached();
-    const found = new Uint8Array(headBytes);
-    await this.#inner.read(found, 0, "cached");
-    if (Buffer.compare(found, head) !== 0)
-      throw new CacheError(
-        "io",
-        `The first block of "${this.#path}" is not as it was written: replace the disk`,
-      );
+    const isKept = async (at: number, written: Uint8Array): Promise<boolean> =>
+      Buffer.compare(await this.#cached(at, written.length), written) === 0;
+    if (!(await isKept(0, head))) await this.#refuse("first block");
+    if (!(await isKept(endAt, end))) await this.#refuse("end of the image");
     this.#head = null;
+  }
+
+  /** The mark returns, so that the machine does not start from the disk. */
+  async #refuse(what: string): Promise<never> {
+    await this.#inner.write(this.#mark, 0, headBytes, 0, "cached");
+    await this.#inner.sync("data");
+    const text = `The ${what} on "${this.#path}" is not as it was written: replace the disk`;
+    throw new CacheError("bad-disk", text);
+  }
+
+  async #cached(position: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(Math.max(0, length));
+    await this.#inner.read(bytes, position, "cached");
+    return bytes;
   }
 
   /** A released disk differs from a claimed one: other programs may have changed it. */
