@@ -5,7 +5,7 @@
  * file only reads the command line.
  */
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
-import { CommandError } from "../shared/source/commands/command-error.ts";
+import { exitStatusOf } from "../shared/source/commands/command-error.ts";
 import { addDevices, addPackageDevices, targetHelp } from "../shared/source/commands/device-command-line.ts";
 import { listPackages, removePackage } from "../shared/source/commands/inventory.ts";
 import { addSubnets } from "../shared/source/commands/subnet-command-line.ts";
@@ -48,10 +48,11 @@ import {
   startTask,
 } from "../shared/source/commands/task-changes.ts";
 import { addTrust } from "../shared/source/commands/trust-command-line.ts";
+import { listTaskWakes } from "../shared/source/commands/task-wakes.ts";
 import { showTaskHistory } from "../shared/source/commands/task-history.ts";
 import { createTask, listTasks, showTask } from "../shared/source/commands/tasks.ts";
 import { watchTask } from "../shared/source/commands/watch.ts";
-import { machineEnds } from "../shared/model/image-order.ts";
+import { thenOption } from "../shared/source/commands/task-create-options.ts";
 import { taskActions } from "../shared/api/schema/common.ts";
 import { endIfTakenOver } from "../shared/platform/runtime-variables.ts";
 import { addCompletion } from "../shared/command-line/completion.ts";
@@ -171,6 +172,7 @@ const diskHelp =
   "disk of an image: path=/dev/sda, model=, serial= (with * and ?), min=, max=, with commas (default: the only fixed disk)";
 const deadlineHelp = "time from which the command waits for no window, program or user: ISO 8601 or +10m";
 const expiresHelp = "time from which no device begins the task: ISO 8601 or +10m";
+const wakeHelp = "wake targeted devices that are not awake before the start (Wake-on-LAN)";
 const notWhileHelp = "programs during which the command does not begin: EXCEL.EXE,soffice.bin";
 
 function addTaskCreation(task: Command): void {
@@ -192,11 +194,7 @@ function addTaskCreation(task: Command): void {
     .option("--command <command>", "command line to run instead of one of the package")
     .option("--disk <conditions>", diskHelp)
     .option("--overwrite", "write the image also to a disk that holds data, which is then lost")
-    .addOption(
-      new Option("--then <end>", "what the machine does after the image and its command").choices(
-        machineEnds,
-      ),
-    )
+    .addOption(thenOption())
     .option(
       "--setting <name>",
       "agent setting that overrides the devices' own ones for this task; none: it does not",
@@ -208,6 +206,8 @@ function addTaskCreation(task: Command): void {
     .option("--not-while <programs>", notWhileHelp)
     .option("--allow-downgrade", "run also where a higher version of the package has run the command")
     .option("--after <id>", "task whose command has to succeed on a device before this one runs there")
+    .option("--wake", wakeHelp)
+    .option("--no-wake", "do not wake devices, also if the task of --from does")
     .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
@@ -224,6 +224,8 @@ function addTaskCreation(task: Command): void {
     .option("--expires <time>", expiresHelp)
     .option("--not-while <programs>", `${notWhileHelp}; none: no program`)
     .option("--setting <name>", "agent setting that overrides the devices' own ones; none: it does not")
+    .option("--wake", wakeHelp)
+    .option("--no-wake", "do not wake devices any more")
     .option("--dry-run", dryRunHelp)
     .addOption(jsonOption())
     .addOption(sourceOption())
@@ -258,6 +260,15 @@ function addTaskViews(task: Command): void {
     .addOption(sourceOption())
     .addOption(tokenOption())
     .action(showTaskHistory);
+  task
+    .command("wakes")
+    .description("devices of a task that were to be woken: by whom, and whether they woke")
+    .argument("<id>")
+    .addOption(jsonOption())
+    .addOption(csvOption())
+    .addOption(sourceOption())
+    .addOption(tokenOption())
+    .action(listTaskWakes);
   task
     .command("watch")
     .description(
@@ -349,7 +360,7 @@ async function main(words: readonly string[]): Promise<number> {
     // Commander has already printed the error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     printNote(`error: ${(error instanceof Error ? error.message : String(error)).split("\n")[0]!}`);
-    return error instanceof CommandError ? error.exitCode : 1;
+    return exitStatusOf(error);
   }
 }
 

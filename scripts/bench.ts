@@ -17,6 +17,7 @@ import { lanText, runLan } from "./bench/lan.ts";
 import { namesOf, numbersBetween, sizeBytes } from "./bench/options.ts";
 import { competitorNames } from "./bench/competitors.ts";
 import { runScale, scaleText } from "./bench/scale.ts";
+import { runSourceLoad, sourceLoadText } from "./bench/source-load.ts";
 import { runFairness, fairnessText } from "./bench/fairness.ts";
 import { runWithCleanup, UsageError, type Cleanup } from "./rig/cleanup.ts";
 import { removeStaleRuns } from "./lab/stale-runs.ts";
@@ -102,6 +103,26 @@ onFleet("lists", "processor time of the source for each list and view of the API
   .option("--repeat <n>", "requests of each", between(1, 1_000, true), 20)
   .option("--slow <ms>", "a request that takes longer is not repeated", between(1, 1e6), 2_000)
   .action(async (options) => console.log(await runLists(options)));
+
+command
+  .command("source")
+  .description("processor time, memory and disk of a source for each device; Linux only")
+  .option(
+    "--devices <n>",
+    "devices that enrol, check in, report and connect",
+    between(1, 20_000, true),
+    1_000,
+  )
+  .option("--size <MB>", "size of the package that the source sends (10^6)", size(), 500)
+  .option("--heartbeats <n>", "heartbeats of 20 s for which all are connected", between(0, 100, true), 2)
+  .option("--json", "print the result as JSON")
+  .action((options) =>
+    runWithCleanup(async (cleanup) => {
+      const load = await runSourceLoad(options, cleanup);
+      console.log(options.json ? JSON.stringify({ options, load }, null, 2) : sourceLoadText(load));
+      return 0;
+    }),
+  );
 
 command
   .command("lan")

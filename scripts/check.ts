@@ -1,10 +1,11 @@
 /**
  * The gate, `bun run check`: format, lint (which also keeps the core and the device shell free of
- * I/O), types, structure and the language of comments (scripts/check). Exit status 1 when a step
- * fails. `scripts/test.ts` runs the gate before the tests.
+ * I/O), types, structure, the language of comments, and links of documents (scripts/check). Exit
+ * status 1 when a step fails. `scripts/test.ts` runs the gate before the tests.
  */
 import { join } from "node:path";
 import { commentProblems } from "./check/comments.ts";
+import { linkProblems, linkTargets } from "./check/links.ts";
 import { readProject, structureProblems } from "./check/structure.ts";
 
 const root = join(import.meta.dir, "..");
@@ -49,6 +50,7 @@ export async function runChecks(): Promise<CheckResult[]> {
   const files = await readProject(root);
   note("structure", structureProblems(files).join("\n"));
   note("comments", commentProblems(files).join("\n"));
+  note("links", linkProblems(files, await linkTargets(root)).join("\n"));
   return results;
 }
 

@@ -1,10 +1,11 @@
 /**
- * `bun run package [--format NAME]… [--arch NAME]… [--out DIR] [--key FILE]`: packages of the agent
- * and the source for Linux, Windows and macOS, with SHA256SUMS and its signature. The tools that
- * make them are installed with apt-get where they are missing, if that is possible.
+ * `bun run package [--format NAME]… [--arch NAME]… [--out DIR] [--key FILE]
+ * [--sign-program FILE]`: packages of the agent and the source for Linux, Windows and macOS, with
+ * SHA256SUMS and its signature. The tools that make them are installed with apt-get where they are missing, if that is possible.
  */
 import { resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
+import { signProgramOption } from "./build/code-signature.ts";
 import { keyOption, makeSigned, runForPerson } from "./build/release-command.ts";
 import { formatNames, makePackages, type FormatName } from "./package/make-packages.ts";
 import type { Architecture } from "./package/package-input.ts";
@@ -18,13 +19,14 @@ async function main(): Promise<void> {
     .addOption(new Option("--arch <name...>", "only these machines").choices(architectures))
     .option("--out <folder>", "output folder", "dist")
     .addOption(keyOption)
+    .addOption(signProgramOption)
     .parse()
     .opts();
   const out = resolve(options.out);
   const formats = (options.format ?? formatNames) as readonly FormatName[];
   const wanted = (options.arch ?? architectures) as readonly Architecture[];
   await makeSigned(out, options.key, async () => {
-    for (const file of await makePackages(formats, wanted, out)) console.log(file);
+    for (const file of await makePackages(formats, wanted, out, options.signProgram)) console.log(file);
   });
 }
 

@@ -19,7 +19,13 @@ const user = "anna";
 const password = randomBytes(16).toString("hex");
 /** Takes 20 s at the WAN rate, so that the picture of the transfer shows one. */
 const packageBytes = 30_000_000;
-const settings = ["wanRate=12mbit", "sessionStartDelay=1s", "reportInterval=250ms", "cacheKeepFree=0"];
+const settings = [
+  "wanRate=12mbit",
+  "sessionStartDelay=1s",
+  "reportInterval=250ms",
+  "cacheKeepFree=0",
+  "guardDisk=allow",
+];
 const places = ["Berlin", "Hamburg"] as const;
 
 /** Returns the ids of the tasks: one that is over, one scheduled and one that now begins. */

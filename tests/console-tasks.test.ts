@@ -190,6 +190,8 @@ test(
       await tabUntil(async () => (await focused()) === "not-while");
       await page.keyboard.press("Control+A");
       await page.keyboard.type("EXCEL.EXE, code");
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Space");
       const found = await violations();
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { level: 1, name: `Changes of task ${id}` }).waitFor();
@@ -199,17 +201,21 @@ test(
       await tabUntil(async () => (await text()) === "Save the changes");
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { level: 1, name: new RegExp(`^Task ${id}\\b`) }).waitFor();
+      await page.getByText("No device had to be woken yet.").waitFor();
+      found.push(...(await violations()));
       return { same, summary, found, problems };
     }, taskId);
     expect(edited.same).toBe("Nothing is changed yet.");
     expect(edited.summary).toContain(`device:${peers[0]!.id} → all`);
     expect(edited.summary).toContain("game.exe → EXCEL.EXE, code");
+    expect(edited.summary).toMatch(/Wake sleeping devices .*\s+no → yes/);
     expect(edited.summary).toMatch(/New devices\s+1\s/);
     expect(edited.summary).not.toContain("Deadline");
     expect([...edited.found, ...edited.problems]).toEqual([]);
     const { startAtMs, deadlineAtMs, expiresAtMs } = before;
     const kept = { startAtMs, deadlineAtMs, expiresAtMs, command: "sleep 300" };
-    const changed = { target: "all", notWhile: ["EXCEL.EXE", "code"], version: before.version + 1 };
+    const notWhile = ["EXCEL.EXE", "code"];
+    const changed = { target: "all", notWhile, wakes: true, version: before.version + 1 };
     expect(await harness.client.task(taskId)).toMatchObject({ ...kept, ...changed });
     const copied = await browser.run(async ({ page, show }, id) => {
       await show(`tasks/${id}/copy`);
@@ -224,6 +230,7 @@ test(
     expect(await harness.client.task(copyId)).toMatchObject({
       command: "sleep 300",
       notWhile: ["EXCEL.EXE", "code"],
+      wakes: true,
       deadlineAtMs: null,
     });
     await harness.waitForTask(copyId, ({ deviceList }) =>

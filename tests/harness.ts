@@ -126,6 +126,7 @@ const quickSettings = [
   "checkInInterval=5s",
   // The disk of the test machine may be nearly full.
   "cacheKeepFree=0",
+  "guardDisk=allow",
 ];
 const waitMs = 60_000;
 const pollMs = 100;

@@ -178,10 +178,14 @@ describe.skipIf(skip !== "")(`an image${skip}`, () => {
       expect(await refused(imaging, "--disk", `path=${small}`)).toContain("is too small");
       expect(await refused(imaging, "--disk", `path=${path}`)).toContain("holds an ext file system");
       expect(await digestOf(path, 16 * mib)).toBe(before);
+      // A namespace that another test makes now keeps a copy of the mount, and the disk in use.
+      const mounted = await disks.make(harness, "mounted.bin", 16 * mib);
+      await run("mkfs.ext4", "-q", mounted);
       const at = join(harness.folder, "mounted");
       await mkdir(at);
-      await run("mount", path, at);
-      expect(await refused(imaging, ...overwrite)).toContain(`${path} on ${at}`);
+      await run("mount", mounted, at);
+      const why = await refused(imaging, "--disk", `path=${mounted}`, "--overwrite");
+      expect(why).toContain(`${mounted} on ${at}`);
       await run("umount", at);
       const taskId = await createImage(harness, image.id, "--target", `device=${imaging.id}`, ...overwrite);
       await harness.waitUntilComplete(taskId, [imaging]);

@@ -1,7 +1,7 @@
 /**
 /**
- * Program for `wine.test.ts`: files of the cache, boot, commands, programs and users on Windows.
- * Prints one line of JSON. Another handle, which shares nothing, plays the scanner.
+ * Program for `wine.test.ts`: files of the cache, boot, commands, programs, users and conditions
+ * on Windows. Prints one line of JSON. Another handle, which shares nothing, plays the scanner.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,7 +11,8 @@ import { systemFiles } from "../shared/cache/disk/system-files.ts";
 import { platform } from "../shared/platform/index.ts";
 import { ensurePrivateFolder, readPrivateFile } from "../shared/platform/private-files.ts";
 import { ownSid, setSecurity } from "../shared/platform/windows-api-access.ts";
-import { sessionInformations } from "../shared/platform/windows-api-sessions.ts";
+import { connectionCost, memory, processorTimes } from "../shared/platform/windows-api-conditions.ts";
+import { sessionInformations, sessionStates } from "../shared/platform/windows-api-sessions.ts";
 
 const { CreateFileW, CloseHandle, OpenProcess } = dlopen("kernel32.dll", {
   CreateFileW: {
@@ -125,8 +126,14 @@ const output = outputTail.trim();
 const listsItself = (await platform.runningPrograms()).includes(basename(process.execPath));
 const { ignoresCase } = platform;
 const userIdleMs = await platform.userIdleMs();
-// Throws if a function is missing.
-const sessions = sessionInformations().length;
+// Each throws if a function is missing.
+const sessions = sessionInformations().length + sessionStates().length;
+const calls = { cost: connectionCost(), hasTimes: processorTimes() !== null, hasMemory: memory() !== null };
+await platform.conditions(null);
+await Bun.sleep(200);
+const { onBattery, isMetered, cpuPercent, memoryFreePercent } = await platform.conditions(null);
+const measured = [cpuPercent, memoryFreePercent].map((share) => share !== null && share >= 0 && share <= 100);
+const ofConditions = { calls, onBattery, isMetered, measured };
 
 // Wine keeps an access list as the mode of the Unix file, where others can still read it.
 const kept = join(folder, "kept");
@@ -144,5 +151,14 @@ const { system } = await platform.machineId();
 const hasMachineId = system !== "" && system === (await platform.machineId()).system;
 const ofCommands = { hasBootId, hasMachineId, knowsEnd, differences, wasKilled, output };
 console.log(
-  JSON.stringify({ ...ofFiles, ...ofAccess, ...ofCommands, listsItself, ignoresCase, userIdleMs, sessions }),
+  JSON.stringify({
+    ...ofFiles,
+    ...ofAccess,
+    ...ofCommands,
+    ...ofConditions,
+    listsItself,
+    ignoresCase,
+    userIdleMs,
+    sessions,
+  }),
 );

@@ -343,7 +343,14 @@ wineTest(
       // Wine has the calls about sessions, but no sessions.
       const users = { userIdleMs: null, sessions: 0 };
       const access = { wasOpen: true, wasClosed: true, secrets: ["own", true], user: true };
-      const found = { ...files, ...access, ...command, ...programs, ...users };
+      // The cost manager of Wine knows every network as unrestricted.
+      const conditions = {
+        calls: { cost: 1, hasTimes: true, hasMemory: true },
+        onBattery: false,
+        isMetered: false,
+        measured: [true, true],
+      };
+      const found = { ...files, ...access, ...command, ...programs, ...users, ...conditions };
       expect(JSON.parse(run.stdout.trim()), run.stderr.slice(-2_000)).toEqual(found);
       expect(run.stderr.match(/FSCTL_SET_SPARSE/g)).toHaveLength(2);
     } finally {

@@ -1,6 +1,7 @@
 /** Builds executables into a folder, with their bill of materials and SHA256SUMS. */
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { signForWindows } from "./code-signature.ts";
 import { buildExecutable, executableName, type BuildChanges, type RoleName } from "./executable.ts";
 import { writeSums } from "./sums.ts";
 import type { BuildTarget } from "./targets.ts";
@@ -24,6 +25,7 @@ export async function build(
       // An executable that is running must not be overwritten: unlink it and create a new file.
       await rm(file, { force: true });
       await buildExecutable(role, target, file, changes);
+      if (target.suffix === ".exe") await signForWindows(changes.signProgram, file);
       await chmod(file, 0o755);
       files.push(file);
     }

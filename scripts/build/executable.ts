@@ -25,11 +25,13 @@ export type RoleName = (typeof roleNames)[number];
 export const executableName = (role: RoleName, target: BuildTarget): string =>
   executableFileName(`${project}-${role}`, target.name);
 
-/** Changes of a build, for tests and labs that need a later version of the program. */
+/** Changes of a build: a signature, or a later version of the program for tests and labs. */
 export type BuildChanges = {
   readonly version?: string;
   /** Program instead of that of the role, as a path. */
   readonly entry?: string;
+  /** Program that signs executables for Windows (code-signature.ts). */
+  readonly signProgram?: string | undefined;
 };
 
 type Outcome = { readonly status: number; readonly output: string };

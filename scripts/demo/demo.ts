@@ -30,7 +30,9 @@ type DemoOptions = {
 };
 
 /** Settings that two processor cores can sustain with eight devices and the source. */
-const settingWords = ["sessionStartDelay=2s", "reportInterval=250ms", "lanRate=200mbit", "cacheKeepFree=0"];
+const settingWords = ["sessionStartDelay=2s", "reportInterval=250ms", "lanRate=200mbit"];
+/** The disk of the machine may be nearly full. */
+settingWords.push("cacheKeepFree=0", "guardDisk=allow");
 const pollMs = 250;
 const bytesPerSecondMin = 1_000_000;
 

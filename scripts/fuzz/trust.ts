@@ -103,6 +103,7 @@ const answer: CheckInResponse = {
     },
   ],
   packageKeys: [],
+  wakes: [{ id: "0123456789abcdef", macs: ["02:00:00:00:00:01"] }],
   killed: [],
   begun: [],
   probes: [],

@@ -50,6 +50,9 @@ if [ -n "$macs" ]; then
   hostname "boot-$(echo "$macs" | head -n 1 | tr -d :)"
 fi
 
+# The default receive buffer of the kernel loses datagrams.
+echo 8388608 >/proc/sys/net/core/rmem_max
+
 say "gets an address"
 static=$(argument ip)
 [ -n "$static" ] && ip address add "${static#*:}" brd + dev "${static%%:*}" && ip link set "${static%%:*}" up

@@ -8,14 +8,14 @@ import { join } from "node:path";
 import { outputOf } from "../rig/process.ts";
 import { configurationFiles, writeLinuxFiles } from "./linux-files.ts";
 import { scriptFunctions } from "./linux-scripts.ts";
-import { summaryOf, type Architecture, type PackageInput } from "./package-input.ts";
+import { summaryOf, type Architecture, type PackageInput, type PackageTitle } from "./package-input.ts";
 
 /** Program → Debian package. */
 export const debPrograms: Readonly<Record<string, string>> = { "dpkg-deb": "dpkg" };
 
 const architectures: Readonly<Record<Architecture, string>> = { x64: "amd64", arm64: "arm64" };
 
-export const debFileName = ({ name, version, architecture }: PackageInput): string =>
+export const debFileName = ({ name, version, architecture }: PackageTitle): string =>
   `${name}_${version}_${architectures[architecture]}.deb`;
 
 /** Returns the path of the package. @throws Error with the output of dpkg-deb */

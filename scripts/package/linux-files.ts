@@ -6,34 +6,25 @@
 import { chmod, copyFile, lutimes, mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { license, pagesOf, representativeScript, type PackageInput } from "./package-input.ts";
+import { servicePorts } from "./service-ports.ts";
 import { packageUnit } from "./units.ts";
 import type { ServiceName } from "../../shared/platform/service.ts";
 
-const lanPort = 7067;
-const sourcePort = 7443;
 /** Limit of receive buffers that an agent asks for; the kernel's default is 208 KiB. */
 const receiveBufferBytes = 8 * 1024 * 1024;
-
-const ports: Readonly<Record<ServiceName, readonly (readonly [protocol: string, port: number])[]>> = {
-  "flockcast-peer": [
-    ["udp", lanPort],
-    ["tcp", lanPort],
-  ],
-  "flockcast-source": [["tcp", sourcePort]],
-};
 
 const firewalldService = (name: ServiceName): string => `<?xml version="1.0" encoding="utf-8"?>
 <service>
   <short>${name}</short>
   <description>Ports of ${name}</description>
-${ports[name].map(([protocol, port]) => `  <port protocol="${protocol}" port="${port}"/>`).join("\n")}
+${servicePorts[name].map(({ protocol, port }) => `  <port protocol="${protocol}" port="${port}"/>`).join("\n")}
 </service>
 `;
 
 const ufwProfile = (name: ServiceName): string => `[${name}]
 title=${name}
 description=Ports of ${name}
-ports=${ports[name].map(([protocol, port]) => `${port}/${protocol}`).join("|")}
+ports=${servicePorts[name].map(({ protocol, port }) => `${port}/${protocol}`).join("|")}
 `;
 
 const sysctl = `# Buffers in which multicast waits for the agent. The default of the kernel loses datagrams.

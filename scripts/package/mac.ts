@@ -6,10 +6,10 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { outputOf } from "../rig/process.ts";
-import { license, representativeScript, type PackageInput } from "./package-input.ts";
+import { license, representativeScript, type PackageInput, type PackageTitle } from "./package-input.ts";
 import { packagePlist } from "./units.ts";
 
-export const macFileName = ({ name, version, architecture }: PackageInput): string =>
+export const macFileName = ({ name, version, architecture }: PackageTitle): string =>
   `${name}-${version}-macos-${architecture}.tar.gz`;
 
 const installScript = `#!/bin/sh

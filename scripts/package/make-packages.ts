@@ -3,36 +3,53 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../build/build.ts";
+import { signForWindows } from "../build/code-signature.ts";
 import { writeSums } from "../build/sums.ts";
 import { parseTargets } from "../build/targets.ts";
 import { installPrograms } from "../rig/debian.ts";
 import { runToEnd } from "../rig/process.ts";
 import { serviceNames, type ServiceName } from "../../shared/platform/service.ts";
 import { version } from "../../shared/version.ts";
-import { debPrograms, makeDeb } from "./deb.ts";
-import { makeMacArchive } from "./mac.ts";
-import { makeMsi, msiPrograms } from "./msi.ts";
-import type { Architecture, PackageInput } from "./package-input.ts";
-import { makeRpm, rpmPrograms } from "./rpm.ts";
+import { debFileName, debPrograms, makeDeb } from "./deb.ts";
+import { macFileName, makeMacArchive } from "./mac.ts";
+import { msiFileName, msiPrograms, makeMsi } from "./msi.ts";
+import type { Architecture, PackageInput, PackageTitle } from "./package-input.ts";
+import { rpmFileName, rpmPrograms, makeRpm } from "./rpm.ts";
 
 type Format = {
   readonly system: "linux" | "windows" | "darwin";
   readonly names: readonly ServiceName[];
   readonly architectures: readonly Architecture[];
   readonly programs: Readonly<Record<string, string>>;
+  readonly fileName: (title: PackageTitle) => string;
   readonly make: (input: PackageInput) => Promise<string>;
 };
 
 const both = ["x64", "arm64"] as const;
 
 const formats = {
-  deb: { system: "linux", names: serviceNames, architectures: both, programs: debPrograms, make: makeDeb },
-  rpm: { system: "linux", names: serviceNames, architectures: both, programs: rpmPrograms, make: makeRpm },
+  deb: {
+    system: "linux",
+    names: serviceNames,
+    architectures: both,
+    programs: debPrograms,
+    fileName: debFileName,
+    make: makeDeb,
+  },
+  rpm: {
+    system: "linux",
+    names: serviceNames,
+    architectures: both,
+    programs: rpmPrograms,
+    fileName: rpmFileName,
+    make: makeRpm,
+  },
   msi: {
     system: "windows",
     names: ["flockcast-peer"],
     architectures: ["x64"],
     programs: msiPrograms,
+    fileName: msiFileName,
     make: makeMsi,
   },
   macos: {
@@ -40,12 +57,21 @@ const formats = {
     names: ["flockcast-peer"],
     architectures: both,
     programs: {},
+    fileName: macFileName,
     make: makeMacArchive,
   },
 } as const satisfies Readonly<Record<string, Format>>;
 
 export type FormatName = keyof typeof formats;
 export const formatNames = Object.keys(formats) as readonly FormatName[];
+
+/** Returns the names of the files of all packages of a version. */
+export const packageFileNames = (ofVersion: string): string[] =>
+  Object.values<Format>(formats).flatMap(({ names, architectures, fileName }) =>
+    names.flatMap((name) =>
+      architectures.map((architecture) => fileName({ name, version: ofVersion, architecture })),
+    ),
+  );
 
 /** Returns the time of the commit, or what SOURCE_DATE_EPOCH names. */
 export async function epochSeconds(): Promise<number> {
@@ -64,6 +90,7 @@ export async function makePackages(
   wanted: readonly FormatName[],
   architectures: readonly Architecture[],
   out: string,
+  signProgram?: string,
 ): Promise<string[]> {
   const needed = Object.assign({}, ...wanted.map((name) => formats[name].programs)) as Record<string, string>;
   const missing = await installPrograms(needed);
@@ -79,11 +106,13 @@ export async function makePackages(
           const role = name === "flockcast-peer" ? "peer" : "source";
           const target = `${format.system}-${architecture}`;
           const executable =
-            built.get(`${role} ${target}`) ?? (await build(parseTargets([target]), [role], folder))[0]!;
+            built.get(`${role} ${target}`) ??
+            (await build(parseTargets([target]), [role], folder, { signProgram }))[0]!;
           built.set(`${role} ${target}`, executable);
-          files.push(
-            await format.make({ name, version, architecture, executable, out, epochSeconds: epoch }),
-          );
+          const input = { name, version, architecture, executable, out, epochSeconds: epoch };
+          const file = await format.make(input);
+          if (format.system === "windows") await signForWindows(signProgram, file);
+          files.push(file);
         }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rm, utimes, copyFile, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { outputOf } from "../rig/process.ts";
-import type { PackageInput } from "./package-input.ts";
+import type { PackageInput, PackageTitle } from "./package-input.ts";
 
 /** Program → Debian package. */
 export const msiPrograms: Readonly<Record<string, string>> = { wixl: "wixl" };
@@ -18,7 +18,7 @@ const upgradeCode = "7C2E5B5D-3F0E-4E0B-9C57-0D3B6A6F1E41";
 const componentCode = "0B0C1B52-8A52-4B7B-8C5E-6B0B5F2B7A10";
 
 /** Returns a GUID that is the same for the same version: a rebuilt package is the same product. */
-function productCode({ name, version, architecture }: PackageInput): string {
+function productCode({ name, version, architecture }: PackageTitle): string {
   const hex = createHash("sha256").update(`${name} ${version} ${architecture}`).digest("hex").toUpperCase();
   const [a, b, c, d, e] = [
     hex.slice(0, 8),
@@ -30,7 +30,7 @@ function productCode({ name, version, architecture }: PackageInput): string {
   return `${a}-${b}-5${c}-8${d}-${e}`;
 }
 
-export const msiFileName = ({ name, version, architecture }: PackageInput): string =>
+export const msiFileName = ({ name, version, architecture }: PackageTitle): string =>
   `${name}-${version}-${architecture}.msi`;
 
 /** Custom actions run as the system, after the files are there and before they leave. */
@@ -42,7 +42,8 @@ const quoted = (property: string): string => `&quot;[${property}]&quot;`;
 /** An upgrade keeps the service: the earlier package leaves it, and the later one starts it. */
 const isRemoval = "REMOVE=&quot;ALL&quot; AND NOT UPGRADINGPRODUCTCODE";
 
-const text = (input: PackageInput): string => `<?xml version="1.0" encoding="utf-8"?>
+/** Returns the description of the package that wixl reads. */
+export const msiText = (input: PackageTitle): string => `<?xml version="1.0" encoding="utf-8"?>
 <Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
   <Product Id="${productCode(input)}" Name="flockcast agent" Language="1033" Version="${input.version}"
     Manufacturer="flockcast" UpgradeCode="${upgradeCode}">
@@ -84,7 +85,7 @@ export async function makeMsi(input: PackageInput): Promise<string> {
     await copyFile(input.executable, program);
     await utimes(program, input.epochSeconds, input.epochSeconds);
     const source = join(folder, "agent.wxs");
-    await writeFile(source, text(input));
+    await writeFile(source, msiText(input));
     await mkdir(input.out, { recursive: true });
     const file = join(input.out, msiFileName(input));
     await outputOf(["wixl", "--arch", "x64", "--output", file, source]);

@@ -6,10 +6,14 @@ import type { ServiceName } from "../../shared/platform/service.ts";
 
 export type Architecture = "x64" | "arm64";
 
-export type PackageInput = {
+/** Parts of the name of a package's file. */
+export type PackageTitle = {
   readonly name: ServiceName;
   readonly version: string;
   readonly architecture: Architecture;
+};
+
+export type PackageInput = PackageTitle & {
   /** Executable of the program for the system and the architecture. */
   readonly executable: string;
   /** Folder of the package. */

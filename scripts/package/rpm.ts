@@ -9,14 +9,14 @@ import { join } from "node:path";
 import { outputOf } from "../rig/process.ts";
 import { configurationFiles, pathsIn, writeLinuxFiles } from "./linux-files.ts";
 import { scriptFunctions } from "./linux-scripts.ts";
-import { summaryOf, type Architecture, type PackageInput } from "./package-input.ts";
+import { summaryOf, type Architecture, type PackageInput, type PackageTitle } from "./package-input.ts";
 
 /** Program → Debian package. */
 export const rpmPrograms: Readonly<Record<string, string>> = { rpmbuild: "rpm" };
 
 const architectures: Readonly<Record<Architecture, string>> = { x64: "x86_64", arm64: "aarch64" };
 
-export const rpmFileName = ({ name, version, architecture }: PackageInput): string =>
+export const rpmFileName = ({ name, version, architecture }: PackageTitle): string =>
   `${name}-${version}-1.${architectures[architecture]}.rpm`;
 
 /** Returns the path of the package. @throws Error with the output of rpmbuild */

@@ -7,6 +7,7 @@ import type { ServiceName, ServiceSpec } from "../../shared/platform/service.ts"
 import { noCommandsUnit, systemdUnit } from "../../shared/platform/systemd-unit.ts";
 import { agentService } from "../../shared/agent/program.ts";
 import { sourceService } from "../../roles/source.ts";
+import { sourcePort } from "./service-ports.ts";
 
 type About = Omit<ServiceSpec, "command" | "files" | "dataFolder">;
 
@@ -32,7 +33,7 @@ export function packageUnit(name: ServiceName): string {
     dataFolder: dataFolders[name],
     commandLine: `/usr/bin/${name} ${command} --data ${dataFolders[name]}${listen} $FLOCKCAST_OPTIONS`,
     environmentFile: settingsFile(name),
-    environment: name === "flockcast-peer" ? {} : { FLOCKCAST_LISTEN: "0.0.0.0:7443" },
+    environment: name === "flockcast-peer" ? {} : { FLOCKCAST_LISTEN: `0.0.0.0:${sourcePort}` },
   });
 }
 

@@ -23,11 +23,11 @@ const apt = (...words: string[]) => {
 /**
  * Installs the packages of missing programs with apt-get. Lists of packages are updated only if a
  * package cannot be installed without that.
- * @param programs name or path of each program → Debian package
+ * @param programs name of each program, or path of a file → Debian package
  * @returns why a program is missing; null when all are there
  */
 export async function installPrograms(programs: Readonly<Record<string, string>>): Promise<string | null> {
-  const missing = (): string[] => Object.keys(programs).filter((program) => !Bun.which(program));
+  const missing = (): string[] => Object.keys(programs).filter((program) => !isThere(program));
   if (missing().length === 0) return null;
   if (process.getuid?.() !== 0 || !Bun.which("apt-get")) return `${missing().join(", ")} not installed`;
   const packages = missing().map((program) => programs[program]!);
@@ -41,6 +41,9 @@ export async function installPrograms(programs: Readonly<Record<string, string>>
   const reason = done.stderr.trim().split("\n").at(-1) ?? "";
   return `apt-get cannot install ${packages.join(", ")}: ${reason}`;
 }
+
+const isThere = (program: string): boolean =>
+  program.startsWith("/") ? existsSync(program) : Bun.which(program) !== null;
 
 /** Folder of programs that were taken out of packages; `.gitignore` has it with node_modules. */
 const unpackedFolder = join(import.meta.dir, "..", "..", "node_modules", ".cache", "flockcast-debian");

@@ -1,7 +1,8 @@
 /**
- * A copy of this machine's Linux that a test may change: its files are an overlay in memory, and
- * systemd runs as its first process, in namespaces of its own. Its only network is loopback. Needs
- * root, systemd and util-linux; nothing of it is left when it is closed.
+ * A Linux system that a test may change: systemd runs as its first process, in namespaces of its
+ * own. Without further words it is a copy of this machine, whose files are an overlay in memory and
+ * whose only network is loopback. Needs root, systemd and util-linux; nothing of it is left when it
+ * is closed, except what it wrote into an image of its own.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,12 +16,23 @@ export const systemPrograms: Readonly<Record<string, string>> = {
   nsenter: "util-linux",
 };
 
-/** Target that starts nothing but the journal. */
-const target = `[Unit]
+/** Target that starts the journal and the named units, and nothing else. */
+const target = (units: readonly string[]): string => `[Unit]
 Description=system of a test
-Wants=systemd-journald.service
+Wants=${["systemd-journald.service", ...units].join(" ")}
 AllowIsolate=yes
 `;
+
+type Shape = {
+  /** Folder with the files of a system. Default: those of this machine. */
+  readonly image?: string;
+  /** Whether the system writes into the image; otherwise its changes stay in memory. */
+  readonly writesImage?: boolean;
+  /** Network namespace that it runs in. Default: one of its own, with loopback alone. */
+  readonly network?: string;
+  /** Units that it starts. */
+  readonly units?: readonly string[];
+};
 
 /** Units of the machine that would wait for hardware or a network that the copy does not have. */
 const masked = [
@@ -40,15 +52,21 @@ root=$1/root
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$1"
 mkdir -p "$1/changes" "$1/work" "$root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/changes,workdir=$1/work" "$root"
+if [ "$WRITES" = yes ]; then
+  mount --bind "$IMAGE" "$root"
+else
+  mount -t overlay overlay -o "lowerdir=$IMAGE,upperdir=$1/changes,workdir=$1/work" "$root"
+fi
 mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
 mount --bind /dev "$root/dev"
 mount -t sysfs sysfs "$root/sys"
 mount -t cgroup2 none "$root/sys/fs/cgroup"
-printf '%s' "$TARGET" > "$root/etc/systemd/system/copy.target"
-for unit in $MASKED; do ln -sf /dev/null "$root/etc/systemd/system/$unit"; done
+units="$root/run/systemd/system"
+mkdir -p "$units"
+printf '%s' "$TARGET" > "$units/copy.target"
+for unit in $MASKED; do ln -sf /dev/null "$units/$unit"; done
 rm -f "$root/usr/sbin/policy-rc.d"
 ip link set lo up
 exec env -i container=copy "PATH=$PATH" chroot "$root" /lib/systemd/systemd --unit=copy.target --show-status=0
@@ -61,8 +79,17 @@ mount -t cgroup2 none "$1"
 mkdir "$1/$2"
 echo $$ > "$1/$2/cgroup.procs"
 umount "$1"
-exec unshare --cgroup --pid --fork --kill-child --mount --net --uts --ipc /bin/sh -c "$BOOT" boot "$1"
+set -- /bin/sh -c "$BOOT" boot "$1"
+if [ -n "$NETWORK" ]; then
+  set -- nsenter "--net=/run/netns/$NETWORK" unshare $NAMESPACES "$@"
+else
+  set -- unshare --net $NAMESPACES "$@"
+fi
+exec "$@"
 `;
+
+/** Words of unshare. The first process of the system is a child of it. */
+const namespaces = "--cgroup --pid --fork --kill-child --mount --uts --ipc";
 
 /** Removes the control groups, which are empty after the end of the copy. */
 const leave = `mount -t cgroup2 none "$1" && find "$1/$2" -depth -type d -exec rmdir {} \\;`;
@@ -80,7 +107,7 @@ export type System = {
 const startMsMax = 60_000;
 
 /** @throws Error with the log when the system does not start */
-export async function openSystem(): Promise<System> {
+export async function openSystem(shape: Shape = {}): Promise<System> {
   const folder = await mkdtemp(join(tmpdir(), "flockcast-system-"));
   const mountPoint = join(folder, "mount");
   const group = folder.split("/").at(-1)!;
@@ -89,7 +116,15 @@ export async function openSystem(): Promise<System> {
     name: "system",
     command: ["unshare", "--mount", "/bin/sh", "-c", enter, "enter", mountPoint, group],
     logFile: join(folder, "log"),
-    env: { BOOT: boot, TARGET: target, MASKED: masked.join(" ") },
+    env: {
+      BOOT: boot,
+      NAMESPACES: namespaces,
+      TARGET: target(shape.units ?? []),
+      MASKED: masked.join(" "),
+      IMAGE: shape.image ?? "/",
+      WRITES: shape.writesImage === true ? "yes" : "no",
+      NETWORK: shape.network ?? "",
+    },
   });
   const dispose = async (): Promise<void> => {
     // The first process of the system ends with the program that made its namespace.

@@ -131,6 +131,24 @@ export const mutations = {
       to: `if (this.member.role === "candidate") this.step({ type: "LeaseAnswered", answer });`,
     },
   ],
+  "ignore-guard": [
+    { file: "shared/device/session.ts", from: "guard: () => guard.text,", to: "guard: () => null," },
+  ],
+  "elect-guarded": [
+    {
+      file: "shared/core/transitions.ts",
+      from: "const isGuarded = rankedMs !== null && guard() !== null;",
+      to: "const isGuarded = rankedMs === 0 && guard() === null;",
+    },
+    { file: "shared/core/guarded-roles.ts", from: "if (why === null) return;", to: "if (nowMs > 0) return;" },
+  ],
+  "ignore-wan-guard": [
+    {
+      file: "shared/device/session.ts",
+      from: 'wanFallback: guard.pausesWan ? "never" : setting.wanFallback,',
+      to: "wanFallback: setting.wanFallback,",
+    },
+  ],
   "all-standbys": [
     { file: "shared/core/peer.ts", from: " || frame.toDevice !== member.config.device)", to: ")" },
   ],

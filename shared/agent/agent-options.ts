@@ -5,7 +5,7 @@ import type { Upgrades } from "../device/ports.ts";
 import type { DiskChoice } from "../model/image-order.ts";
 import type { Logger } from "../log.ts";
 import type { Group } from "../net/lan/multicast-group.ts";
-import type { Conditions } from "./conditions.ts";
+import type { ConditionsReader } from "./conditions-reader.ts";
 import type { LogTail } from "./log-tail.ts";
 import type { MetricsAddress } from "./status/metrics-server.ts";
 
@@ -14,7 +14,7 @@ export type Imaging = { readonly onlyTask: number | null; readonly onlyDisk: Dis
 
 export type AgentOptions = {
   dataFolder: string;
-  conditions: Conditions;
+  conditions: ConditionsReader;
   log: Logger;
   logTail: LogTail;
   cache: DistributionCache;

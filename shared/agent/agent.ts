@@ -29,15 +29,16 @@ import { endStates } from "../api/schema/common.ts";
 import { sendLogTail } from "./log-tail.ts";
 import { ImagingScreen } from "./imaging-screen.ts";
 import { MachineEndWatch } from "./machine-end.ts";
-import { OwnSetting, versionOf } from "./own-setting.ts";
+import { OwnSetting } from "./own-setting.ts";
 import { ProgressReports, sharedIntervalMs } from "./progress-reports.ts";
 import { createRanker } from "./ranker.ts";
 import { Roaming } from "./roaming.ts";
 import { gaugesOf } from "./status/gauges.ts";
-import { exchangeStatusOf, lanStatusOf } from "./status/lan-status.ts";
+import { lanStatus } from "./status/lan-status.ts";
 import { AgentMetrics } from "./status/metrics.ts";
 import { serveMetrics } from "./status/metrics-server.ts";
-import { StatusServer, withoutOutput, type AgentStatus } from "./status/status-server.ts";
+import { taskStatus } from "./status/status-parts.ts";
+import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
 import { TrustedAnswers } from "./trusted-answers.ts";
@@ -91,6 +92,7 @@ export class Agent {
     this.#net = lanParts({
       options,
       current: activeInterface,
+      wakeMode: () => this.#own.values.wakeOnLan,
       onNeighbour: (id) => this.#onNeighbour(id),
       onError,
     });
@@ -139,6 +141,7 @@ export class Agent {
       source: this.#home.client,
       commands: commandsIn(join(dataFolder, "tasks")),
       activity: platform,
+      conditions: () => conditions.conditions,
       timeZone: deviceZone,
       upgrades: this.#options.upgrades,
       disks: disksOf(this.#options.imaging),
@@ -168,18 +171,26 @@ export class Agent {
         isBusy: () => [...this.#device.tasks.values()].some(takesPart),
         leave: (reason) => this.#leaveSubnet(reason),
         onMoved: () => this.#checkIns.hurry(),
-        onChanged: () => this.#metrics.interfaceChanged(),
+        onChanged: () => {
+          this.#metrics.interfaceChanged();
+          void this.#options.conditions.read();
+        },
       },
     });
   }
 
   /** Joins the LAN, resumes the tasks and starts to check in. */
   async start(): Promise<void> {
-    const { log, group, dataFolder, metrics } = this.#options;
+    const { log, group, dataFolder, metrics, conditions } = this.#options;
     const logs = join(dataFolder, "tasks");
     await ensurePrivateFolder(logs, "folder of the commands' output");
     narrowFiles(logs);
     await this.#roaming.start();
+    await conditions.start({
+      active: () => this.#roaming.current,
+      intervalMs: () => this.#own.values.guardIntervalMs,
+      onRead: () => this.#device.onConditions(),
+    });
     const { current, why } = this.#roaming;
     const parts = { dataFolder, status: () => this.status(), metrics: this.#metrics };
     this.#local.status = await StatusServer.start(parts);
@@ -220,6 +231,7 @@ export class Agent {
     this.#local.machineEnd?.close();
     this.#local.screen?.close();
     this.#roaming.close();
+    this.#options.conditions.close();
     this.#checkIns.stop();
     this.#home.close();
     await this.#device.stop();
@@ -234,8 +246,6 @@ export class Agent {
   }
 
   status(): AgentStatus {
-    const { current, why, multicastProblem } = this.#roaming;
-    const { exchange, lan } = this.#net;
     return {
       version,
       pid: process.pid,
@@ -248,19 +258,10 @@ export class Agent {
       subnetId: this.#place.subnetId,
       setting: this.#own.version,
       trust: this.#trust.keeper.status,
-      interface: current && { name: current.name, address: current.address, medium: current.medium },
-      interfaceWhy: why,
+      conditions: this.#options.conditions.conditions,
       group: formatGroup(this.#options.group),
-      multicastProblem,
-      receiveBufferBytes: this.#net.lanGroup.bus?.receiveBufferBytes ?? 0,
-      lan: lanStatusOf(lan),
-      exchange: exchangeStatusOf(exchange),
-      tasks: [...this.#device.tasks.values()].map((task) =>
-        Object.assign(withoutOutput(task.progress()), {
-          package: `${task.row.task.packageName} ${task.row.task.packageVersion}`,
-          setting: task.row.task.overrides ? versionOf(task.row.task.setting) : null,
-        }),
-      ),
+      ...lanStatus(this.#net, this.#roaming),
+      tasks: [...this.#device.tasks.values()].map(taskStatus),
     };
   }
 
@@ -273,7 +274,7 @@ export class Agent {
       const task = this.#device.tasks.get(id);
       if (!task || task.stage.kind !== "ended" || task.row.reported) continue;
       task.row.reported = true;
-      task.trySave();
+      task.saving.trySave();
     }
     this.#device.erase();
   }
@@ -335,7 +336,10 @@ export class Agent {
     const touch = (taskId: number, state: string): void => this.#reports.touch(taskId, state);
     const isFirst = this.#trust.keeper.file === null;
     const trusted = this.#trust.take(answer, this.#home.client, touch);
-    if (trusted.ownSetting !== null && this.#own.replace(trusted.ownSetting)) this.#checkIns.stateSoon();
+    if (trusted.ownSetting !== null && this.#own.replace(trusted.ownSetting)) {
+      this.#checkIns.stateSoon();
+      void this.#options.conditions.read();
+    }
     void cache
       .evict(answer.sourceTimeMs)
       .catch((error: unknown) => log.error({ error: String(error) }, "task"));
@@ -348,6 +352,7 @@ export class Agent {
     removeLogsWithoutTask(join(this.#options.dataFolder, "tasks"), this.#device.tasks);
     for (const { secret, ...probe } of answer.probes)
       this.#net.probes.begin({ ...probe, secret: Buffer.from(secret, "base64") });
+    this.#net.wakes.take(answer.wakes, this.#home.client);
     if (answer.logRequest !== null)
       sendLogTail(this.#home.client, this.#options, answer.logRequest, this.#own.values.shareLog);
     this.#options.onCheckIn();

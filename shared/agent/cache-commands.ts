@@ -83,7 +83,8 @@ export async function forgetIdentity(dataFolder: string, asJson: boolean): Promi
   else printLine("The identity is forgotten: run --enroll-file FILE enrols again.");
 }
 
-async function withCache(
+/** @throws SetupError, CacheError or AccessError with what to do */
+export async function withCache(
   dataFolder: string,
   work: (cache: DistributionCache) => Promise<void>,
 ): Promise<void> {

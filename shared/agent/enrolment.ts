@@ -151,7 +151,7 @@ export function barText(code: BarCode, dataFolder: string | null): string {
     return `this device was removed from its source; to enrol it again: ${again}`;
   if (code === "device-replaced")
     return `a new installation on the same machine took the place of this device; if this is another machine: ${again}`;
-  return "several agents use the identity of this device; each one gets its own";
+  return 'several agents use the identity of this device, as copies of an image without "prepare --for-image" do; each one gets its own';
 }
 
 function barredError({ barred }: Identity): BarredError {

@@ -11,6 +11,7 @@ import { cachedPackagesMax, type CachedPackage } from "../api/schema/device-deta
 import type { Inventory } from "../api/schema/common.ts";
 import type { NetInterface } from "../model/interface.ts";
 import type { TargetView } from "../model/target/index.ts";
+import { deviceZone } from "../model/time-zone.ts";
 import { describeInterfaces } from "../net/interfaces/list.ts";
 import { platform } from "../platform/index.ts";
 import { printable } from "../printable.ts";
@@ -48,6 +49,7 @@ export async function readInventory(options: {
     interfaces: describeInterfaces(options.interfaces, options.active, options.group, options.gatewayMac).map(
       (one) => Object.assign({}, one, { name: statedName(one.name, 64) }),
     ),
+    utcOffsetMinutes: Math.round(deviceZone(Date.now()) / 60_000),
   };
 }
 

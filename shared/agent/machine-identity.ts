@@ -3,6 +3,9 @@
  * salted with the number of the deployment. Two folders on one machine are two devices. The ids
  * themselves stay on the machine.
  *
+ * Copies of an image may all have the image's id, so an id that the system had in its image tells
+ * no machine (image-preparation.ts).
+ *
  * The salt is public and needs no trust, because the ids are random: nobody finds them by trying.
  * The salt only makes the digests of two deployments different.
  */
@@ -12,6 +15,7 @@ import { join } from "node:path";
 import { writePrivateFile } from "../platform/private-files.ts";
 import type { MachineId } from "../platform/machine-uuid.ts";
 import { platform } from "../platform/index.ts";
+import { hasIdOfImage } from "./image-preparation.ts";
 
 /** Id of a machine that tells none; it survives the removal of `ledger.db`. */
 const idFile = "machine.id";
@@ -23,8 +27,9 @@ export async function machineDigest(
   machine: Promise<MachineId> = platform.machineId(),
 ): Promise<string> {
   const { system, firmware } = await machine;
+  const isTold = system !== "" && !hasIdOfImage(dataFolder, system);
   // The firmware's id alone may be that of the host of several containers.
-  const id = system === "" ? `random ${await storedId(dataFolder)}` : `machine ${system} ${firmware}`;
+  const id = isTold ? `machine ${system} ${firmware}` : `random ${await storedId(dataFolder)}`;
   const text = ["flockcast", String(deployment), id, await realpath(dataFolder)].join("\n");
   return createHash("sha256").update(text).digest("hex");
 }

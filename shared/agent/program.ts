@@ -26,11 +26,13 @@ import { endWhenNobodyReads, printBug, printNote } from "../standard-output.ts";
 import { buildTarget, version } from "../version.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { Agent } from "./agent.ts";
-import { Conditions } from "./conditions.ts";
+import { ConditionsReader } from "./conditions-reader.ts";
 import { forgetIdentity, listCache, removeFromCache, verifyCache } from "./cache-commands.ts";
 import { readEnrolmentToken, type EnrolmentToken } from "./enrolment-token.ts";
 import { barText, BarredError, identify, saveBar, SetupError } from "./enrolment.ts";
+import { finishPreparation } from "./image-preparation.ts";
 import { LogTail } from "./log-tail.ts";
+import { addPrepare } from "./prepare-command.ts";
 import {
   addImagingOptions,
   addRunOptions,
@@ -123,6 +125,7 @@ export function agentProgram(program: AgentProgram): Command {
     .requiredOption("--data <dir>", "the agent's data folder (stop the agent first)")
     .option("--json", "as JSON")
     .action(({ data, json }) => forgetIdentity(resolve(data), json === true));
+  addPrepare(command as Command, platform.serviceManager.dataFolderOf(serviceName));
   addCacheCommands(command as Command);
   addServiceCommands(command as Command, {
     ...agentService,
@@ -222,6 +225,8 @@ async function runLogged(
   const token = await readEnrolmentToken(options, log);
   const dataFolder = resolve(options.data);
   await prepareDataFolder(dataFolder);
+  if (await finishPreparation(dataFolder, ({ level, event, message }) => log[level]({ event }, message)))
+    log.warn("the preparation for an image was interrupted, and is finished now: this device enrols again");
   if (as === null && hasUpgradeUnderWay(dataFolder)) return supervise(dataFolder, log, stopsService);
   const stopping = new StopRequest(log);
   stopsService((by) => stopping.askFromOutside(by));
@@ -292,7 +297,7 @@ async function runUntilBarred(
   const barred = Promise.withResolvers<BarCode>();
   const agent = new Agent({
     ...runOptions,
-    conditions: await Conditions.measure(dataFolder),
+    conditions: await ConditionsReader.open(dataFolder),
     cache,
     identity,
     onBarred: barred.resolve,

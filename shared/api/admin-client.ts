@@ -49,6 +49,7 @@ import {
   type TaskPreview,
 } from "./schema/labels.ts";
 import { sourceAddressSchema, type SourceAddress } from "./schema/identity.ts";
+import { taskWakeListSchema, type TaskWake } from "./schema/wakes.ts";
 import { taskHistorySchema, type TaskHistory } from "./schema/task-history.ts";
 import { settingClient, type SettingClient } from "./setting-client.ts";
 import { userClient, type UserClient } from "./user-client.ts";
@@ -102,6 +103,8 @@ export type AdminClient = DeviceRequests &
     retryTask(id: number): Promise<TaskRetried>;
     removeTask(id: number): Promise<void>;
     tasks(): Promise<TaskSummary[]>;
+    /** Returns the devices that were to be woken for a task. */
+    taskWakes(id: number): Promise<TaskWake[]>;
     /** @param devices those that the answer lists */
     task(id: number, devices?: "all" | "failed" | "unfinished", signal?: AbortSignal): Promise<TaskDetail>;
     taskHistory(id: number): Promise<TaskHistory>;
@@ -291,6 +294,8 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     tasks: () => allPages(connection, "/v1/tasks", taskListSchema, ({ tasks }) => tasks),
     task: (id, devices = "all", signal = undefined) => wholeTask(connection, id, devices, signal),
     taskHistory: (id) => ask(connection, "GET", `/v1/tasks/${id}/history`, taskHistorySchema),
+    taskWakes: (id) =>
+      allPages(connection, `/v1/tasks/${id}/wakes`, taskWakeListSchema, ({ wakes }) => wakes),
     ...deviceRequests(connection),
     async splitSubnet(id) {
       await ask(connection, "POST", `/v1/subnets/${encodeURIComponent(id)}/split`, doneSchema);

@@ -34,6 +34,7 @@ import {
   type LeaseRequest,
   type LeaseResponse,
   type ManifestRequest,
+  type WakeResult,
 } from "./schema/agent.ts";
 import type { LogAnswer } from "./schema/device-detail.ts";
 import { taskIdSchema, type Progress } from "./schema/common.ts";
@@ -92,6 +93,8 @@ export type AgentClient = {
   moveTo(url: string): void;
   /** Confirms a probe of the source. */
   neighbour(probe: string): Promise<void>;
+  /** Tells the source which machines of a request were woken. */
+  wakeResult(result: WakeResult): Promise<void>;
   /** Answers a request for the end of the log. */
   log(answer: LogAnswer): Promise<void>;
   /** Gives the source newer versions of the trust file. */
@@ -290,12 +293,17 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
 }
 
 /** Statements of a device outside of check-ins and tasks. */
-const statementsTo = (connection: Connection): Pick<AgentClient, "handBack" | "neighbour" | "log"> => ({
+const statementsTo = (
+  connection: Connection,
+): Pick<AgentClient, "handBack" | "neighbour" | "wakeResult" | "log"> => ({
   async log(answer) {
     await ask(connection, "POST", "/v1/agent/log", doneSchema, { json: answer });
   },
   async handBack(files) {
     await ask(connection, "POST", "/v1/agent/trust", doneSchema, { json: { files } });
+  },
+  async wakeResult(result) {
+    await ask(connection, "POST", "/v1/agent/wake-result", doneSchema, { json: result });
   },
   async neighbour(probe) {
     await ask(connection, "POST", "/v1/agent/neighbour", doneSchema, { json: { probe } });

@@ -213,13 +213,14 @@ export class DistributionCache {
     this.ledger.touch(id);
   }
 
+  /** Lets other programs use the disk of an image, too, once no task pins it. */
   unpin(id: string, taskId: number): void {
     this.ledger.unpin(id, taskId);
     this.ledger.touch(id);
-    if (!this.#begun.has(id)) return;
-    const row = this.ledger.uses().find((each) => each.id === id);
+    if (this.ledger.uses().some((row) => row.id === id && row.pinnedBy.length > 0)) return;
     // A task that was cancelled or failed leaves a partial package, which no task fetches.
-    if (row?.pinnedBy.length === 0) this.#begun.delete(id);
+    this.#begun.delete(id);
+    this.#files.diskOf(id)?.release();
   }
 
   /**

@@ -102,6 +102,8 @@ function onLeaseAnswer(member: Member, state: CandidateState, answer: LeaseAnswe
       state.previousHolder = answer.before;
       state.term = Math.max(state.term, answer.term, rivalOf(stage)?.term ?? 0);
       if (hasClaimed(stage)) enter(state, { kind: "granted" });
+      // A guard began after the request.
+      else if (stage.kind === "observing") member.effects.push({ do: "ReleaseLease", failure: null });
       return;
     case "free":
       return;
@@ -139,7 +141,7 @@ export function tickCandidate(member: Member, state: CandidateState, nowMs: numb
   }
   switch (stage.kind) {
     case "observing":
-      return waitForOthers(member, state, stage.queriedAtMs, nowMs);
+      return waitForOthers(member, state, stage, nowMs);
     case "listening":
       if (nowMs >= stage.claimAtMs) claim(member, state, stage.mayBeIsolated, nowMs);
       return;
@@ -194,12 +196,15 @@ function leadUnconfirmed(member: Member, state: CandidateState, settlesAtMs: num
   becomeRepresentative(member, nowMs, state, "the source is unreachable: the local election decides");
 }
 
+type Observing = Extract<CandidateStage, { readonly kind: "observing" }>;
+
 /**
- * Weight 0: follows the lease's holder, fetches from holders, and at last uses the WAN fallback.
+ * Weight 0, or a guard: follows the lease's holder, fetches from holders, and at last uses the WAN
+ * fallback.
  */
-function waitForOthers(member: Member, state: CandidateState, queriedAtMs: number, nowMs: number): void {
-  if (nowMs >= queriedAtMs + timing.leaseQueryMs) {
-    enter(state, { kind: "observing", queriedAtMs: nowMs });
+function waitForOthers(member: Member, state: CandidateState, stage: Observing, nowMs: number): void {
+  if (nowMs >= stage.queriedAtMs + timing.leaseQueryMs) {
+    enter(state, { ...stage, queriedAtMs: nowMs });
     member.effects.push({ do: "RequestLease", term: state.term, query: true, starting: false });
   }
   member.setFetching(member.holders.count > 0);

@@ -19,6 +19,8 @@ export type MemberConfig = {
    */
   sendShares: () => number;
   rank: () => Rank;
+  /** Why this device must not lead at present; null: it may. Read at every step. */
+  guard: () => string | null;
   /** Uniform in 0 … 1. */
   random: () => number;
   /** Payload of the longest symbol that the interface carries; may change with its MTU. */

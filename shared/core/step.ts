@@ -9,6 +9,7 @@ import { stepPeer, tickPeer, wakePeerMs } from "./peer.ts";
 import { stepRepresentative, tickRepresentative, wakeRepresentativeMs } from "./representative.ts";
 import { leaderOf } from "./election/leader.ts";
 import { chunkSetOf, type Member } from "./member.ts";
+import { obeyGuard } from "./guarded-roles.ts";
 import type { Effect, MemberEvent, Sender } from "./events.ts";
 import type { ControlFrame, FrameOf } from "../wire/frames.ts";
 
@@ -101,6 +102,7 @@ function onAskWhileIdle(member: Member, { toDevice }: FrameOf<"ask">): void {
 }
 
 function tick(member: Member, nowMs: number): void {
+  obeyGuard(member, nowMs);
   const { state } = member;
   switch (state.role) {
     case "idle":

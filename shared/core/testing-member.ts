@@ -36,6 +36,7 @@ export function memberForTest(
     currentChunk: () => null,
     sendShares: () => 1,
     rank: () => ({ kind: "score", score: 0.5 }),
+    guard: () => null,
     random: () => 0.5,
     symbolMaxBytes: () => 1_400,
     setting: () => ({

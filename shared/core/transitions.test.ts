@@ -40,8 +40,8 @@ describe("a change that a table does not list", () => {
   });
 
   test("of a candidate names both stages", () => {
-    expect(() => nextCandidateStage({ kind: "granted" }, { kind: "observing", queriedAtMs: 0 })).toThrow(
-      "illegal change of a candidate: granted → observing",
-    );
+    expect(() =>
+      nextCandidateStage({ kind: "granted" }, { kind: "observing", queriedAtMs: 0, isGuarded: false }),
+    ).toThrow("illegal change of a candidate: granted → observing");
   });
 });

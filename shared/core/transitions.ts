@@ -35,8 +35,10 @@ function change(member: Member, next: RoleState, why: string): void {
 
 /** Looks for a session, and claims to lead after the back-off of its rank. */
 export function becomeCandidate(member: Member, nowMs: number, why: string): void {
-  const { random, rank } = member.config;
-  const delayMs = claimDelayMs(rank(), random());
+  const { random, rank, guard } = member.config;
+  const rankedMs = claimDelayMs(rank(), random());
+  const isGuarded = rankedMs !== null && guard() !== null;
+  const delayMs = isGuarded ? null : rankedMs;
   member.setDownloading(false);
   member.setFetching(false);
   change(
@@ -52,7 +54,7 @@ export function becomeCandidate(member: Member, nowMs: number, why: string): voi
       firstWantAtMs: null,
       stage:
         delayMs === null
-          ? { kind: "observing", queriedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs }
+          ? { kind: "observing", queriedAtMs: nowMs - timing.leaseQueryMs + timing.listenMs, isGuarded }
           : { kind: "listening", claimAtMs: nowMs + timing.listenMs + delayMs, mayBeIsolated: true },
       previousHolder: null,
     },

@@ -1,8 +1,8 @@
-/** Meaning of the end of a command, by exit code, time limit and setting. Pure. */
+/** Meaning of the end of a command, by exit code, time limit and setting. */
 import type { CommandMeaning, CommandOutcome } from "../api/schema/common.ts";
 import { reason, type Reason } from "../model/reason.ts";
 import type { SettingValues } from "../model/setting.ts";
-import type { CommandEnd } from "./ports.ts";
+import type { CommandEnd, Commands } from "./ports.ts";
 import type { TaskRow } from "./task-record.ts";
 
 type TaskEnd = { readonly life: "complete" | "reboot-pending" | "failed"; readonly reason: Reason | null };
@@ -57,6 +57,15 @@ export function afterReboot({ bootId: before, reason: why }: TaskRow, bootId: st
   return before === bootId
     ? { life: "reboot-pending", reason: why }
     : { life: "complete", reason: reason("rebooted") };
+}
+
+/** Notes in the row that the machine was restarted. @returns whether it was awaited */
+export async function settleReboot(row: TaskRow, commands: Pick<Commands, "bootId">): Promise<boolean> {
+  if (row.life !== "reboot-pending") return false;
+  const { life, reason: why } = afterReboot(row, await commands.bootId());
+  if (life === "reboot-pending") return false;
+  Object.assign(row, { life, reason: why, reported: false });
+  return true;
 }
 
 const failed = (why: Reason): TaskEnd => ({ life: "failed", reason: why });

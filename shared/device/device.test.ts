@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { DistributionCache } from "../cache/index.ts";
 import { packageRow } from "../cache/reconcile.ts";
+import { unknownConditions } from "../model/conditions.ts";
 import { testKey, testPackage } from "../model/testing.ts";
 import { simulatedCache } from "../simulation/testing.ts";
 import { Device } from "./device.ts";
@@ -26,6 +27,7 @@ function deviceWith(rows: readonly TaskRow[], adopt: () => Promise<CommandEnd | 
   };
   const errors: number[] = [];
   const ports = {
+    conditions: () => unknownConditions,
     device: "aa".repeat(8),
     clock,
     random: () => 0,

@@ -114,14 +114,13 @@ export class Device {
     const open = new Set(tasks.map(({ packageId }) => packageId));
     const isNeeded = (packageId: string): boolean =>
       open.has(packageId) || ledger.package(packageId) !== null;
+    const changed = this.#keys.take([...stated, ...tasks], isNeeded);
     try {
-      const { changed, isSaved } = this.#keys.take([...stated, ...tasks], isNeeded);
-      if (isSaved) this.#isLogClear = false;
-      return changed;
+      if (this.#keys.save()) this.#isLogClear = false;
     } catch (error) {
       this.#onError(error, tasks[0]?.id ?? 0);
-      return [];
     }
+    return changed;
   }
 
   /** Offers packages under their present keys. */
@@ -283,10 +282,10 @@ export class Device {
     if (tasks.length === 0) return;
     try {
       this.#options.ports.cache.ledger.saveTasks(
-        tasks.map((task) => ({ taskId: task.id, state: task.rowNow() })),
+        tasks.map((task) => ({ taskId: task.id, state: task.saving.rowNow() })),
       );
     } catch (error) {
-      for (const task of tasks) task.onUnsaved(error);
+      for (const task of tasks) task.saving.onUnsaved(error);
     }
   }
 
@@ -325,6 +324,11 @@ export class Device {
     // The cache's errors, such as a full disk, concern the machine.
     const level = error instanceof CacheError ? "warn" : "error";
     ports.log[level]({ taskId, error: String(error) }, "task");
+  }
+
+  /** Takes a new reading of the device's conditions (`ports.conditions`). */
+  onConditions(): void {
+    this.#each([...this.tasks.values()], (task) => task.onConditions());
   }
 
   /** Ends the sessions. Returns a function that restarts them. */

@@ -141,6 +141,7 @@ async function putOnDisk(
       }),
     );
   if (!isFree && !isLike) return refusal();
+  signal.throwIfAborted();
   const store = await cache.begin(
     signed,
     publisherKeys(task.packageName),
@@ -150,8 +151,9 @@ async function putOnDisk(
   if (isLike) {
     note(reason("compares-disk", { disk: diskText(disk) }));
     await store.adopt(signal);
-    signal.throwIfAborted();
   }
+  // A task that was cancelled meanwhile leaves the disk as it is.
+  signal.throwIfAborted();
   if (store.verified.isFull) return store;
   if (!isFree) return refusal();
   await claimed.begin(task.packageId, store.verified.has(0));

@@ -20,6 +20,8 @@ export const keysOf = ({
 export class PackageKeyring {
   readonly #ledger: Ledger;
   readonly #keys = new Map<string, StatedKeys>();
+  /** False: the ledger lacks the last changes, because it could not be written. */
+  #isSaved = true;
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -34,11 +36,11 @@ export class PackageKeyring {
   }
 
   /**
-   * Takes keys of the source, and forgets those of packages that the device does not need.
-   * @returns the packages whose keys differ from those before, and whether the ledger was written
-   * @throws CacheError when the ledger cannot be written
+   * Takes keys of the source, and forgets those of packages that the device does not need. `save`
+   * has to follow.
+   * @returns the packages whose keys differ from those before
    */
-  take(stated: readonly StatedKeys[], isNeeded: (packageId: string) => boolean) {
+  take(stated: readonly StatedKeys[], isNeeded: (packageId: string) => boolean): string[] {
     const changed: string[] = [];
     for (const { packageId, packageKey, packageKeyBefore } of stated) {
       const known = this.#keys.get(packageId);
@@ -48,8 +50,19 @@ export class PackageKeyring {
     }
     const forgotten = [...this.#keys.keys()].filter((packageId) => !isNeeded(packageId));
     for (const packageId of forgotten) this.#keys.delete(packageId);
-    const isSaved = changed.length > 0 || forgotten.length > 0;
-    if (isSaved) this.#ledger.savePackageKeys([...this.#keys.values()]);
-    return { changed, isSaved };
+    if (changed.length > 0 || forgotten.length > 0) this.#isSaved = false;
+    return changed;
+  }
+
+  /**
+   * Saves changes, also those that could not be saved before. The device uses the keys meanwhile.
+   * @returns whether the ledger was written
+   * @throws CacheError when the ledger cannot be written
+   */
+  save(): boolean {
+    if (this.#isSaved) return false;
+    this.#ledger.savePackageKeys([...this.#keys.values()]);
+    this.#isSaved = true;
+    return true;
   }
 }

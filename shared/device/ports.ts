@@ -17,6 +17,7 @@ import { burstBytesMax } from "../core/rate/token-bucket.ts";
 import type { BugError } from "../model/assert.ts";
 import type { Clock } from "../model/clock.ts";
 import type { DiskChoice, DiskFacts } from "../model/image-order.ts";
+import type { Conditions } from "../model/conditions.ts";
 import type { Medium } from "../model/interface.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { SignedManifest } from "../model/signing.ts";
@@ -215,6 +216,8 @@ export type DevicePorts = {
   readonly upgrades: Upgrades;
   readonly disks: Disks;
   readonly place: Place;
+  /** Returns the last reading of the device's conditions, without a wait. */
+  readonly conditions: () => Conditions;
   /** Medium of the active interface; null if no interface is active. */
   readonly medium: () => Medium | null;
   /**

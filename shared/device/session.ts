@@ -24,6 +24,7 @@ import type { DevicePorts, PackageKey } from "./ports.ts";
 import { Receptions } from "./receptions.ts";
 import { Representative } from "./representative.ts";
 import { StepTimer } from "./step-timer.ts";
+import type { TaskGuard } from "./task-guard.ts";
 import type { WanSpending } from "./wan-spending.ts";
 
 /** Interval at which the number of received symbols is passed to the member. */
@@ -53,6 +54,7 @@ type SessionOptions = {
   readonly task: () => AgentTask;
   readonly store: PackageStore;
   readonly spending: WanSpending;
+  readonly guard: Pick<TaskGuard, "text" | "pausesWan">;
   readonly hooks: SessionHooks;
 };
 
@@ -127,7 +129,7 @@ export class Session {
   }
 
   #createMember(): Member {
-    const { ports, store, task } = this.#options;
+    const { ports, store, task, guard } = this.#options;
     const { lan } = ports;
     const values = () => task().setting.values;
     return new Member({
@@ -141,6 +143,7 @@ export class Session {
         const heldShare = store.verified.count / Math.max(1, store.verified.size);
         return ports.rank(heldShare, store.manifest.sizeBytes, values().representativeWeight);
       },
+      guard: () => guard.text,
       random: ports.random,
       symbolMaxBytes: () => lan.symbolMaxBytes,
       setting: () => {
@@ -152,7 +155,7 @@ export class Session {
           sessionStartDelayMs: setting.sessionStartDelayMs,
           startWhenAllPresent: setting.startWhenAllPresent,
           lanRateBps: setting.lanRateBps,
-          wanFallback: setting.wanFallback,
+          wanFallback: guard.pausesWan ? "never" : setting.wanFallback,
           useDeputy: setting.useDeputy,
         };
       },
@@ -212,6 +215,11 @@ export class Session {
       for (const effect of step(this.member, { type: "Stalled", stalledMs }, nowMs)) this.#carryOut(effect);
     }
     for (const effect of step(this.member, event, nowMs)) this.#carryOut(effect);
+  }
+
+  /** Makes the member read its guard again. */
+  onGuardChanged(): void {
+    this.step({ type: "TimerFired" });
   }
 
   /** Ends the session; the member resigns if it leads. Takes effect after the current step. */

@@ -38,7 +38,9 @@ export type WaitCause =
   /** An error; the task is retried with back-off. */
   | "back-off"
   /** The device left its subnet. */
-  | "roaming";
+  | "roaming"
+  /** A guard pauses the task on this device. */
+  | "guard";
 
 export const stageTransitions = {
   waiting: ["waiting", "session", "verifying", "ended"],
@@ -54,6 +56,12 @@ export const nextTaskStage = checkedBy<TaskStage>("task", stageTransitions);
 /** Whether an earlier error makes the task wait for a retry. */
 export const isBackingOff = (stage: TaskStage): boolean =>
   stage.kind === "waiting" && stage.cause === "back-off";
+
+const interruptedCauses = new Set<WaitCause>(["package", "other-task", "back-off", "guard"]);
+
+/** Whether a guard that pauses the task ends its stage. Other waits end before they check it. */
+export const isInterrupted = (stage: TaskStage): boolean =>
+  stage.kind === "session" || (stage.kind === "waiting" && interruptedCauses.has(stage.cause));
 
 export const isBlocked = (stage: TaskStage): boolean =>
   (stage.kind === "waiting" || stage.kind === "ready") && stage.isBlocked;

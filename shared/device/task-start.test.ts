@@ -1,6 +1,8 @@
 /** When a task starts: its start time, clocks that are set, and attempts that never overlap. */
 import { describe, expect, test } from "bun:test";
+import { unknownConditions, type Conditions } from "../model/conditions.ts";
 import { reason } from "../model/reason.ts";
+import type { SettingValues } from "../model/setting.ts";
 import { TestClock } from "../simulation/testing.ts";
 import { CommandTurns } from "./command-turns.ts";
 import type { DevicePorts } from "./ports.ts";
@@ -14,7 +16,10 @@ const startAtMs = 10_000_000;
 const spreadMsMax = 30_000;
 
 /** A task whose attempts are counted, and never get beyond the look into the cache. */
-function waitingTask() {
+function waitingTask(
+  conditions: Conditions = unknownConditions,
+  given: { readonly startAtMs: number; readonly values: Partial<SettingValues> } = { startAtMs, values: {} },
+) {
   const time = new TestClock();
   const wall = { offsetMs: 0 };
   const zone = { offsetMs: 0 };
@@ -22,6 +27,7 @@ function waitingTask() {
   let pins = 0;
   const found: ((store: unknown) => void)[] = [];
   const ports = {
+    conditions: () => conditions,
     device: "aa".repeat(8),
     clock: {
       nowMs: () => time.nowMs(),
@@ -49,7 +55,7 @@ function waitingTask() {
   const task = new Task({
     ports,
     offers: {} as never,
-    row: newTaskRow({ ...taskForTest(), startAtMs }),
+    row: newTaskRow({ ...taskForTest(given.values), startAtMs: given.startAtMs }),
     turns: new CommandTurns(() => null),
     isListed: () => true,
     downgradeReason: () => null,
@@ -241,5 +247,56 @@ describe("the spread", () => {
 
   test("differs from task to task", () => {
     expect(new Set([1, 2, 3, 4].map((taskId) => spread("a", "b", { taskId }))).size).toBe(4);
+  });
+});
+
+describe("a guard that pauses the device", () => {
+  const values = { guardMetered: "pause" } as const;
+
+  test("keeps a task from beginning, which begins with the second reading without the condition", () => {
+    const conditions = { ...unknownConditions, isMetered: true };
+    const { task, time, begins } = waitingTask(conditions, { startAtMs: 0, values });
+    task.start();
+    time.advance(100_000);
+    expect(begins()).toBe(0);
+    expect(task.progress()).toMatchObject({
+      state: "waiting",
+      reasons: [reason("guard-pause", { guards: "metered" })],
+    });
+    conditions.isMetered = false;
+    task.onConditions();
+    expect(begins()).toBe(0);
+    task.onConditions();
+    expect(begins()).toBe(1);
+  });
+
+  test("ends an attempt, and begins another one later", async () => {
+    const conditions = { ...unknownConditions, isMetered: false };
+    const { task, begins, found, pins } = waitingTask(conditions, { startAtMs: 0, values });
+    task.start();
+    expect(begins()).toBe(1);
+    conditions.isMetered = true;
+    task.onConditions();
+    expect(task.stage).toMatchObject({ kind: "waiting", cause: "guard" });
+    found[0]!({ state: "complete" });
+    await Bun.sleep(0);
+    expect(pins()).toBe(0);
+    expect(begins()).toBe(1);
+    task.update({ ...task.row.task, setting: taskForTest({ guardMetered: "allow" }).setting });
+    expect(begins()).toBe(2);
+  });
+
+  test("lets an administrator's pause and its end count in any order", () => {
+    const conditions = { ...unknownConditions, isMetered: true };
+    const { task, begins } = waitingTask(conditions, { startAtMs: 0, values });
+    task.start();
+    task.update({ ...task.row.task, paused: true });
+    expect(task.stage).toMatchObject({ cause: "paused" });
+    conditions.isMetered = false;
+    task.onConditions();
+    task.onConditions();
+    expect(begins()).toBe(0);
+    task.update({ ...task.row.task, paused: false });
+    expect(begins()).toBe(1);
   });
 });

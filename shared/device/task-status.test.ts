@@ -166,6 +166,8 @@ type Parts = {
   readonly note?: string;
   readonly store?: PackageStore | null;
   readonly useMulticast?: boolean;
+  /** Reason of a guard. */
+  readonly guard?: Reason;
 };
 
 const received = [{ deviceId: leader, bytes: 4, signAgoMs: 5, bytesAgoMs: 6 }];
@@ -184,6 +186,7 @@ function taskWith(member: Member | null, parts: Parts = {}): TaskView {
       receptions: { list: () => received },
     },
     store,
+    guard: { reason: parts.guard ?? null },
   };
 }
 const ended: TaskStage = { kind: "ended" };
@@ -268,6 +271,17 @@ describe("the sentence of a task", () => {
       "complete",
     ],
     ["looks for a session", taskWith(candidate()), "looks for a session on this subnet"],
+    [
+      "looks for a session under a guard",
+      taskWith(candidate(), { guard: reasonOf("guard-not-representative", { guards: "battery,disk" }) }),
+      "looks for a session on this subnet; is not elected as representative: on battery (guardBattery), " +
+        "little free space on the disk (guardDisk)",
+    ],
+    [
+      "has ended under a guard",
+      taskWith(null, { stage: ended, life: "cancelled", guard: reasonOf("guard-pause", { guards: "io" }) }),
+      "",
+    ],
     ["is idle", taskWith(idle()), "the package is complete"],
     [
       "is idle after a failure",

@@ -56,8 +56,14 @@ export function takesPart({ session, stage }: TaskView): boolean {
 export const servesOthers = ({ session }: Pick<TaskView, "session">): boolean =>
   session?.member.role === "representative" && session.member.roster.audience > 0;
 
-/** Returns what the task does, or how it ended. */
+/** Returns what the task does and what restricts it, or how it ended. */
 export function reasonsOf(task: TaskView, nowMs: number): Reason[] {
+  const reasons = activityOf(task, nowMs);
+  const guard = task.stage.kind === "session" ? task.guard.reason : null;
+  return guard === null ? reasons : [...reasons, guard];
+}
+
+function activityOf(task: TaskView, nowMs: number): Reason[] {
   const { session, stage, row } = task;
   if (stage.kind === "verifying") return [reason("verifies")];
   if (stage.kind === "running")

@@ -20,4 +20,6 @@ export type TaskView = {
   readonly stage: TaskStage;
   readonly session: SessionView | null;
   readonly store: PackageStore | null;
+  /** Reason for which the device is restricted in a session; null: it is not. */
+  readonly guard: { readonly reason: Reason | null };
 };

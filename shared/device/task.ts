@@ -15,7 +15,8 @@ import { beginWork, releaseDisk, writtenTo } from "./image-start.ts";
 import { Session } from "./session.ts";
 import { taskTimeMs } from "./source-time.ts";
 import { SpreadStart } from "./start-spread.ts";
-import { afterReboot } from "./command-outcome.ts";
+import { settleReboot } from "./command-outcome.ts";
+import { TaskGuard } from "./task-guard.ts";
 import { endsWait, holdOf, isPackageDone, packageTitle } from "./task-hold.ts";
 import type { TaskOptions } from "./task-options.ts";
 import type { TaskEndLife, TaskRow } from "./task-record.ts";
@@ -23,6 +24,7 @@ import {
   nextTaskStage,
   isBlocked,
   isBackingOff,
+  isInterrupted,
   isSameWait,
   type TaskStage,
   type WaitCause,
@@ -30,6 +32,7 @@ import {
 import { progressOf, servesOthers } from "./task-status.ts";
 import { isFinal, ReasonError, reasonOfError } from "./reason-error.ts";
 import { wrongReadBacksMax, wrongReadBackReason } from "./wrong-read-back.ts";
+import { TaskSaving } from "./task-saving.ts";
 import { TaskDelivery } from "./task-delivery.ts";
 import { otherTaskPollMs, startTimerMsMax, taskBackoff } from "./task-timers.ts";
 import { TaskTraffic } from "./task-traffic.ts";
@@ -40,6 +43,8 @@ export class Task {
   stage: TaskStage = { kind: "waiting", cause: "new", note: null, isBlocked: false };
   session: Session | null = null;
   store: PackageStore | null = null;
+  readonly guard: TaskGuard;
+  readonly saving: TaskSaving;
   readonly #options: TaskOptions;
   readonly #delivery: TaskDelivery;
   readonly #traffic: TaskTraffic;
@@ -57,7 +62,9 @@ export class Task {
   constructor(options: TaskOptions) {
     this.#options = options;
     this.row = options.row;
+    this.guard = new TaskGuard(options.ports, () => this.row.task.setting.values);
     this.#traffic = new TaskTraffic(options.row);
+    this.saving = new TaskSaving(options, () => this.#traffic.total(this.session));
     this.#delivery = new TaskDelivery(options.ports);
     this.#pending = { start: new SpreadStart(options.ports), run: this.#createWork() };
     if (this.row.life === "running") {
@@ -79,8 +86,8 @@ export class Task {
         this.stage = nextTaskStage(this.stage, stage);
         this.#options.onChange();
       },
-      save: () => this.save(),
-      trySave: () => this.trySave(),
+      save: () => this.saving.save(),
+      trySave: () => this.saving.trySave(),
       end: (life, why) => this.#end(life, why),
       fail: (error) => this.#backOff(error, true),
       restart: () => {
@@ -118,6 +125,7 @@ export class Task {
     const before = this.row.task;
     if (JSON.stringify(before) === JSON.stringify(task)) return false;
     this.row.task = task;
+    if (this.guard.review()) this.#onGuardChanged();
     if (before.taskKey !== task.taskKey || before.packageKey !== task.packageKey) this.#changeKeys();
     if (endsWait(this.stage, before, task)) this.start();
     else if (task.paused && !before.paused) this.#pause();
@@ -139,6 +147,28 @@ export class Task {
     const { kind } = this.stage;
     const begins = kind === "ready" && this.#pending.run.withdraw();
     if (kind === "waiting" || kind === "session" || begins) this.#isHeld();
+  }
+
+  /** Takes a new reading of the device's conditions. */
+  onConditions(): void {
+    if (!this.isOver && this.guard.read()) this.#onGuardChanged();
+  }
+
+  /** Pauses, resumes, or lets the session decide. A command is left to its own conditions. */
+  #onGuardChanged(): void {
+    const { guard, stage } = this;
+    this.#options.ports.log.info({ taskId: this.id, reason: guard.text }, "guard changed");
+    if (guard.pauses) this.#closeSession(guard.text ?? "");
+    if (guard.pauses && isInterrupted(stage)) this.#waitForGuard();
+    else if (!guard.pauses && stage.kind === "waiting" && stage.cause === "guard") this.start();
+    else this.session?.onGuardChanged();
+    this.#options.onChange();
+  }
+
+  #waitForGuard(): void {
+    this.#pending.timer?.();
+    this.#becomeWaiting("guard", this.guard.reason);
+    this.#options.onChange();
   }
 
   /** Holds the task if it must not begin. @returns whether it is held */
@@ -164,8 +194,7 @@ export class Task {
     const { stage } = this;
     if (stage.kind === "waiting" && stage.cause === "other-task")
       return this.#schedule(0, () => this.start());
-    if (stage.kind !== "session") return;
-    this.#verify().catch((error: unknown) => this.#backOff(error));
+    if (stage.kind === "session") this.#verify().catch((error: unknown) => this.#backOff(error));
   }
 
   /** Starts or resumes a waiting task; no effect in other stages, and while an attempt begins. */
@@ -174,22 +203,19 @@ export class Task {
     if (this.stage.kind !== "waiting" || this.stage.cause === "package") return;
     this.#pending.timer?.();
     if (this.#isHeld()) return;
-    const { start } = this.#pending;
-    const delayMs = start.delayMs(this.row.task);
+    const delayMs = this.#pending.start.delayMs(this.row.task);
     if (delayMs > 0) {
-      this.#becomeWaiting("start-time", reason("starts-at", { atMs: start.dueAtMs }));
+      this.#becomeWaiting("start-time", reason("starts-at", { atMs: this.#pending.start.dueAtMs }));
       return this.#schedule(Math.min(delayMs, startTimerMsMax), () => this.start());
     }
+    if (this.guard.pauses) return this.#waitForGuard();
     this.#begin().catch((error: unknown) => this.#backOff(error));
   }
 
   /** Completes a task whose command took effect with a restart of the machine. */
   async checkReboot(): Promise<void> {
-    if (this.row.life !== "reboot-pending") return;
-    const { life, reason: why } = afterReboot(this.row, await this.#options.ports.commands.bootId());
-    if (life === "reboot-pending") return;
-    Object.assign(this.row, { life, reason: why, reported: false });
-    this.trySave();
+    if (!(await settleReboot(this.row, this.#options.ports.commands))) return;
+    this.saving.trySave();
     this.#options.onChange();
   }
 
@@ -206,7 +232,7 @@ export class Task {
     if (why === "shutdown") run.stop();
     else if (this.stage.kind !== "ended" && !run.cancel(why === "killed"))
       this.#end("cancelled", reason("withdrawn"));
-    await this.store?.flush().catch((error: unknown) => this.onUnsaved(error));
+    await this.store?.flush().catch((error: unknown) => this.saving.onUnsaved(error));
   }
 
   /**
@@ -218,35 +244,6 @@ export class Task {
     this.#closeSession(why);
     if (resumes) this.#becomeWaiting("roaming", reason("changes-subnet", { detail: why }));
     return resumes;
-  }
-
-  /** Saves the task, and logs a failure: a full disk does not stop the task. */
-  trySave(): void {
-    try {
-      this.save();
-    } catch (error) {
-      this.onUnsaved(error);
-    }
-  }
-
-  /** Logs that the task was not saved. */
-  onUnsaved(error: unknown): void {
-    const why = reasonText(problemReason(error));
-    this.#options.ports.log.warn({ taskId: this.id, reason: why }, "the task's state was not saved");
-  }
-
-  /**
-   * Saves the task in the ledger.
-   * @throws CacheError
-   */
-  save(): void {
-    if (!this.#options.isListed()) return;
-    this.#options.ports.cache.ledger.saveTask(this.id, this.rowNow());
-  }
-
-  /** Returns the row with the traffic up to now. */
-  rowNow(): TaskRow {
-    return Object.assign(this.row, this.#traffic.total(this.session));
   }
 
   #becomeWaiting(cause: WaitCause, note: Reason | null, blocked = isBlocked(this.stage)): void {
@@ -293,12 +290,12 @@ export class Task {
     const { task } = this.row;
     this.#becomeWaiting("package", reason("gets-manifest"));
     const attempt = this.stage;
-    const store = await beginWork({ ports, task, signal: this.#abort.signal, note: this.#noteWait });
+    const begins = beginWork({ ports, task, signal: this.#abort.signal, note: this.#noteWait });
+    const store = await begins.finally(() => {
+      if (this.stage.kind === "ended") this.saving.unpin();
+    });
     // The stage changes with a cancellation, and with an error of the former session.
-    if (this.#abort.signal.aborted || this.stage !== attempt) {
-      if ((this.stage as TaskStage).kind === "ended") ports.cache.unpin(task.packageId, task.id);
-      return;
-    }
+    if (this.#abort.signal.aborted || this.stage !== attempt) return;
     this.store = store;
     const work = workOf(task, store.manifest, ports);
     if (work.kind === "missing") return this.#end("failed", work.reason);
@@ -309,7 +306,7 @@ export class Task {
     this.#delivery.begin(store);
     this.#attempt.bytes = store.bytesVerified;
     this.#becomeWaiting("package", null, false);
-    this.save();
+    this.saving.save();
     if (store.state === "complete" || store.verified.isFull) return this.#verify();
     // Only one session of a package at a time: two would download the same chunks.
     const other = fetchedBy(store.id);
@@ -334,6 +331,7 @@ export class Task {
       task: () => this.row.task,
       store,
       spending: this.#traffic.wan,
+      guard: this.guard,
       hooks: {
         onChange: () => this.#onSessionChange(),
         onAllVerified: () => void this.#verify().catch((error: unknown) => this.#backOff(error)),
@@ -391,7 +389,7 @@ export class Task {
   /** Fetches wrong files again, a few times: a virus scanner may change them each time. */
   #onWrongReadBack(paths: readonly string[]): void {
     this.row.wrongReadBacks++;
-    this.trySave();
+    this.saving.trySave();
     const why = wrongReadBackReason(paths, packageTitle(this.row.task), this.row.wrongReadBacks);
     if (this.row.wrongReadBacks < wrongReadBacksMax) throw new ReasonError(why);
     // As a representative this device gives the lease back with the failure, which others count.
@@ -401,21 +399,16 @@ export class Task {
   }
 
   #end(life: TaskEndLife, why: Reason | null): void {
-    const { cache, log, metrics } = this.#options.ports;
+    const { log, metrics } = this.#options.ports;
     this.stage = nextTaskStage(this.stage, { kind: "ended" });
-    releaseDisk(this.#options.ports, this.row.task);
     Object.assign(this.row, { life, reason: why, reported: false });
     const hasRun = this.row.command !== null && (life === "complete" || life === "reboot-pending");
     if (hasRun) this.row.ranAs = this.#options.nextRunOrder();
     metrics.taskEnded(life);
     const fields = { taskId: this.id, package: packageTitle(this.row.task), life };
     log.info({ ...fields, reason: reasonsText(why ? [why] : []) }, "task ended");
-    this.trySave();
-    try {
-      cache.unpin(this.row.task.packageId, this.id);
-    } catch (error) {
-      this.onUnsaved(error);
-    }
+    this.saving.trySave();
+    this.saving.unpin();
     this.#options.onChange();
     this.#options.turns.release(this.id);
   }
@@ -427,7 +420,7 @@ export class Task {
     this.#traffic.close(session);
     if (this.store) this.#options.offers.listenToPolls(this.store.id, this.id, null);
     session.close(why);
-    if (this.store?.isOpen) this.trySave();
+    if (this.store?.isOpen) this.saving.trySave();
     this.#pending.reader?.();
     delete this.#pending.reader;
   }

@@ -51,6 +51,7 @@ export const faults = {
   "bit-flip": "A bit of a stored chunk flips.",
   "file-change": "Another program empties, removes or changes a file of an incomplete package.",
   "bad-peer": "A device serves wrong bytes.",
+  guard: "A device is on battery, on a metered network or short of space for a time.",
   "mixed-ranks": "Devices differ in class, medium and weight, also weight 0.",
 
   // Source and web site

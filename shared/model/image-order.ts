@@ -45,6 +45,7 @@ export type DiskFacts = {
   readonly serial: string;
   readonly sizeBytes: number;
   readonly isReadOnly: boolean;
+  /** Whether a person can take it out of the machine: disks on USB and memory cards too. */
   readonly isRemovable: boolean;
   /** Whether another disk or file backs it, as a loop device: counts only if named by its path. */
   readonly isVirtual: boolean;

@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { deliveryCauses } from "./delivery-causes.ts";
 import { imageReasons } from "./image-reasons.ts";
+import { guardReasons } from "./guard-reasons.ts";
 import type { Quantities } from "./quantities.ts";
 import { row, words } from "./reason-row.ts";
 
@@ -59,6 +60,29 @@ export const reasonTable = {
   // ---- before the download
   "not-reported": words("the device has not reported yet"),
   "not-retried": words("the device has not begun the next attempt yet"),
+  "wake-asked": row({ by: text }, ({ by }) => `asked to wake it: ${by}`),
+  "wake-sent": row(
+    { by: text, atMs: timeMs },
+    ({ by, atMs }, { time }) => `${by} sent it a wake-up packet at ${time(atMs)}`,
+  ),
+  woken: row({ by: text, atMs: timeMs }, ({ by, atMs }, { time }) => `woken by ${by} at ${time(atMs)}`),
+  awake: row(
+    { atMs: timeMs },
+    ({ atMs }, { time }) => `checked in at ${time(atMs)}, and no wake-up packet is known`,
+  ),
+  "did-not-wake": row(
+    { by: text, attempts: count, atMs: timeMs },
+    ({ by, attempts, atMs }, quantities) =>
+      `did not wake: ${countText(attempts, "attempt", quantities)}, the last one by ${by} at ${quantities.time(atMs)}`,
+  ),
+  "wake-not-sent": row(
+    { by: text, attempts: count },
+    ({ by, attempts }, quantities) =>
+      `not woken: no packet was sent in ${countText(attempts, "attempt", quantities)}, asked the last time: ${by}`,
+  ),
+  "no-waker": words("not woken: no device of its subnet is awake and may wake it"),
+  "no-wake-address": words("not woken: its last inventory has no address of a network card on a subnet"),
+  "wake-forbidden": words("not woken: its setting says wakeOnLan=never"),
   "starts-at": row({ atMs: timeMs }, ({ atMs }, { time }) => `starts at ${time(atMs)}`),
   "order-refused": row({ why: text, detail: text }, ({ detail }) => `the device does not obey: ${detail}`),
   paused: words("paused by the administrator"),
@@ -68,6 +92,7 @@ export const reasonTable = {
     ({ taskId: other }) => `waits for task ${other}, which fetches the same package`,
   ),
   "changes-subnet": row({ detail: text }, ({ detail }) => detail),
+  ...guardReasons,
   // ---- the session
   "no-session": row({ why: text }, ({ why }) => why),
   seeks: words("looks for a session on this subnet"),

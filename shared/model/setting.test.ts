@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
+import { guardSettings } from "./guard-settings.ts";
 import { defaultSettingValues, settingKeys, settingValuesSchema } from "./setting.ts";
 import { applySettingWords, settingLines } from "./setting-words.ts";
 
@@ -21,6 +22,9 @@ const addedLater = [
   "upgradeConfirmMs",
   "deviceExpiryMs",
   "shareLog",
+  ...Object.values(guardSettings).map(({ field }) => field),
+  "wakeOnLan",
+  "wakeLeadMs",
 ];
 const withoutField = (field: string): Record<string, unknown> =>
   Object.fromEntries(Object.entries(defaultSettingValues).filter(([name]) => name !== field));

@@ -6,6 +6,7 @@
  * are derived from the rows.
  */
 import * as v from "valibot";
+import { guardSettings } from "./guard-settings.ts";
 import { diskShareSchema, formatDiskShare, parseDiskShare } from "./disk-share.ts";
 import {
   formatDuration,
@@ -31,6 +32,7 @@ import {
   type Presence,
   type SettingRow,
 } from "./setting-row.ts";
+import { wakeSettingKeys } from "./wake-settings.ts";
 import {
   formatWanRate,
   formatWanSchedule,
@@ -216,6 +218,7 @@ export const settingKeys = {
     format: String,
     about: "preference as representative; 0: never; 50: by its rank; 100: preferred",
   }),
+  ...guardSettings,
   commandTimeout: setting({
     field: "commandTimeoutMs",
     schema: durationMs(SECOND, 7 * DAY),
@@ -316,6 +319,7 @@ export const settingKeys = {
     format: formatDuration,
     about: "upper bound on the delay by which subnets start a scheduled task at different times",
   }),
+  ...wakeSettingKeys,
   upgradeConfirm: setting({
     field: "upgradeConfirmMs",
     schema: durationMs(SECOND, DAY),

@@ -3,7 +3,9 @@
  * sysctl, ps and ioreg. These programs print one language, whatever the user's is.
  */
 import { stat } from "node:fs/promises";
+import type { SystemConditions } from "../model/conditions.ts";
 import { bootUuidIn } from "./boot-session.ts";
+import { power, readConditions } from "./darwin-conditions.ts";
 import { platformUuidIn, type MachineId } from "./machine-uuid.ts";
 import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelInterface, KernelNetwork } from "./platform.ts";
@@ -83,10 +85,9 @@ export const clearSparse = async (_path: string, _hasGaps: boolean): Promise<voi
 
 const powerListing = (): Promise<string> => outputOf(["/usr/bin/pmset", "-g", "batt"]);
 
-/** A UPS counts as well: pmset calls it "UPS Power". */
-export const drawsFromBattery = (listing: string): boolean =>
-  /drawing from '(Battery|UPS) Power'/.test(listing);
-export const onBattery = async (): Promise<boolean> => drawsFromBattery(await powerListing());
+export const onBattery = async (): Promise<boolean> => (await power()).onBattery === true;
+export const conditions = (interfaceName: string | null): Promise<SystemConditions> =>
+  readConditions(interfaceName, userIdleMs);
 
 /**
  * Laptops since 2022 are not named "Book" ("Mac14,2"), but have an internal battery. A laptop whose

@@ -3,7 +3,7 @@
  * kernel refuses a disk that is mounted and mounts no disk that is claimed.
  */
 import { dlopen, ptr } from "bun:ffi";
-import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import type { DiskFacts, MachineEnd } from "../model/image-order.ts";
 import type { DiskClaim } from "./platform.ts";
 
@@ -30,23 +30,31 @@ const textOf = (path: string): string => {
 /** Returns /dev/NAME of a name in sysfs, which has "!" in the place of "/". */
 const nodeOf = (name: string): string => `/dev/${name.replaceAll("!", "/")}`;
 
-const partitionsOf = (name: string): string[] =>
-  readdirSync(`${blocksFolder}/${name}`).filter((entry) =>
-    existsSync(`${blocksFolder}/${name}/${entry}/partition`),
-  );
+const partitionsOf = (base: string): string[] =>
+  readdirSync(base).filter((entry) => existsSync(`${base}/${entry}/partition`));
 
 export async function listDisks(): Promise<readonly DiskFacts[]> {
-  if (!existsSync(blocksFolder)) return [];
-  const mounts = mountsByDevice();
-  return readdirSync(blocksFolder)
-    .filter((name) => !notDisks.test(name) && !existsSync(`${blocksFolder}/${name}/partition`))
-    .map((name) => diskOf(name, mounts))
-    .filter(({ sizeBytes }) => sizeBytes > 0);
+  return existsSync(blocksFolder) ? disksIn(blocksFolder, mountsByDevice()) : [];
 }
 
-function diskOf(name: string, mounts: ReadonlyMap<string, string>): DiskFacts {
-  const base = `${blocksFolder}/${name}`;
-  const parts = [base, ...partitionsOf(name).map((part) => `${base}/${part}`)];
+/**
+ * Returns the disks in a folder such as /sys/class/block.
+ * @param mounts mount points by MAJOR:MINOR and by path
+ */
+export function disksIn(folder: string, mounts: ReadonlyMap<string, string>): DiskFacts[] {
+  return (
+    readdirSync(folder)
+      .filter((name) => !notDisks.test(name) && !existsSync(`${folder}/${name}/partition`))
+      // A path to an NVMe disk with several paths is hidden: only the disk itself has a node.
+      .filter((name) => textOf(`${folder}/${name}/hidden`) !== "1")
+      .map((name) => diskOf(folder, name, mounts))
+      .filter(({ sizeBytes }) => sizeBytes > 0)
+  );
+}
+
+function diskOf(folder: string, name: string, mounts: ReadonlyMap<string, string>): DiskFacts {
+  const base = `${folder}/${name}`;
+  const parts = [base, ...partitionsOf(base).map((part) => `${base}/${part}`)];
   return {
     path: nodeOf(name),
     model: [textOf(`${base}/device/vendor`), textOf(`${base}/device/model`)]
@@ -56,10 +64,16 @@ function diskOf(name: string, mounts: ReadonlyMap<string, string>): DiskFacts {
     serial: textOf(`${base}/device/serial`) || textOf(`${base}/serial`),
     sizeBytes: Number(textOf(`${base}/size`)) * sectorBytes,
     isReadOnly: textOf(`${base}/ro`) === "1",
-    isRemovable: textOf(`${base}/removable`) === "1",
+    isRemovable: isRemovable(base),
     isVirtual: virtualDisks.test(name),
     uses: parts.flatMap((part) => usesOf(part, mounts)),
   };
+}
+
+/** The kernel's flag means the medium of a drive: disks on USB and SD cards do not have it. */
+function isRemovable(base: string): boolean {
+  const isOnUsb = /\/usb\d+\//.test(realpathSync(base));
+  return isOnUsb || textOf(`${base}/device/type`) === "SD" || textOf(`${base}/removable`) === "1";
 }
 
 /** Returns what uses a disk or partition: a mount, swap, or a disk that is built on it. */

@@ -1,9 +1,9 @@
 /**
- * The Linux implementation of platform.ts: reads /sys/class/net, /proc/net, /sys/class/power_supply
- * and DMI. A file that cannot be read counts as empty.
+ * The Linux implementation of platform.ts: reads /sys/class/net, /proc/net and DMI. A file that cannot be read counts as empty.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { bootUuidIn } from "./boot-session.ts";
+import { power } from "./linux-conditions.ts";
 import { machineUuidIn, systemIdIn, type MachineId } from "./machine-uuid.ts";
 import type { DeviceClass, InterfaceTraits, KernelInterface, KernelNetwork, Link } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
@@ -11,7 +11,6 @@ import { bestGateway } from "./routes.ts";
 import { readDrops } from "./udp-table.ts";
 
 const interfacesFolder = "/sys/class/net";
-const powerSupplies = "/sys/class/power_supply";
 /** DMI chassis types of machines with a battery, and below of servers (SMBIOS 3.7, table 17). */
 const laptopChassis = new Set([8, 9, 10, 11, 14, 30, 31, 32]);
 const serverChassis = new Set([17, 23, 25, 28, 29]);
@@ -142,14 +141,8 @@ export const locksOpenFiles = false;
 export const setSparse = (_path: string): boolean => true;
 export const clearSparse = async (_path: string, _hasGaps: boolean): Promise<void> => {};
 
-export async function onBattery(): Promise<boolean> {
-  if (!existsSync(powerSupplies)) return false;
-  return readdirSync(powerSupplies).some(
-    (supply) =>
-      textOf(`${powerSupplies}/${supply}/type`) === "Battery" &&
-      textOf(`${powerSupplies}/${supply}/status`) === "Discharging",
-  );
-}
+export { conditions } from "./linux-conditions.ts";
+export const onBattery = async (): Promise<boolean> => (await power()).onBattery === true;
 
 export async function deviceClass(): Promise<DeviceClass> {
   const chassis = Number(textOf("/sys/class/dmi/id/chassis_type"));

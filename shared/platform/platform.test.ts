@@ -6,7 +6,7 @@ import * as windows from "./windows.ts";
 
 const others = { darwin, windows };
 const own: Record<string, readonly string[]> = {
-  darwin: ["hardwarePorts", "gatewaysIn", "drawsFromBattery", "classOf", "programsIn", "idleMsIn"],
+  darwin: ["hardwarePorts", "gatewaysIn", "classOf", "programsIn", "idleMsIn"],
   windows: [],
 };
 

@@ -6,6 +6,7 @@
  */
 import type { Stats } from "node:fs";
 import type { DiskFacts, MachineEnd } from "../model/image-order.ts";
+import type { SystemConditions } from "../model/conditions.ts";
 import type { CommandShell, OperatingSystem } from "../model/package-command.ts";
 import type { MachineId } from "./machine-uuid.ts";
 import type { ServiceConnection, ServiceManager, ServiceName } from "./service.ts";
@@ -148,6 +149,11 @@ export type Platform = {
 
   /** Returns false if the system does not report the power source. */
   onBattery(): Promise<boolean>;
+  /**
+   * Reads the conditions of the machine, which may take a second.
+   * @param interfaceName the active interface; null: none
+   */
+  conditions(interfaceName: string | null): Promise<SystemConditions>;
   /** Returns "unknown" if the system cannot be asked. */
   deviceClass(): Promise<DeviceClass>;
 

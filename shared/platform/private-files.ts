@@ -9,6 +9,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -21,8 +22,8 @@ import {
   realpathSync,
   renameSync,
   rmSync,
-  writeFileSync,
   type Stats,
+  writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { platform } from "./index.ts";
@@ -41,8 +42,8 @@ const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).cod
  * Creates a folder that only this user and the system may enter, and its parents. Takes the rights
  * of other users away from an existing one.
  * @param what names the folder in messages, for example "data folder"
- * @param ownNames entries by which an existing folder is known; a folder of other programs, such as
- *   /etc, is refused instead of closed to them. Default: any folder is taken
+ * @param ownNames paths below an existing folder by which it is known; a folder of other
+ *   programs, such as /etc, is refused instead of closed to them. Default: any folder is taken
  * @throws AccessError when another user owns the folder, or can write it or one of its parents
  * @throws Error of the file system
  */
@@ -85,8 +86,7 @@ function narrow(folder: string, subject: string, ownNames?: readonly string[]): 
 const namesIn = (folder: string): string[] => readdirSync(folder).filter((name) => name !== lostFiles);
 
 function assertKnown(folder: string, ownNames: readonly string[], subject: string): void {
-  const found = namesIn(folder);
-  if (found.length === 0 || found.some((name) => ownNames.includes(name))) return;
+  if (namesIn(folder).length === 0 || ownNames.some((name) => existsSync(join(folder, name)))) return;
   if (platform.isPrivate(folder)) return;
   throw new AccessError(
     `${subject} holds files of other programs, which could not use them any more: name a folder of its own`,

@@ -3,6 +3,7 @@
  * calls fill in.
  */
 import { dlopen, FFIType, ptr, toArrayBuffer, type Pointer } from "bun:ffi";
+import type { SessionState } from "./windows-conditions.ts";
 import { fixedBytes, once } from "./windows-memory.ts";
 import { processEntry } from "./windows-sessions.ts";
 
@@ -54,11 +55,24 @@ export function processEntries(): DataView[] {
 const thisServer = 0n;
 /** WTS_SESSION_INFOW: session id, name, state. */
 const sessionRowBytes = 24;
-/** WTSSessionInfo of WTS_INFO_CLASS. */
+/** WTSSessionInfo and WTSSessionInfoEx of WTS_INFO_CLASS. */
 const sessionInformationClass = 24;
+const lockInformationClass = 25;
 
 /** Returns a WTSINFOW for each session of which Windows gives one. */
-export function sessionInformations(): DataView[] {
+export const sessionInformations = (): DataView[] =>
+  sessionIds()
+    .map((id) => sessionInformation(id, sessionInformationClass))
+    .filter((information) => information !== null);
+
+/** Returns in addition the WTSINFOEXW, which tells whether the session is locked. */
+export const sessionStates = (): SessionState[] =>
+  sessionIds().flatMap((id) => {
+    const information = sessionInformation(id, sessionInformationClass);
+    return information === null ? [] : [{ information, lock: sessionInformation(id, lockInformationClass) }];
+  });
+
+function sessionIds(): number[] {
   const { WTSEnumerateSessionsW, WTSFreeMemory } = terminalServices();
   const place = new BigUint64Array(fixedBytes(8).buffer);
   const count = new Uint32Array(fixedBytes(4).buffer);
@@ -66,24 +80,17 @@ export function sessionInformations(): DataView[] {
   const table = Number(place[0]) as Pointer;
   try {
     const rows = new DataView(toArrayBuffer(table, 0, count[0]! * sessionRowBytes));
-    const ids = Array.from({ length: count[0]! }, (_, at) => rows.getUint32(at * sessionRowBytes, true));
-    return ids.map(sessionInformation).filter((information) => information !== null);
+    return Array.from({ length: count[0]! }, (_, at) => rows.getUint32(at * sessionRowBytes, true));
   } finally {
     WTSFreeMemory(table);
   }
 }
 
-function sessionInformation(id: number): DataView | null {
+function sessionInformation(id: number, kind: number): DataView | null {
   const { WTSQuerySessionInformationW, WTSFreeMemory } = terminalServices();
   const place = new BigUint64Array(fixedBytes(8).buffer);
   const size = new Uint32Array(fixedBytes(4).buffer);
-  const isFilled = WTSQuerySessionInformationW(
-    thisServer,
-    id,
-    sessionInformationClass,
-    ptr(place),
-    ptr(size),
-  );
+  const isFilled = WTSQuerySessionInformationW(thisServer, id, kind, ptr(place), ptr(size));
   if (isFilled === 0 || place[0] === 0n) return null;
   const information = Number(place[0]) as Pointer;
   try {

@@ -168,14 +168,9 @@ function traitsOf(
   };
 }
 
-/** Fields of SYSTEM_POWER_STATUS. */
-const lineOffline = 0;
+/** Flags of SYSTEM_POWER_STATUS. */
 const noBattery = 128;
 const unknownBattery = 255;
-
-/** @param status SYSTEM_POWER_STATUS; null if unknown */
-export const drawsFromBattery = (status: DataView | null): boolean =>
-  status !== null && status.getUint8(0) === lineOffline;
 
 const hasBattery = (status: DataView | null): boolean => {
   const flags = status?.getUint8(1) ?? unknownBattery;

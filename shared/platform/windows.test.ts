@@ -7,7 +7,6 @@ import {
   bootIdIn,
   classOf,
   describeRows,
-  drawsFromBattery,
   parseInterfaces,
   parseNeighbours,
   parseRoutes,
@@ -206,15 +205,6 @@ describe("the class", () => {
     ["is unknown if nothing can be asked", 0, 0, null, "unknown"],
   ] as const)("%s", (_what, product, role, status, expected) => {
     expect(classOf(product, role, status)).toBe(expected);
-  });
-
-  test("does not depend on the power source, which is a battery only if the line is off", () => {
-    expect([power(0, 1), power(1, 8), power(255, 255), null].map(drawsFromBattery)).toEqual([
-      true,
-      false,
-      false,
-      false,
-    ]);
   });
 });
 

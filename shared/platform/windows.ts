@@ -4,23 +4,32 @@
  */
 import type { Stats } from "node:fs";
 import { win32 } from "node:path";
+import type { SystemConditions } from "../model/conditions.ts";
 import { firmwareUuidIn, machineUuidIn, type MachineId } from "./machine-uuid.ts";
 import { cachedNetwork } from "./network-cache.ts";
 import type { AccessRole, DeviceClass, KernelNetwork, ProcessTree } from "./platform.ts";
 import { bestGateway } from "./routes.ts";
 import { outputOf } from "./run-program.ts";
 import * as access from "./windows-api-access.ts";
+import { connectionCost, memory, processorTimes } from "./windows-api-conditions.ts";
 import * as api from "./windows-api.ts";
 import { isPrivateSecurity, parseSecurity, privateSecurity, securityProblem } from "./windows-access.ts";
 import * as processes from "./windows-process.ts";
+import {
+  busyPercent,
+  isMeteredCost,
+  memoryFreeOf,
+  powerOf,
+  userIdleMsOf,
+  type ProcessorTimes,
+} from "./windows-conditions.ts";
 import { firmwareTable, machineGuid } from "./windows-api-machine.ts";
-import { processEntries, sessionInformations } from "./windows-api-sessions.ts";
+import { processEntries, sessionInformations, sessionStates } from "./windows-api-sessions.ts";
 import { idleMsOfSession, programNameOf } from "./windows-sessions.ts";
 import {
   bootIdIn,
   classOf,
   describeRows,
-  drawsFromBattery,
   parseInterfaces,
   parseNeighbours,
   parseRoutes,
@@ -97,7 +106,8 @@ export async function clearSparse(path: string, hasGaps: boolean): Promise<void>
   else tryCall(() => api.setSparse(path, false), false);
 }
 
-export const onBattery = async (): Promise<boolean> => drawsFromBattery(tryCall(api.powerStatus, null));
+export const onBattery = async (): Promise<boolean> =>
+  powerOf(tryCall(api.powerStatus, null)).onBattery === true;
 export const deviceClass = async (): Promise<DeviceClass> =>
   classOf(tryCall(api.productType, 0), tryCall(api.platformRole, 0), tryCall(api.powerStatus, null));
 
@@ -145,6 +155,23 @@ export async function userIdleMs(): Promise<number | null> {
 }
 
 export { claimDisk, endMachine, listDisks } from "./no-disks.ts";
+/** Times of the processors at the reading before. */
+let timesBefore: ProcessorTimes | null = null;
+
+export async function conditions(_interfaceName: string | null): Promise<SystemConditions> {
+  const times = tryCall(processorTimes, null);
+  const cpuPercent = busyPercent(timesBefore, times);
+  timesBefore = times;
+  return {
+    ...powerOf(tryCall(api.powerStatus, null)),
+    isMetered: isMeteredCost(tryCall(connectionCost, null)),
+    userIdleMs: tryCall(() => userIdleMsOf(sessionStates()), null),
+    cpuPercent,
+    ioPercent: null,
+    memoryFreePercent: memoryFreeOf(tryCall(memory, null)),
+  };
+}
+
 export const browserCommand = (address: string): readonly string[] => [
   "rundll32.exe",
   "url.dll,FileProtocolHandler",

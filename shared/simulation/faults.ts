@@ -5,6 +5,7 @@
  */
 import type { FaultName as KnownFault } from "../model/fault.ts";
 import { limits } from "../wire/index.ts";
+import { guardedNames, readEveryMs } from "./guarded.ts";
 import { goodConditions, type NetworkConditions } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { SourceState, WebState } from "./source.ts";
@@ -300,6 +301,28 @@ export const faults = {
   "web-errors": (plan) => web(plan, "errors"),
   "web-wrong": (plan) => web(plan, "wrong"),
   "web-silent": (plan) => web(plan, "silent"),
+  guard: (plan) => {
+    const affected = drawAffected(plan);
+    // All devices after a power cut, or behind one telephone; half of these cases begin at once.
+    const isShared = plan.random.chance(0.25);
+    const isFirst = isShared && plan.random.chance(0.5);
+    const condition = plan.random.pick(guardedNames);
+    // A battery may stay in use, as other devices can complete the subnet. Others are needed again.
+    const stays = condition === "battery" && plan.random.chance(0.25);
+    const set = (world: World, names: readonly string[], holds: boolean): void => {
+      for (const name of names) world.device(name).setCondition(condition, holds);
+    };
+    for (let times = stays ? 1 : plan.random.whole(1, 3); times > 0; times--) {
+      // A metered network outlasts the wait for a WAN fallback.
+      const { fromMs, untilMs } = drawInterval(plan, 500, condition === "metered" ? 200_000 : 60_000);
+      plan.at(isFirst ? 0 : fromMs, (world) => {
+        const names = isShared ? plan.devices : [affected(world)];
+        set(world, names, true);
+        if (!stays) world.at(untilMs, () => set(world, names, false));
+      });
+      plan.at(untilMs + 2 * readEveryMs, () => {});
+    }
+  },
 } satisfies Partial<Record<KnownFault, (plan: Plan) => void>>;
 
 /** Faults that are properties of the world, drawn in scenario.ts. */

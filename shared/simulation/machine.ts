@@ -6,6 +6,7 @@
  * receives nothing.
  */
 import { rankOf, type Rank, type RankInputs } from "../core/election/rank.ts";
+import { unknownConditions, type Conditions } from "../model/conditions.ts";
 import type { Clock } from "../model/clock.ts";
 import type { ChunkOrigin } from "../cache/index.ts";
 import type { SessionSizes } from "../device/ports.ts";
@@ -14,6 +15,8 @@ import type { Session } from "../device/session.ts";
 import { ChunkSet } from "../model/chunk-set.ts";
 import type { Context } from "./context.ts";
 import { Disk } from "./disk.ts";
+import { guardedConditions, readEveryMs, type GuardedCondition } from "./guarded.ts";
+import type { KnownKeys } from "./known-keys.ts";
 import { wallOriginMs } from "./layout.ts";
 import { MemoryLedger } from "./ledger.ts";
 import type { ExchangeServer, Host } from "./network.ts";
@@ -24,6 +27,15 @@ const inboxMax = 90;
 
 /** Properties of a device that its rank in elections depends on. */
 export type DeviceProfile = Omit<RankInputs, "cachedShare">;
+
+/** Conditions under which no guard holds. */
+export const calmConditions: Conditions = {
+  ...unknownConditions,
+  onBattery: false,
+  isMetered: false,
+  diskFreePercent: 50,
+  memoryFreePercent: 50,
+};
 
 /** Clock of one process: no timer fires, and no sleep settles, after the process ended. */
 export type ProcessClock = Clock & { sleep(delayMs: number): Promise<void> };
@@ -40,6 +52,7 @@ export type RunningProcess = {
   readonly isStopping: boolean;
   /** True once the source has assigned the subnet. Before, the device cannot request a lease. */
   readonly knowsSubnet: boolean;
+  readonly keys: KnownKeys;
   /** Chunks that the device counted as verified after its last event. */
   readonly held: ChunkSet;
   readonly heldCount: number;
@@ -61,6 +74,8 @@ export type RunningProcess = {
   arriveOnSubnet(): void;
   /** Takes the task as the source has it now, as after a wake event. */
   onWake(): void;
+  /** Reads the conditions of the machine. */
+  onConditions(): void;
   /** Notes the sequences of its sender. Returns the function that sets them back. */
   noteSequences(): () => void;
 };
@@ -81,6 +96,8 @@ type MachineClock = { readonly rate: number; offsetMs: number; wallOffsetMs: num
 export type MachineFaults = {
   /** Chunks that the device serves with wrong bytes; null: none. */
   servesWrong: ((chunk: number) => boolean) | null;
+  /** Conditions that the agent reads. */
+  conditions: Conditions;
   /** Rate of the device's port for sent datagrams, bit/s; null: unlimited. */
   portBps: number | null;
   /** Longest symbol that the device's link carries; null: as those of the others. */
@@ -101,6 +118,7 @@ export class Machine implements Host {
   profile: DeviceProfile;
   readonly faults: MachineFaults = {
     servesWrong: null,
+    conditions: calmConditions,
     portBps: null,
     symbolMaxBytes: null,
     lastAtMs: 0,
@@ -195,6 +213,22 @@ export class Machine implements Host {
       this.#clock.wallOffsetMs += wallMs;
       this.noteFault();
     };
+  }
+
+  /** Begins or ends a condition. The agent reads the conditions at once, and again later. */
+  setCondition(condition: GuardedCondition, holds: boolean): void {
+    const { observer, clock } = this.#context;
+    observer.note(this, "condition", `${condition} ${holds ? "begins" : "ends"}`);
+    const [begun, ended] = guardedConditions[condition];
+    this.faults.conditions = { ...this.faults.conditions, ...(holds ? begun : ended) };
+    this.noteFault();
+    const read = (): void => {
+      const { process } = this;
+      observer.acts(this);
+      if (process) this.runNow(() => process.onConditions());
+    };
+    read();
+    clock.at(readEveryMs, read);
   }
 
   rank(cachedShare: number): Rank {

@@ -29,3 +29,76 @@ test.each(["epoch", "removal"] as const)(
     expect(world.checks.wan.accounts[1]!.chunks).toBe(world.chunkCount);
   },
 );
+
+/** Runs two devices without a WAN line: B, then A, which was off when B learned of the new keys. */
+function runDivided(why: "epoch" | "removal"): World {
+  const world = new World({ seed: 5, devices: 2, chunks: 60, wanRateBps: 20_000, log: false });
+  world.start();
+  expect(world.run(20_000, () => world.checks.wan.accounts[1]!.chunks > 2)).toBe(true);
+  world.setLine(1, "cut");
+  world.crash("A");
+  world.keys.renew(why);
+  world.wake("B");
+  world.run(1_000);
+  world.start("A");
+  world.run(20_000);
+  return world;
+}
+
+const leadersOf = (world: World): string[] => world.representatives(1).map(({ name }) => name);
+
+test("a device that was off during a removal leads beside another one until it has checked in", () => {
+  const world = runDivided("removal");
+  const [a, b] = [world.device("A"), world.device("B")];
+  expect(world.checks.reachability.canExchangeFrames(a, b)).toBe(false);
+  // Longer together than the checkers allow to devices that receive each other.
+  expect(leadersOf(world)).toEqual(["A", "B"]);
+  world.setLine(1, "up");
+  expect(world.run(40_000, () => world.checks.reachability.canExchangeFrames(a, b))).toBe(true);
+  expect(a.process!.knowsSubnet).toBe(true);
+  expect(world.run(240_000, () => world.isAtRest)).toBe(true);
+});
+
+test("a device that was off at the start of an epoch follows the leader: both know the key before", () => {
+  const world = runDivided("epoch");
+  const [a, b] = [world.device("A"), world.device("B")];
+  expect(world.checks.reachability.canExchangeFrames(a, b)).toBe(true);
+  expect(leadersOf(world)).toHaveLength(1);
+  world.setLine(1, "up");
+  expect(world.run(240_000, () => world.isAtRest)).toBe(true);
+});
+
+test("two devices count as able to exchange frames again once both were sent the new keys", () => {
+  const world = new World({ seed: 3, devices: 2, log: false });
+  world.start();
+  world.run(2_000);
+  const [a, b] = [world.device("A"), world.device("B")];
+  const canExchange = (): boolean => world.checks.reachability.canExchangeFrames(a, b);
+  expect(canExchange()).toBe(true);
+  world.keys.renew("removal");
+  world.wake("A");
+  world.run(10);
+  expect(canExchange()).toBe(false);
+  world.wake("B");
+  world.run(10);
+  expect(canExchange()).toBe(true);
+});
+
+test("a complete device whose disk is full when it gets new keys uses them, and saves them later", () => {
+  const world = new World({ seed: 3, devices: 3, log: false });
+  world.start("A", "B");
+  expect(world.run(120_000, () => world.isAtRest)).toBe(true);
+  world.crash("A");
+  world.fillDisk("B", true);
+  world.keys.renew("removal");
+  world.wake("B");
+  world.fillDisk("B", false);
+  world.start("C");
+  expect(world.run(240_000, () => world.device("C").process!.isEnded)).toBe(true);
+  expect(world.device("C").process!.receivedFrom("wan")).toBe(0);
+  const newKeys = { packageKey: world.keys.package.toBase64(), packageKeyBefore: null };
+  const savedKeys = (): unknown => world.device("B").ledger.packageKeys();
+  expect(savedKeys()).not.toMatchObject([newKeys]);
+  world.wake("B");
+  expect(savedKeys()).toMatchObject([newKeys]);
+});

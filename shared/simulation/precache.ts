@@ -3,9 +3,9 @@
  * same disk and ledger.
  */
 import { drainMicrotasks } from "bun:jsc";
-import { DistributionCache } from "../cache/index.ts";
 import type { Context } from "./context.ts";
-import { dataFolder, taskId } from "./layout.ts";
+import { taskId } from "./layout.ts";
+import { cacheOf } from "./machine-cache.ts";
 import type { Machine } from "./machine.ts";
 
 /** Stores the chunks in no time of the world. @throws CacheError from the cache */
@@ -22,12 +22,7 @@ export function precache(context: Context, machine: Machine, chunks: Iterable<nu
 
 async function fill(context: Context, machine: Machine, chunks: Iterable<number>): Promise<void> {
   const { package: published } = context;
-  const clock = machine.processClock();
-  const files = machine.disk.filesFor({ sleep: async () => {}, random: machine.random });
-  const cache = new DistributionCache(
-    { dir: dataFolder, maxBytes: null, maxAgeMs: null, clock, log: () => {} },
-    { files, ledger: machine.ledger, unlock: () => {} },
-  );
+  const cache = cacheOf(machine, machine.processClock(), async () => {});
   await cache.reconcile();
   const store = await cache.begin(published.signed, [published.publisherKey], {
     id: taskId,

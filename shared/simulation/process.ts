@@ -12,7 +12,7 @@ import type { Task } from "../device/task.ts";
 import { addressOf } from "../api/agent-client.ts";
 import {
   CacheError,
-  DistributionCache,
+  type DistributionCache,
   noBytes,
   type ChunkOrigin,
   type PackageStore,
@@ -22,7 +22,9 @@ import { symbolOverheadBytes } from "../wire/index.ts";
 import { SimulatedActivity } from "./activity.ts";
 import { SimulatedCommands } from "./commands.ts";
 import type { Context } from "./context.ts";
-import { dataFolder, deployment } from "./layout.ts";
+import { KnownKeys } from "./known-keys.ts";
+import { deployment } from "./layout.ts";
+import { cacheOf } from "./machine-cache.ts";
 import type { Machine, ProcessClock, RunningProcess } from "./machine.ts";
 import { Random } from "./random.ts";
 import { SimulatedPeers } from "./peers.ts";
@@ -47,6 +49,7 @@ type Parts = {
   readonly group: Group;
   readonly cache: DistributionCache;
   readonly place: Place;
+  readonly keys: KnownKeys;
 };
 
 export class Process implements RunningProcess {
@@ -92,16 +95,10 @@ export class Process implements RunningProcess {
       this.transcript?.sent(frame);
       if (frame.type === "have") observer.statesHeld(machine, frame.ranges, "HAVE");
     });
-    const cache = new DistributionCache(
-      { dir: dataFolder, maxBytes: null, maxAgeMs: null, clock, log: () => {} },
-      {
-        files: machine.disk.filesFor({ sleep: (ms) => clock.sleep(ms), random: machine.random }),
-        ledger: machine.ledger,
-        unlock: () => {},
-      },
-    );
+    const cache = cacheOf(machine, clock, (ms) => clock.sleep(ms));
     const place: Place = { address: loopbackAddress, subnetId: null, answered: null };
-    this.#parts = { clock, lan, group: this.#createGroup(), cache, place };
+    const keys = new KnownKeys(machine.ledger, published.id);
+    this.#parts = { clock, lan, group: this.#createGroup(), cache, place, keys };
     this.device = new Device({ ports: this.#createPorts(), onChange: () => {} });
     const origins = { ...(machine.ledger.packages()[0]?.originBytes ?? noBytes) };
     this.#observed = { verified: machine.listedChunks, origins, atStart: { ...origins }, reportedAtMs: 0 };
@@ -148,6 +145,10 @@ export class Process implements RunningProcess {
   get role(): string {
     const { task } = this;
     return task?.session?.member.role ?? (task?.stage.kind === "ended" ? "done" : (task?.stage.kind ?? "-"));
+  }
+
+  get keys(): KnownKeys {
+    return this.#parts.keys;
   }
 
   receivedFrom(origin: ChunkOrigin): number {
@@ -206,6 +207,10 @@ export class Process implements RunningProcess {
     this.#accept();
   }
 
+  onConditions(): void {
+    this.device.onConditions();
+  }
+
   noteSequences(): () => void {
     return this.#parts.lan.noteSequences();
   }
@@ -213,6 +218,8 @@ export class Process implements RunningProcess {
   #accept(): void {
     const { source, taskFor } = this.#context;
     const tasks = source.hasCancelled ? [] : [taskFor(this.#machine)];
+    // Under other keys the session begins again, and the bounds of the checkers with it.
+    for (const task of tasks) if (this.keys.take(task)) this.#machine.noteFault();
     this.device.accept(tasks, this.device.serving);
   }
 
@@ -325,6 +332,7 @@ export class Process implements RunningProcess {
       activity: new SimulatedActivity(this.#context, machine, this.#parts.clock),
       timeZone: () => 0,
       disks: noDisks,
+      conditions: () => machine.faults.conditions,
       upgrades: new SimulatedUpgrades(this.#context, machine, this.#parts.clock),
       place: this.#parts.place,
       medium: () => (machine.profile.medium === "wireless" ? "wireless" : "wired"),

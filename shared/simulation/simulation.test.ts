@@ -25,6 +25,9 @@ const foundBy: Record<Mutation, string> = {
   "ignore-window": "run window",
   "ignore-programs": "run window",
   "never-step-down": "one leader",
+  "ignore-guard": "guard",
+  "elect-guarded": "guard",
+  "ignore-wan-guard": "guard",
   "all-standbys": "standby",
 };
 
@@ -108,6 +111,9 @@ const faultsOf: Partial<Record<Mutation, string>> = {
   "trust-read-back": "file-change",
   "never-step-down": "partition,line-cut",
   "keep-idle-holder": "idle-holder",
+  "ignore-guard": "guard",
+  "elect-guarded": "guard",
+  "ignore-wan-guard": "guard",
 };
 
 describe("the checkers detect the mutation", () => {

@@ -3,6 +3,7 @@ import type { AgentTask } from "../api/schema/agent.ts";
 import { defaultSettingValues } from "../model/setting.ts";
 import { conditionsOf } from "./run-conditions.ts";
 import type { SettingUser, WorldOptions } from "./context.ts";
+import { guardValues } from "./guarded.ts";
 import type { TaskKeys } from "./keys.ts";
 import { taskId } from "./layout.ts";
 import type { Package } from "./package.ts";
@@ -63,6 +64,7 @@ export function taskOf(
         wanFallback,
         useDeputy,
         representativeWeight: device.profile.weight,
+        ...guardValues,
         ...conditions.values,
       },
     },

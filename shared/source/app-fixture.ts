@@ -42,6 +42,7 @@ import { NeighbourProbes } from "./neighbour-probes.ts";
 import { Orders } from "./trust/orders.ts";
 import { SourceTrust } from "./trust/source-trust.ts";
 import { TaskCounts } from "./task-counts.ts";
+import { WakeRequests } from "./wake-requests.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 const identity = "0".repeat(64);
@@ -152,7 +153,9 @@ async function openParts(
   await orders.signAll();
   const refusalAudit = new RefusalAudit(catalog.audit, log);
   const signIn = createSignIn(random);
-  const parts = { catalog, changeHub, events, counts, wan, content, log, noted, metrics, refusalAudit };
+  const inMemory = { wakeRequests: new WakeRequests(random), liveness: new Liveness(changeHub) };
+  const stores = { catalog, changeHub, events, counts, wan, content, log, noted, metrics, refusalAudit };
+  const parts = { ...stores, ...inMemory };
   const app = createSourceApp({
     ...parts,
     trust,
@@ -169,7 +172,6 @@ async function openParts(
     manifests: new ManifestGrants(Math.random),
     probes: new NeighbourProbes(random),
     duplicates: new DuplicateWatch(),
-    liveness: new Liveness(changeHub),
     enrolments: enrolmentLimits(),
     publications: new Publications({ events, randomBytes: random, nowMs }),
     ...switches,

@@ -114,6 +114,17 @@ export class ChangeHub {
     return nowMs >= this.#settledAtMs;
   }
 
+  /** Returns the connected devices by their subnets. */
+  get idsBySubnet(): Map<string, string[]> {
+    const found = new Map<string, string[]>();
+    for (const [deviceId, subnetId] of this.#places) {
+      const ids = found.get(subnetId);
+      if (ids === undefined) found.set(subnetId, [deviceId]);
+      else ids.push(deviceId);
+    }
+    return found;
+  }
+
   get connectedIds(): string[] {
     return [...this.#streams.keys()];
   }

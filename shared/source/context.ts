@@ -27,6 +27,7 @@ import type { SourceTrust } from "./trust/source-trust.ts";
 import type { SignIn } from "./sign-in/sign-in.ts";
 import type { TaskCounter } from "./task-count.ts";
 import type { AllowedNetworks } from "./webhooks/egress.ts";
+import type { WakeRequests } from "./wake-requests.ts";
 import type { WanMeter } from "./wan-meter.ts";
 
 export type SourceAddresses = {
@@ -47,6 +48,7 @@ export type SourceContext = {
   readonly fallback: FallbackTokens;
   readonly manifests: ManifestGrants;
   readonly probes: NeighbourProbes;
+  readonly wakeRequests: WakeRequests;
   readonly duplicates: DuplicateWatch;
   readonly liveness: Liveness;
   readonly noted: NotedTasks;

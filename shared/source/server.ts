@@ -62,6 +62,8 @@ import { NeighbourProbes } from "./neighbour-probes.ts";
 import { TaskCounts } from "./task-counts.ts";
 import { startDeliveries } from "./webhooks/deliveries.ts";
 import type { AllowedNetworks } from "./webhooks/egress.ts";
+import { startWakeRounds } from "./wake-rounds.ts";
+import { WakeRequests } from "./wake-requests.ts";
 import { WanMeter } from "./wan-meter.ts";
 
 /** Time for requests in flight at the stop, so that the whole stop takes less than 5 s. */
@@ -212,7 +214,9 @@ function openOthers(
 
 /** Starts the periodic work. @returns the function that ends it */
 function startUpkeep(context: SourceContext, worksOnTimers: boolean): () => void {
-  const stops = worksOnTimers ? [startRetention(context), startTaskEnds(context)] : [];
+  const stops = worksOnTimers
+    ? [startRetention(context), startTaskEnds(context), startWakeRounds(context)]
+    : [];
   stops.push(startIndexUpkeep(context));
   const small = setInterval(() => doSmallWork(context), smallWorkEveryMs);
   small.unref();
@@ -247,8 +251,8 @@ function logStart(context: SourceContext, url: string, host: string, tls: boolea
   );
 }
 
-/** Files by which a data folder is known. */
-const ownNames = [dataFiles.catalog.name, dataFiles.identityKey.name];
+/** Files by which a data folder is known. A service has its log before the others. */
+const ownNames = [dataFiles.catalog.name, dataFiles.identityKey.name, "log/flockcast-source.log"];
 
 /** Creates the data folder for its user alone. Restored files with a wider mode are narrowed. */
 export async function prepareSourceFolder(dataDir: string): Promise<void> {
@@ -268,6 +272,7 @@ const inMemory = (changeHub: ChangeHub) => ({
   fallback: new FallbackTokens(),
   manifests: new ManifestGrants(Math.random),
   probes: new NeighbourProbes(random),
+  wakeRequests: new WakeRequests(random),
   duplicates: new DuplicateWatch(),
   liveness: new Liveness(changeHub),
   noted: new NotedTasks(),

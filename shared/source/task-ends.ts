@@ -1,6 +1,7 @@
 /**
  * Ends tasks: at their expiry, and when every device that counts is complete or runs a higher
- * version instead. A device that enrols later does not get them.
+ * version instead. A device that enrols later does not get them. A task that wakes devices stays
+ * open for the attempts.
  *
  * Reports only note their task, because the end needs all devices of the task. They are read in
  * parts, up to the first device that is not done.
@@ -11,6 +12,7 @@ import type { SourceContext } from "./context.ts";
 import type { DeviceTaskState } from "../api/schema/common.ts";
 import { stateOnDevice } from "./task-state.ts";
 import { taskDeviceParts } from "./task-devices.ts";
+import { isBeingWoken } from "./wake-plan.ts";
 import { wake } from "./waking.ts";
 
 type EndContext = Pick<SourceContext, "catalog" | "changeHub" | "noted" | "acceptsWishes" | "log" | "nowMs">;
@@ -90,8 +92,20 @@ async function completionOf(context: EndContext, task: TaskRecord): Promise<Comp
     }
     for (const { id } of part.absent) absent.push(id);
   }
+  if (await isWakingOneOf(context, task, absent)) return null;
   if (states.has("superseded")) return { why: "superseded", absent: [] };
   return states.has("complete") ? { why: "complete", absent } : null;
+}
+
+/** Whether the task has yet to wake one of its absent devices. */
+async function isWakingOneOf(
+  { catalog, nowMs }: EndContext,
+  task: TaskRecord,
+  absent: readonly string[],
+): Promise<boolean> {
+  if (!task.wakes || absent.length === 0) return false;
+  const known = await catalog.wakes.ofTask(task.id);
+  return absent.some((id) => isBeingWoken(task, known.get(id), nowMs()));
 }
 
 /** Devices that one transaction notes as absent. */

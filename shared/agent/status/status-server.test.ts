@@ -26,6 +26,7 @@ const status = {
   setting: null,
   interface: null,
   interfaceWhy: "",
+  conditions: null,
   group: "g",
   multicastProblem: "",
   receiveBufferBytes: 0,
@@ -38,6 +39,7 @@ const status = {
     dropped: {},
   },
   exchange: { port: 0, portProblem: "", chunksSent: 0, bytesSent: 0 },
+  wakes: { sent: 0, leftOut: 0, refused: null, lastAtMs: null, lastMacs: [] },
   tasks: [],
 } satisfies AgentStatus;
 

@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { contactProblems } from "../../api/source-error.ts";
 import { approvalStates } from "../../api/schema/agent.ts";
 import { progressSchema, type Progress } from "../../api/schema/common.ts";
+import { wakeRefusals } from "../../model/wake-on-lan.ts";
 import { trustErrorCodes } from "../../model/trust/index.ts";
 import { platform } from "../../platform/index.ts";
 import { AccessError, assertReadable, writePrivateFile } from "../../platform/private-files.ts";
@@ -22,6 +23,18 @@ const settingSchema = v.object({
   name: v.string(),
   version: v.number(),
   parents: v.array(v.object({ name: v.string(), version: v.number() })),
+});
+const conditionsSchema = v.object({
+  onBattery: v.nullable(v.boolean()),
+  batteryPercent: v.nullable(v.number()),
+  savesPower: v.nullable(v.boolean()),
+  isMetered: v.nullable(v.boolean()),
+  userIdleMs: v.nullable(v.number()),
+  cpuPercent: v.nullable(v.number()),
+  ioPercent: v.nullable(v.number()),
+  memoryFreePercent: v.nullable(v.number()),
+  diskFreePercent: v.nullable(v.number()),
+  isWireless: v.boolean(),
 });
 export const agentStatusSchema = v.object({
   version: v.string(),
@@ -63,6 +76,11 @@ export const agentStatusSchema = v.object({
   interface: v.nullable(v.object({ name: v.string(), address: v.string(), medium: v.string() })),
   /** Why a better interface, or none, is used; empty if the best one is used. */
   interfaceWhy: v.string(),
+  /**
+   * Conditions of the device, by which guards restrict it. Null: the system does not tell, and for
+   * `userIdleMs` also that nobody is at the machine.
+   */
+  conditions: v.optional(v.nullable(conditionsSchema), null),
   group: v.string(),
   /** Why the device does not use multicast; empty after the group was joined. */
   multicastProblem: v.string(),
@@ -84,6 +102,18 @@ export const agentStatusSchema = v.object({
     chunksSent: v.number(),
     bytesSent: v.number(),
   }),
+  /** Machines of the subnet that this device has woken since its start. */
+  wakes: v.optional(
+    v.object({
+      sent: v.number(),
+      /** Machines of requests that the device left out, and why it did so in the last one. */
+      leftOut: v.number(),
+      refused: v.nullable(v.picklist(wakeRefusals)),
+      lastAtMs: v.nullable(v.number()),
+      lastMacs: v.pipe(v.array(v.string()), v.readonly()),
+    }),
+    { sent: 0, leftOut: 0, refused: null, lastAtMs: null, lastMacs: [] },
+  ),
   tasks: v.array(
     v.object({
       package: v.string(),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { unknownConditions } from "../../model/conditions.ts";
 import { reason } from "../../model/reason.ts";
 import type { AgentStatus } from "./status-server.ts";
 import { runningLines } from "./status-text.ts";
@@ -24,6 +25,7 @@ const status: AgentStatus = {
   setting: { name: "default", version: 7, parents: [] },
   interface: { name: "eth0", address: "10.0.0.17", medium: "wired" },
   interfaceWhy: "",
+  conditions: null,
   group: "239.255.70.67:7067",
   multicastProblem: "",
   receiveBufferBytes: 4_194_304,
@@ -36,6 +38,7 @@ const status: AgentStatus = {
     dropped: { own: 3 },
   },
   exchange: { port: 40_000, portProblem: "", chunksSent: 0, bytesSent: 0 },
+  wakes: { sent: 0, leftOut: 0, refused: null, lastAtMs: null, lastMacs: [] },
   tasks: [],
 };
 const task = (changes: Partial<AgentStatus["tasks"][number]>): AgentStatus["tasks"][number] => ({
@@ -97,6 +100,32 @@ describe("status", () => {
     const portProblem = "TCP port 7067 cannot be used: another program uses it";
     expect(runningLines({ ...status, exchange: { ...exchange, portProblem } })).toContain(
       `LAN exchange: TCP port 40000, 2 MB sent; ${portProblem}`,
+    );
+  });
+
+  test("lists the conditions that the system tells, and none that it does not", () => {
+    const nothing = { ...unknownConditions, isWireless: true };
+    expect(lines({ conditions: nothing }).join("\n")).not.toContain("conditions");
+    const battery = { ...unknownConditions, onBattery: true, batteryPercent: 41, savesPower: true };
+    expect(lines({ conditions: battery })).toContain("conditions: on battery at 41 %, saves power");
+    const desktop = { ...unknownConditions, onBattery: false, isMetered: true, userIdleMs: 61_500 };
+    const shares = { cpuPercent: 26.4, ioPercent: 0, memoryFreePercent: 96.5, diskFreePercent: 28 };
+    expect(lines({ conditions: { ...desktop, ...shares } })).toContain(
+      "conditions: on mains, metered network, last input 61s ago, processors busy 26 %, disks busy 0 %, " +
+        "free memory 97 %, free disk 28 %",
+    );
+  });
+
+  test("names the machines that were woken, and why others were left out", () => {
+    expect(runningLines(status).join("\n")).not.toContain("Wake-on-LAN");
+    const lastMacs = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
+    const wakes = { sent: 2, leftOut: 0, refused: null, lastAtMs: 0, lastMacs };
+    expect(runningLines({ ...status, wakes })).toContain(
+      "Wake-on-LAN: 2 machines woken, last 1970-01-01T00:00:00.000Z: 02:00:00:00:00:01, 02:00:00:00:00:02",
+    );
+    const refusing = { sent: 0, leftOut: 3, refused: "setting" as const, lastAtMs: null, lastMacs: [] };
+    expect(runningLines({ ...status, wakes: refusing })).toContain(
+      "Wake-on-LAN: 0 machines woken; left out 3: the setting is wakeOnLan=never",
     );
   });
 

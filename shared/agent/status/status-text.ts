@@ -6,9 +6,11 @@ import { existsSync } from "node:fs";
 import { openLedgerReadOnly, type Identity } from "../../cache/index.ts";
 import { formatBinarySize, formatRate, formatSize } from "../../model/quantity.ts";
 import { reasonsText } from "../../model/reason.ts";
+import type { WakeRefusal } from "../../model/wake-on-lan.ts";
 import type { WrongSender } from "../../api/schema/common.ts";
 import { barText, SetupError } from "../enrolment.ts";
 import { storedSetting, versionOf } from "../own-setting.ts";
+import { conditionsLine } from "./conditions-text.ts";
 import { askStatus, type AgentStatus } from "./status-server.ts";
 import { parseTaskRow } from "../../device/task-record.ts";
 import { printJson, printLines } from "../../standard-output.ts";
@@ -26,6 +28,7 @@ export async function printStatus(dataFolder: string, asJson: boolean): Promise<
 /** Returns the lines that `status` prints for a running agent. Pure. */
 export function runningLines(status: AgentStatus): string[] {
   const { lan } = status;
+  const conditions = conditionsLine(status.conditions);
   const dropped = Object.entries(lan.dropped).filter(([reason]) => reason !== "own" && reason !== "session");
   return [
     `device ${status.deviceId} (${status.hostname}), agent ${status.version}, pid ${status.pid}`,
@@ -35,6 +38,8 @@ export function runningLines(status: AgentStatus): string[] {
     ...trustLines(status),
     subnetLine(status),
     ...(status.interface ? [multicastLine(status), exchangeLine(status)] : []),
+    ...(conditions === null ? [] : [conditions]),
+    ...wakeLines(status),
     ...(dropped.length > 0
       ? [`dropped frames: ${dropped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]
       : []),
@@ -91,6 +96,27 @@ const multicastLine = ({ lan, multicastProblem, receiveBufferBytes }: AgentStatu
 
 const exchangeLine = ({ exchange }: AgentStatus): string =>
   `LAN exchange: TCP port ${exchange.port}, ${formatSize(exchange.bytesSent)} sent${exchange.portProblem && `; ${exchange.portProblem}`}`;
+
+const wakeRefusalTexts: Readonly<Record<WakeRefusal, string>> = {
+  setting: "the setting is wakeOnLan=never",
+  "no-network": "there is no interface with a broadcast address",
+  limit: "they are not addresses of network cards, or above the limits of this device",
+  "not-sent": "the system refused the packets",
+};
+
+/** Returns nothing before the source has asked to wake a machine. */
+function wakeLines({ wakes }: AgentStatus): string[] {
+  const { sent, leftOut, lastAtMs, lastMacs, refused } = wakes;
+  if (sent === 0 && leftOut === 0) return [];
+  const last = lastAtMs === null ? "" : `, last ${new Date(lastAtMs).toISOString()}: ${macsText(lastMacs)}`;
+  const why = refused === null ? "" : `; left out ${leftOut}: ${wakeRefusalTexts[refused]}`;
+  return [`Wake-on-LAN: ${sent} ${sent === 1 ? "machine" : "machines"} woken${last}${why}`];
+}
+
+/** Addresses that a line shows; `--json` has all. */
+const shownMacs = 4;
+const macsText = (macs: readonly string[]): string =>
+  `${macs.slice(0, shownMacs).join(", ")}${macs.length > shownMacs ? ` and ${macs.length - shownMacs} more` : ""}`;
 
 function subnetLine({ subnetId, interface: own, interfaceWhy, group }: AgentStatus): string {
   if (!own) return `no subnet, works without multicast: ${interfaceWhy}`;

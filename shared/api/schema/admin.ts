@@ -97,6 +97,8 @@ export const taskCreateSchema = v.strictObject({
   after: v.optional(v.nullable(taskIdSchema), null),
   /** Disk of a task that writes an image, and how the machine ends; null: another action. */
   image: v.optional(v.nullable(imageOrderSchema), null),
+  /** Whether devices that are not awake are woken before the start; operators do not sign it. */
+  wakes: v.optional(v.boolean(), false),
 });
 /** Changes of a task; what is left out stays. */
 export const taskEditSchema = v.strictObject({
@@ -109,6 +111,7 @@ export const taskEditSchema = v.strictObject({
   expiresAtMs: v.optional(timeMs),
   /** Null: each device's own one counts. */
   setting: v.optional(v.nullable(name(64))),
+  wakes: v.optional(v.boolean()),
 });
 export const taskChangedSchema = v.object({
   taskId: taskIdSchema,
@@ -160,6 +163,8 @@ const taskSummarySchema = v.object({
   deadlineAtMs: v.nullable(timeMs),
   notWhile: v.array(v.string()),
   expiresAtMs: timeMs,
+  /** Whether devices that are not awake are woken before the start. */
+  wakes: v.optional(v.boolean(), false),
   devices: v.object({
     total: counter,
     complete: counter,

@@ -8,6 +8,7 @@ import { packedManifestBytesMax } from "../packed-manifest.ts";
 import { imageOrderSchema } from "../../model/image-order.ts";
 import { settingDepthMax } from "../../model/setting-inheritance.ts";
 import { settingValuesSchema } from "../../model/setting.ts";
+import { wakeRefusals, wakesPerMinute } from "../../model/wake-on-lan.ts";
 import {
   base64,
   bytesCount,
@@ -182,6 +183,17 @@ const probeSchema = v.object({
   address: lanAddress,
   lanPort: port,
 });
+export const wakeIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "a wake id is 16 hex digits"));
+const macText = v.pipe(v.string(), v.maxLength(32));
+const macsSchema = v.pipe(v.array(macText), v.maxLength(wakesPerMinute));
+/** Machines of the device's own subnet to wake. The device decides which ones it wakes. */
+const wakeRequestSchema = v.object({ id: wakeIdSchema, macs: macsSchema });
+/** The MAC addresses that a device has woken for a request, and why it left others out. */
+export const wakeResultSchema = v.object({
+  id: wakeIdSchema,
+  sent: macsSchema,
+  refused: v.nullable(v.picklist(wakeRefusals)),
+});
 /** `suspended`: tags do not count until an approval; `waiting`: no task comes until one. */
 export const approvalStates = ["active", "suspended", "waiting"] as const;
 export type Approval = (typeof approvalStates)[number];
@@ -212,6 +224,8 @@ export const checkInResponseSchema = v.object({
   /** Tasks of the list whose command this device has begun, by its reports of the attempt. */
   begun: v.optional(v.array(taskIdSchema), []),
   probes: v.optional(v.array(probeSchema), []),
+  /** Requests to wake machines of the subnet that the device has not answered yet. */
+  wakes: v.optional(v.pipe(v.array(wakeRequestSchema), v.maxLength(16)), []),
   /** Keys of those of the stated packages that the device was given before. */
   packageKeys: v.optional(v.pipe(v.array(packageKeysSchema), v.maxLength(statedPackagesMax)), []),
   /** Request for the end of the device's log, which it sends once; null: there is none. */
@@ -332,6 +346,8 @@ export type EnrollResponse = v.InferOutput<typeof enrollResponseSchema>;
 export type AgentSetting = v.InferOutput<typeof agentSettingSchema>;
 export type AssignedTask = v.InferOutput<typeof assignedTaskSchema>;
 export type AgentTask = v.InferOutput<typeof agentTaskSchema>;
+export type WakeRequest = v.InferOutput<typeof wakeRequestSchema>;
+export type WakeResult = v.InferOutput<typeof wakeResultSchema>;
 export type Probe = v.InferOutput<typeof probeSchema>;
 export type CheckInRequest = v.InferInput<typeof checkInRequestSchema>;
 export type CheckInResponse = v.InferOutput<typeof checkInResponseSchema>;

@@ -108,6 +108,8 @@ export const inventorySchema = v.object({
   cacheBytes: bytesCount,
   groups: v.pipe(v.array(name(64)), v.maxLength(64)),
   interfaces: v.pipe(v.array(interfaceSchema), v.maxLength(64)),
+  /** Offset of the device's clock from UTC; left out by earlier versions. */
+  utcOffsetMinutes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(-1_440), v.maxValue(1_440))),
 });
 export const taskActions = [
   "pre-cache", // fills the cache

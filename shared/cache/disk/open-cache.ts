@@ -8,8 +8,8 @@ import { lockFolder } from "./folder-lock.ts";
 import { openLedger } from "./ledger-sqlite.ts";
 import { systemFiles } from "./system-files.ts";
 
-/** Entries by which a data folder is known. /var has a folder "cache" too. */
-const ownNames = ["ledger.db", "lock.db", "machine.id"];
+/** Files by which a data folder is known. /var has folders "cache" and "log" too. */
+const ownNames = ["ledger.db", "lock.db", "machine.id", "log/flockcast-peer.log"];
 
 /**
  * Creates the data folder of an agent and the folder of its cache, for the agent's user alone.

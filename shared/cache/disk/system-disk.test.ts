@@ -132,6 +132,22 @@ describe.skipIf(skip !== "")(`an image on a block device${skip}`, () => {
     expect((await store.complete()).ok).toBe(true);
   });
 
+  test("stays claimed until the last task that pins it ends", async () => {
+    const { path } = await disk();
+    const cache = await open();
+    const opened = await openSystemDisk(await factsOf(path), imageBytes);
+    const store = await cache.begin(image.signed, pins, { id: 1, packageId: image.id }, opened);
+    await opened.begin(image.id, false);
+    // Another task of the package ends before it began.
+    cache.unpin(image.id, 2);
+    expect(opened.isClaimed).toBe(true);
+    await write(store, [1]);
+    await store.flush();
+    cache.unpin(image.id, 1);
+    expect(opened.isClaimed).toBe(false);
+    expect(await store.readVerified(1)).toEqual(image.chunk(1));
+  });
+
   test("is refused with its mark when the disk does not keep the last bytes that were written", async () => {
     const { path, file } = await disk();
     const cache = await open();

@@ -272,3 +272,15 @@ describe("the WAN fallback", () => {
     expect(subnet.tokens.max).toBe(0);
   });
 });
+
+describe("a representative whose system refuses all symbols", () => {
+  test.each(seeds)("seed %d: serves the others by unicast, and leads on", (seed) => {
+    const subnet = new TestSubnet({ seed, devices: 5, startDelayMs: 0, wanMsPerChunk: 10 });
+    subnet.start();
+    subnet.run(20_000, () => subnet.representatives.length === 1);
+    const [leader] = subnet.representatives;
+    leader!.machine.faults.portBps = 0;
+    expect(subnet.run(60_000)).toBe(true);
+    expect(subnet.wanChunks).toBe(40);
+  });
+});

@@ -108,7 +108,8 @@ export function updateDeliveryMode(config: ModeInputs, state: ModeState, nowMs: 
     return switchToUnicast(state, "not-heard", nowMs);
   if (
     isSince(delivery.dataMissingSinceMs, timing.dataMissingMs, nowMs) ||
-    isProbeFruitless(config, state, nowMs)
+    isProbeFruitless(config, state, nowMs) ||
+    isHeldUp(config, state, nowMs)
   )
     return switchToUnicast(state, config.isOversized ? "oversized" : "no-data", nowMs);
   if (isStuck(config, state, nowMs)) switchToUnicast(state, "stuck", nowMs);
@@ -122,6 +123,19 @@ const isProbeFruitless = (config: ModeInputs, { delivery, leader }: ModeState, n
   delivery.mode.kind === "probing" &&
   nowMs >= Math.max(delivery.mode.sinceMs, leader.announced.startsAtMs) + timing.unreachableMs &&
   leader.announced.frontCount > config.held.count;
+
+/**
+ * The representative multicasts, holds a chunk that is missing here, and no symbol arrives: its
+ * system refuses them, for example. It announces no sent chunks that would show that.
+ */
+const isHeldUp = (
+  config: ModeInputs,
+  { delivery, leader, progressAtMs }: ModeState,
+  nowMs: number,
+): boolean =>
+  leader.announced.phase === phases.casting &&
+  leader.announced.frontCount > config.held.nextMissing(0) &&
+  nowMs >= Math.max(delivery.symbolsAtMs ?? 0, progressAtMs) + stuckMs(leader.announced.rateBps);
 
 /** Everything was multicast, repairs continue, and none completes a chunk here. */
 const isStuck = (config: ModeInputs, { leader, progressAtMs }: ModeState, nowMs: number): boolean =>

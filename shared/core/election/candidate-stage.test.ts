@@ -270,7 +270,7 @@ describe("a candidate of weight 0", () => {
 
 test.each<[CandidateStage, boolean]>([
   [{ kind: "listening", claimAtMs: 0, mayBeIsolated: true }, false],
-  [{ kind: "observing", queriedAtMs: 0 }, false],
+  [{ kind: "observing", queriedAtMs: 0, isGuarded: true }, false],
   [{ kind: "requesting", requestedAtMs: 0, settlesAtMs: 0, rival: null }, true],
   [{ kind: "granted" }, true],
   [{ kind: "unconfirmed", settlesAtMs: 0 }, true],

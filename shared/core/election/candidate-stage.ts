@@ -11,8 +11,11 @@ type Rival = Leader | null;
 export type CandidateStage =
   /** Waits for other devices, then claims. `mayBeIsolated`: its extra wait was not used yet. */
   | { readonly kind: "listening"; readonly claimAtMs: number; readonly mayBeIsolated: boolean }
-  /** Weight 0: never claims, and asks the source who leads. */
-  | { readonly kind: "observing"; readonly queriedAtMs: number }
+  /**
+   * Weight 0, or a guard: does not claim, and asks the source who leads. `isGuarded`: a guard alone
+   * keeps the device from claiming.
+   */
+  | { readonly kind: "observing"; readonly queriedAtMs: number; readonly isGuarded: boolean }
   /** Has claimed, and waits for the source's answer about the lease. */
   | {
       readonly kind: "requesting";

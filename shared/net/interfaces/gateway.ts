@@ -14,7 +14,7 @@ import { platform } from "../../platform/index.ts";
 const waitMs = 1_000;
 const lookEveryMs = 50;
 /** Discard port (RFC 863), for a datagram that makes the system resolve the gateway's MAC. */
-const discardPort = 9;
+export const discardPort = 9;
 type Known = {
   readonly name: string;
   readonly cidr: string;

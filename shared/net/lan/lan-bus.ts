@@ -14,6 +14,7 @@ import { openSegmentSender, type SegmentSender } from "./segment-sender.ts";
 import { defaultReceiveBufferBytes } from "./receive-buffer.ts";
 import { LinkSize } from "./link-size.ts";
 import { Refusals } from "./refusals.ts";
+import { SymbolSender } from "./symbol-sender.ts";
 import { formatGroup, type Group } from "./multicast-group.ts";
 import { platform } from "../../platform/index.ts";
 
@@ -133,14 +134,7 @@ function busOf(
   onError: (error: Error) => void,
 ): LanBus {
   const refusals = new Refusals(onError);
-  const sendBatch = (datagrams: readonly Uint8Array[]): number => {
-    const packets: (Uint8Array | string | number)[] = [];
-    for (const datagram of datagrams) packets.push(datagram, group.port, group.address);
-    const sent = refusals.try("symbols", () => symbols.sendMany(packets));
-    for (let i = 0; i < sent; i++) counters.bytesSent += datagrams[i]!.length;
-    counters.framesSent += sent;
-    return sent;
-  };
+  const sender = new SymbolSender({ group, size, socket: symbols, runs, refusals, counters });
   return {
     group,
     name: formatGroup(group),
@@ -157,20 +151,13 @@ function busOf(
         counters.bytesSent += datagram.length;
       } else counters.framesUnsent++;
     },
-    sendBatch,
-    sendRun(bytes, datagrams) {
-      if (runs === null) return sendBatch(datagrams);
-      const sent = refusals.try("symbols", () => refusals.sendRun(runs, size, bytes, datagrams));
-      counters.framesSent += sent;
-      if (sent > 0) counters.bytesSent += bytes.length;
-      return sent;
-    },
+    sendBatch: (datagrams) => sender.sendBatch(datagrams),
+    sendRun: (bytes, datagrams) => sender.sendRun(bytes, datagrams),
     close() {
       refusals.silence();
       receiver.close();
       control.close();
-      symbols.close();
-      runs?.close();
+      sender.close();
     },
   };
 }

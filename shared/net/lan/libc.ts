@@ -47,6 +47,7 @@ export const linux = {
   dontWait: 0x40,
   errorAgain: 11,
   errorInterrupted: 4,
+  errorInputOutput: 5,
   errorNoBuffers: 105,
   errorInvalid: 22,
   errorMessageSize: 90,

@@ -3,7 +3,6 @@
  * first of consecutive refusals is reported, for each kind of datagram.
  */
 import type { LinkSize } from "./link-size.ts";
-import type { SegmentSender } from "./segment-sender.ts";
 
 export class Refusals {
   readonly #isRefused = { control: false, symbols: false };
@@ -27,26 +26,17 @@ export class Refusals {
   }
 
   /**
-   * Sends a run. A run that is too long for the interface makes its size fall, which is reported.
-   * @throws Error with the system's reason
+   * Handles a run that is too long for the interface: its size falls, which is reported.
+   * @throws Error when the size cannot fall further
    */
-  sendRun(
-    sender: SegmentSender,
-    size: LinkSize,
-    bytes: Uint8Array,
-    datagrams: readonly Uint8Array[],
-  ): number {
-    const { length } = datagrams[0]!;
+  onExceeded(size: LinkSize, datagramBytes: number): void {
     const beforeBytes = size.datagramBytes;
-    const outcome = sender.send(bytes, length);
-    if (outcome === "sent") return datagrams.length;
-    if (outcome === "full") return 0;
-    if (!size.onRefused(length)) throw new Error(`The interface refuses datagrams of ${length} bytes`);
+    if (!size.onRefused(datagramBytes))
+      throw new Error(`The interface refuses datagrams of ${datagramBytes} bytes`);
     // A run of the former size, cut before it fell.
-    if (size.datagramBytes === beforeBytes) return 0;
+    if (size.datagramBytes === beforeBytes) return;
     const now = `sends at most ${size.datagramBytes} bytes from now on`;
-    this.#onError(new Error(`The interface does not carry datagrams of ${length} bytes: ${now}`));
-    return 0;
+    this.#onError(new Error(`The interface does not carry datagrams of ${datagramBytes} bytes: ${now}`));
   }
 
   /** Suppresses further reports: the caller leaves the network. */

@@ -21,11 +21,11 @@ import { limits } from "../../wire/index.ts";
 export type SegmentSender = {
   /**
    * Sends `bytes` as datagrams of `datagramBytes` each; the last one may be shorter. Anything but
-   * `sent` sends none of them: the kernel's buffers are currently `full`, or the datagrams `exceed`
-   * the MTU.
+   * `sent` sends none of them: the kernel's buffers are currently `full`, the datagrams `exceed`
+   * the MTU, or the system is `unable` to send runs through this interface.
    * @throws Error with the system's reason
    */
-  send(bytes: Uint8Array, datagramBytes: number): "sent" | "full" | "exceed";
+  send(bytes: Uint8Array, datagramBytes: number): "sent" | "full" | "exceed" | "unable";
   close(): void;
 };
 
@@ -84,6 +84,8 @@ export function openSegmentSender(options: {
       if (error === linux.errorAgain || error === linux.errorInterrupted || error === linux.errorNoBuffers)
         return "full";
       if (error === linux.errorMessageSize) return "exceed";
+      // Linux before 6.11 cuts no run for a network card that computes no checksums.
+      if (error === linux.errorInputOutput) return "unable";
       // Linux before 6.11 has one number for a run of long datagrams and for a removed address.
       if (error === linux.errorInvalid && exceeds(bytes.subarray(0, datagramBytes))) return "exceed";
       throw new Error(errorText(system));

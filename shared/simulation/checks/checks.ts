@@ -15,6 +15,7 @@ import type { Checker } from "./checker.ts";
 import { ClaimsCheck } from "./claims.ts";
 import { CommandsCheck } from "./commands.ts";
 import { CompletionCheck } from "./completion.ts";
+import { GuardsCheck } from "./guards.ts";
 import { LeadershipCheck } from "./leadership.ts";
 import { Reachability } from "./reachability.ts";
 import { StandbyCheck } from "./standby.ts";
@@ -26,6 +27,7 @@ type InnerCheckers = {
   readonly bytes: BytesCheck;
   readonly bounds: BoundsCheck;
   readonly claims: ClaimsCheck;
+  readonly guards: GuardsCheck;
   readonly leadership: LeadershipCheck;
   readonly standby: StandbyCheck;
 };
@@ -58,6 +60,7 @@ export class Checks implements Observer {
       bytes: new BytesCheck(checker),
       bounds: new BoundsCheck(checker),
       claims: new ClaimsCheck(checker),
+      guards: new GuardsCheck(checker),
       leadership: new LeadershipCheck(checker),
       standby: new StandbyCheck(checker),
     };
@@ -79,6 +82,7 @@ export class Checks implements Observer {
       const { process } = machine;
       process.observe();
       this.#inner.leadership.observe(machine, process.session);
+      this.#inner.guards.observe(machine, process.session);
       if (process.session) this.#inner.bounds.observe(machine, process.session);
     }
     this.throwFound();
@@ -150,6 +154,7 @@ export class Checks implements Observer {
 
   requestsChunk(machine: MachineName): void {
     this.#inner.leadership.requestsChunk(this.#machine(machine));
+    this.#inner.guards.requestsChunk(this.#machine(machine));
   }
 
   receivedChunk(machine: MachineName, chunk: number, requestedAtMs: number): void {

@@ -4,6 +4,7 @@
  */
 import type { Machine } from "../machine.ts";
 import type { Checker } from "./checker.ts";
+import { mayNotLead } from "../guarded.ts";
 import { everySpan, isCorrectOnDisk, isFinal, rootOf } from "../disk-layout.ts";
 
 /**
@@ -58,7 +59,10 @@ export class CompletionCheck {
     const { options, machines } = this.#checker.world;
     if (options.wanFallback !== "never") return false;
     const running = machines.filter((other) => other.subnet === subnet && other.isRunning);
-    return running.every((other) => other.process!.isEnded || other.profile.weight === 0);
+    return running.every(
+      ({ process, profile, faults }) =>
+        process!.isEnded || profile.weight === 0 || mayNotLead(faults.conditions),
+    );
   }
 
   /** Checks that every session is over, `completeWithinMs` later. */

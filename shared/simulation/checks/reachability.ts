@@ -36,11 +36,16 @@ export class Reachability {
     return machine.faults.wasUnreachable || this.#lastFaultAtMs[machine.subnet]! > 0;
   }
 
-  /** Returns whether frames of every size pass in both directions, apart from random loss. */
+  /**
+   * Returns whether frames of every size pass in both directions, apart from random loss, and can
+   * be opened. A device that was off during a removal has only the old keys until it has checked
+   * in. Until then the subnet is divided as by a cut, and each part may have a leader.
+   */
   canExchangeFrames(a: Machine, b: Machine): boolean {
     const { network, options } = this.#world;
     if ([a, b].some((machine) => !optionsOf(options, machine).useMulticast)) return false;
     if (network.datagramFilter) return false;
+    if (!a.process || !b.process || !a.process.keys.overlap(b.process.keys)) return false;
     if (!network.connects(a, b) || !network.connects(b, a)) return false;
     if (network.pruned.has(a.index) || network.pruned.has(b.index)) return false;
     return network.conditions[a.subnet]!.mtuBytes >= goodConditions.mtuBytes;

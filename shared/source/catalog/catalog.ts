@@ -13,6 +13,7 @@ import type { CachedPackage } from "../../api/schema/device-detail.ts";
 import type { DeviceLogStore, DeviceStatementStore } from "./device-statement.ts";
 import type { DeviceRecord } from "./device-record.ts";
 import type { LanKeyStore } from "./lan-key-store.ts";
+import type { WakeStore } from "./wake-store.ts";
 import type { PublishedPackage } from "../../api/schema/admin.ts";
 import type { DeviceTaskState, Inventory, Progress, TaskAction } from "../../api/schema/common.ts";
 import type { ImageOrder } from "../../model/image-order.ts";
@@ -123,6 +124,8 @@ export type TaskRecord = {
   readonly expiresAtMs: number;
   /** Attempts that each device may make, by the retries of an administrator. */
   readonly attempts: number;
+  /** Whether devices that are not awake are woken before the start; not a part of the order. */
+  readonly wakes: boolean;
   readonly taskKey: Uint8Array;
 };
 /** Parts of a task that change. */
@@ -137,6 +140,7 @@ export type TaskChange = Partial<
     | "deadlineAtMs"
     | "notWhile"
     | "expiresAtMs"
+    | "wakes"
     | "kills"
     | "state"
     | "endedWhy"
@@ -440,6 +444,7 @@ export interface Catalog {
   readonly labels: LabelStore;
   readonly devicePackages: DevicePackageStore;
   readonly lanKeys: LanKeyStore;
+  readonly wakes: WakeStore;
   readonly wan: WanAccount;
   readonly address: AddressStore;
   readonly trust: TrustStore;

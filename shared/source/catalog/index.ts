@@ -31,6 +31,7 @@ export type { NewToken, TokenRecord, TokenStore } from "./token-store.ts";
 export type { Delivery, NewWebhook, WebhookRecord, WebhookStore } from "./webhook-store.ts";
 export type { SettingContent, SettingUses, SettingVersionRecord } from "./setting-store.ts";
 export type { GroupRole, SessionRecord, SingleSignOn, UserPart, UserRecord } from "./user-store.ts";
+export type { WakeRecord } from "./wake-store.ts";
 export type { CoursePoint, TaskCourse } from "./task-course.ts";
 export type { OrderRecord } from "./trust-store.ts";
 export {

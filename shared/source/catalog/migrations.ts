@@ -9,6 +9,7 @@ import { listsStep } from "./lists-step.ts";
 import { packageIndexStep } from "./sqlite-device-packages.ts";
 import { lanKeyStep } from "./sqlite-lan-keys.ts";
 import { taskCourseStep } from "./task-course-step.ts";
+import { wakesStep } from "./wakes-step.ts";
 import { usersStep } from "./users-step.ts";
 import { webhooksStep } from "./webhooks-step.ts";
 import { wanAccountStep } from "./wan-account-step.ts";
@@ -237,6 +238,7 @@ const steps: readonly string[] = [
   packageIndexStep,
   // Disk of a task that writes an image.
   "ALTER TABLE tasks ADD COLUMN image_json TEXT",
+  wakesStep,
   // Machines that only get an image: their tokens, and the code of one that enrolled without any.
   `
   ALTER TABLE tokens ADD COLUMN is_imaging INTEGER NOT NULL DEFAULT 0;

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { guardSettings } from "../../model/guard-settings.ts";
 import { defaultSettingValues } from "../../model/setting.ts";
 import { migrate } from "./migrations.ts";
 import { openSqliteCatalog } from "./sqlite-catalog.ts";
@@ -105,9 +106,14 @@ const stepsBeforeParents = 12;
 test("keeps the differences of settings of an earlier version, and makes default their parent", async () => {
   const database = new Database(path, { strict: true });
   migrate(database, stepsBeforeParents);
-  const { deviceExpiryMs: _later, shareLog: _latest, ...builtIn } = defaultSettingValues;
+  const addedLater = new Set<string>(["deviceExpiryMs", "shareLog", "wakeOnLan", "wakeLeadMs"]);
+  for (const { field } of Object.values(guardSettings)) addedLater.add(field);
+  const builtIn = Object.fromEntries(
+    Object.entries(defaultSettingValues).filter(([field]) => !addedLater.has(field)),
+  );
   const older = { ...builtIn, wanAttempts: 5, lanRateBps: 1_000_000 };
-  const { lanRateBps: _gone, ...slow } = { ...older, wanRateBps: 2_000_000, cacheMaxAgeMs: null };
+  const slow: Record<string, unknown> = { ...older, wanRateBps: 2_000_000, cacheMaxAgeMs: null };
+  delete slow["lanRateBps"];
   const add = database.query("INSERT INTO settings (name, version, values_json) VALUES ($name, 4, $values)");
   add.run({ name: "default", values: JSON.stringify(older) });
   add.run({ name: "slow", values: JSON.stringify(slow) });

@@ -32,6 +32,7 @@ import { sqliteTrust } from "./sqlite-trust.ts";
 import { sqliteWebhooks } from "./sqlite-webhooks.ts";
 import { sqliteTokens } from "./sqlite-tokens.ts";
 import { sqliteSingleSignOn, sqliteUsers } from "./sqlite-users.ts";
+import { sqliteWakes } from "./sqlite-wakes.ts";
 import { sqliteWanAccount } from "./sqlite-wan-account.ts";
 
 const damaged = (how: string): string =>
@@ -162,6 +163,7 @@ async function storesOf(database: Database, nowMs: () => number): Promise<Catalo
     devicePackages: sqliteDevicePackages(database),
     lanKeys: sqliteLanKeys(database),
     wan: sqliteWanAccount(database),
+    wakes: sqliteWakes(database),
     audit,
     snapshot: async (path) => snapshot(database, path),
     close: () => database.close(),

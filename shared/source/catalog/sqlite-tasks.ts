@@ -36,6 +36,7 @@ type Row = {
   not_while_json: string;
   expires_at_ms: number;
   attempts: number;
+  wakes: number;
   task_key: Uint8Array;
 };
 
@@ -66,6 +67,7 @@ const toTask = (row: Row): TaskRecord => ({
   notWhile: JSON.parse(row.not_while_json) as string[],
   expiresAtMs: row.expires_at_ms,
   attempts: row.attempts,
+  wakes: row.wakes === 1,
   taskKey: row.task_key,
 });
 
@@ -76,10 +78,10 @@ function createTask(database: Database, epoch: string): TaskStore["create"] {
   >(
     `INSERT INTO tasks (epoch, version, package_id, package_name, package_version, package_bytes, action, command, run,
                         allow_downgrade, after_task, kills, setting, target, state, ended_why, ended_at_ms, created_at_ms,
-                        start_at_ms, start_is_local, deadline_at_ms, not_while_json, image_json, expires_at_ms, attempts, task_key)
+                        start_at_ms, start_is_local, deadline_at_ms, not_while_json, image_json, expires_at_ms, attempts, wakes, task_key)
      VALUES ($epoch, $version, $packageId, $packageName, $packageVersion, $packageBytes, $action, $command, $run,
              $allowDowngrade, $after, $kills, $setting, $target, $state, $endedWhy, $endedAtMs, $createdAtMs, $startAtMs,
-             $startIsLocal, $deadlineAtMs, $notWhile, $image, $expiresAtMs, $attempts, $taskKey)
+             $startIsLocal, $deadlineAtMs, $notWhile, $image, $expiresAtMs, $attempts, $wakes, $taskKey)
      RETURNING *`,
   );
   return async (task) => {
@@ -105,7 +107,7 @@ function changeTask(database: Database): TaskStore["change"] {
   const byId = database.query<Row, { id: number }>("SELECT * FROM tasks WHERE id = $id");
   const write = database.query(
     `UPDATE tasks SET version = $version, target = $target, setting = $setting, start_at_ms = $startAtMs,
-       start_is_local = $startIsLocal, deadline_at_ms = $deadlineAtMs, not_while_json = $notWhile, expires_at_ms = $expiresAtMs, kills = $kills, state = $state, ended_why = $endedWhy, ended_at_ms = $endedAtMs
+       start_is_local = $startIsLocal, deadline_at_ms = $deadlineAtMs, not_while_json = $notWhile, expires_at_ms = $expiresAtMs, wakes = $wakes, kills = $kills, state = $state, ended_why = $endedWhy, ended_at_ms = $endedAtMs
      WHERE id = $id`,
   );
   return async (id, decide) => {
@@ -119,10 +121,10 @@ function changeTask(database: Database): TaskStore["change"] {
         if (change === null) return task;
         const changed = { ...task, ...change };
         const { version, target, setting, startAtMs, expiresAtMs, kills, ...rest } = changed;
-        const { state, endedWhy, endedAtMs, startIsLocal, deadlineAtMs } = rest;
+        const { state, endedWhy, endedAtMs, startIsLocal, deadlineAtMs, wakes } = rest;
         const times = { startAtMs, startIsLocal, deadlineAtMs, expiresAtMs, endedAtMs };
         const notWhile = JSON.stringify(changed.notWhile);
-        write.run({ id, version, target, setting, ...times, notWhile, kills, state, endedWhy });
+        write.run({ id, version, target, setting, ...times, notWhile, wakes, kills, state, endedWhy });
         const keyed = withKey(changed);
         erases = keyed.taskKey.length < changed.taskKey.length;
         return keyed;

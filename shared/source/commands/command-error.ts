@@ -20,3 +20,6 @@ export function usage<T>(parse: () => T): T {
     throw new CommandError(error instanceof Error ? error.message : String(error), 2, { cause: error });
   }
 }
+
+/** Returns the exit status of the program after an error of a command. */
+export const exitStatusOf = (error: unknown): number => (error instanceof CommandError ? error.exitCode : 1);

@@ -45,12 +45,18 @@ const listedState = ({ state, approvalCode, isImaging }: Device): string =>
 const enrolledWithText = ({ enrolledWith }: Device): string =>
   enrolledWith === null ? "" : ` with the token ${enrolledWith}`;
 
+/** Adds the MAC address of the interface in use: rows of a CSV have no column for it otherwise. */
+const withMac = (device: Device) => ({
+  ...device,
+  mac: device.inventory?.interfaces.find(({ active }) => active)?.mac ?? null,
+});
+
 type DeviceListOptions = ListOptions & { readonly filter?: string | undefined };
 
 export async function listDevices(options: DeviceListOptions): Promise<void> {
   const filter = options.filter === undefined ? undefined : parseTarget(options.filter);
   const devices = await (await connect(options)).devices(filter);
-  if (printedAs(options, devices)) return;
+  if (printedAs(options, devices.map(withMac))) return;
   printTable(
     "ID,HOST,SUBNET,SITE,ADDRESS,CLASS,MEDIUM,TAGS,WISHES,SETTING,AGENT,LAST SEEN,STATE".split(","),
     devices.map((device) => {

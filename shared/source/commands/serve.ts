@@ -9,13 +9,13 @@ import { actorFields } from "../acting.ts";
 import { parseTrustedProxies } from "../client-address.ts";
 import { parseDurationMs } from "../../model/quantity.ts";
 import type { BootPlace } from "../boot/boot-listener.ts";
-import { connectService } from "../../service/connection.ts";
+import { connectService, type StopsService } from "../../service/connection.ts";
 import { parseListen } from "../listen.ts";
 import { parseNetworks } from "../webhooks/egress.ts";
 import { consolePortDefault, type ConsolePort } from "../console/console-listener.ts";
 import { startSource } from "../server.ts";
 import type { TlsChoice } from "../serving-certificate.ts";
-import { CommandError, usage } from "./command-error.ts";
+import { CommandError, exitStatusOf, usage } from "./command-error.ts";
 
 /** Time after which a stop that hangs exits with status 1. A clean stop takes less. */
 const endMs = 4_500;
@@ -126,9 +126,32 @@ const loggerOf = ({ logFile }: ServeOptions): Logger =>
   );
 
 export async function serve(options: ServeOptions): Promise<void> {
-  const stopsService = connectService("flockcast-source", options.service === true, serviceFinalStatuses);
+  if (options.service !== true) return serveWith(options, () => {});
+  const stopsService = connectService("flockcast-source", true, serviceFinalStatuses);
+  // The thread of the service manager would keep the process, also after a start that failed.
+  const status = await serveWith(options, stopsService).then(() => 0, exitStatusOf);
+  process.exit(status);
+}
+
+async function serveWith(options: ServeOptions, stopsService: StopsService): Promise<void> {
   const parsed = parseServeOptions(options);
   const log = loggerOf(options);
+  try {
+    await serveLogged(options, parsed, log, stopsService);
+  } catch (error) {
+    // Nobody reads the standard error of a service.
+    if (options.logFile !== undefined || options.service === true)
+      log.fatal({ error: error instanceof Error ? error.message : String(error) }, "the source ends");
+    throw error;
+  }
+}
+
+async function serveLogged(
+  options: ServeOptions,
+  parsed: ReturnType<typeof parseServeOptions>,
+  log: Logger,
+  stopsService: StopsService,
+): Promise<void> {
   const ended = Promise.withResolvers<string>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(signal));
   stopsService((by) => ended.resolve(by));
@@ -153,6 +176,4 @@ export async function serve(options: ServeOptions): Promise<void> {
     process.exit(1);
   }, endMs).unref();
   await source.stop();
-  // The thread of the service manager would keep the process.
-  if (options.service === true) process.exit(0);
 }

@@ -30,12 +30,13 @@ type EditOptions = JsonOptions &
     readonly notWhile?: string | undefined;
     readonly expires?: string | undefined;
     readonly setting?: string | undefined;
+    readonly wake?: boolean | undefined;
     readonly dryRun?: true | undefined;
   };
 
 export async function editTask(id: string, options: EditOptions): Promise<void> {
   const taskId = parseTaskId(id);
-  const { target, setting, deadline, notWhile } = options;
+  const { target, setting, deadline, notWhile, wake } = options;
   const expiresAtMs = parseTime(options.expires);
   const edit = {
     ...(target === undefined ? {} : { target: parseTarget(target) }),
@@ -44,17 +45,20 @@ export async function editTask(id: string, options: EditOptions): Promise<void> 
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
     ...(notWhile === undefined ? {} : { notWhile: parsePrograms(notWhile) }),
     ...(setting === undefined ? {} : { setting: parseSetting(setting) }),
+    ...(wake === undefined ? {} : { wakes: wake }),
   };
   if (Object.keys(edit).length === 0)
     throw new CommandError(
-      "Nothing to change: give --target, --start, --deadline, --expires, --not-while or --setting",
+      "Nothing to change: give --target, --start, --deadline, --expires, --not-while, --setting, --wake or --no-wake",
       2,
     );
   const client = await connectToSign(options);
   if (options.dryRun) return printPreview(await client.previewEdit(taskId, edit), options);
   const edited = await client.editTask(taskId, edit);
   tell(edited, options);
-  if (!edited.isSigned) await signIfNeeded(client, subjectOf(taskId), options, changed(edit));
+  // Waking is not a part of the order.
+  const { wakes: _, ...wanted } = edit as typeof edit & { wakes?: boolean };
+  if (!edited.isSigned) await signIfNeeded(client, subjectOf(taskId), options, changed(wanted));
 }
 
 /** `none` removes the deadline. */

@@ -1,6 +1,13 @@
 /** Options of `task create`: which of them belong together, and the disk of an image. */
+import { Option } from "@commander-js/extra-typings";
 import type { TaskAction } from "../../api/schema/common.ts";
-import { anyDisk, parseDiskChoice, type ImageOrder, type MachineEnd } from "../../model/image-order.ts";
+import {
+  anyDisk,
+  machineEnds,
+  parseDiskChoice,
+  type ImageOrder,
+  type MachineEnd,
+} from "../../model/image-order.ts";
 import { CommandError, usage } from "./command-error.ts";
 import type { JsonOptions } from "./connect.ts";
 import type { SignOptions } from "./signing.ts";
@@ -19,11 +26,15 @@ export type TaskCreateOptions = JsonOptions &
     readonly expires?: string | undefined;
     readonly allowDowngrade?: true | undefined;
     readonly after?: string | undefined;
+    readonly wake?: boolean | undefined;
     readonly disk?: string | undefined;
     readonly overwrite?: true | undefined;
     readonly then?: MachineEnd | undefined;
     readonly dryRun?: true | undefined;
   };
+
+export const thenOption = () =>
+  new Option("--then <end>", "what the machine does after the image and its command").choices(machineEnds);
 
 /** @throws CommandError with exit status 2 */
 export function checkCommand({ action, command, run, notWhile, deadline }: TaskCreateOptions): void {

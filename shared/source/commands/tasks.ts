@@ -107,6 +107,7 @@ export async function createTask(words: string | undefined, options: TaskCreateO
     allowDowngrade: allowDowngrade ?? model?.allowDowngrade ?? false,
     after: options.after === undefined ? (model?.after ?? null) : parseTaskId(options.after),
     image: imageOf(action, options, model?.image ?? null),
+    wakes: options.wake ?? model?.wakes ?? false,
   };
   if (options.dryRun) return printPreview(await client.previewTask(task), options);
   const created = await client.createTask(task);
@@ -114,7 +115,8 @@ export async function createTask(words: string | undefined, options: TaskCreateO
   else print(String(created.taskId));
   warnOfNobody(created);
   if (created.isSigned) return;
-  const { package: packageWords, ...given } = task;
+  // Waking is not a part of the order.
+  const { package: packageWords, wakes: _, ...given } = task;
   const wanted = {
     startIsLocal: false,
     ...given,
@@ -299,6 +301,7 @@ function printTaskHead(task: TaskDetail): void {
     ...(task.deadlineAtMs === null ? [] : [["deadline", formatTime(task.deadlineAtMs)] as [string, string]]),
     ["expires", formatTime(task.expiresAtMs)],
     ...(task.notWhile.length === 0 ? [] : [["not while", task.notWhile.join(", ")] as [string, string]]),
+    ...(task.wakes ? [["wakes", `sleeping devices: task wakes ${task.id}`] as [string, string]] : []),
     ["devices", countsText(task)],
   ];
   for (const [key, value] of rows) print(`${key.padEnd(9)} ${value}`);

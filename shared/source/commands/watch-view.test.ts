@@ -47,6 +47,7 @@ const task = (subnets: TaskSubnet[], more: Partial<TaskDetail> = {}): TaskDetail
   startIsLocal: false,
   deadlineAtMs: null,
   notWhile: [],
+  wakes: false,
   expiresAtMs: 1,
   devices: {
     total: subnets.reduce((sum, one) => sum + one.devices, 0),

@@ -93,6 +93,7 @@ const task: TaskDetail = {
   target: "tag=b7",
   version: 1,
   allowDowngrade: true,
+  wakes: true,
   after: 3,
   state: "running",
   endedWhy: null,
@@ -136,6 +137,7 @@ test("an edit states what differs alone, and times that nobody touched keep thei
     expires: "2030-05-01T10:00",
     notWhile: "",
     setting: "",
+    wakes: false,
   };
   expect(v.parse(taskEditSchema, editOf(before, after, nowMs))).toEqual({
     target: "all",
@@ -145,6 +147,7 @@ test("an edit states what differs alone, and times that nobody touched keep thei
     expiresAtMs: Date.parse("2030-05-01T10:00"),
     notWhile: [],
     setting: null,
+    wakes: false,
   });
   expect(editOf(before, { ...before, startKind: "now" }, nowMs)).toEqual({
     startAtMs: nowMs,

@@ -30,6 +30,7 @@ import { documented, jsonBody, limitBody } from "../openapi.ts";
 import { openEndedWithout } from "../returning-devices.ts";
 import { extendTrustFile, trustBytesMax } from "./trust.ts";
 import { addLogAnswers, waitingRequest } from "./device-log.ts";
+import { addWakeResults, noteAwake } from "./wakes.ts";
 import { confirmProbe, onRepresentativeReceived, proposeProbes } from "../subnet-merging.ts";
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
@@ -43,6 +44,7 @@ export function agentRoutes(context: SourceContext): Hono<SourceEnv> {
   addStatements(routes, context);
   addManifests(routes, context);
   addLogAnswers(routes, context);
+  addWakeResults(routes, context);
   routes.route("/", leaseRoutes(context));
   addEvents(routes, context);
   routes.post(
@@ -147,6 +149,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
       const device = (await catalog.devices.byId(id)) ?? c.var.device;
       if (c.var.device.share !== device.share) await giveUpShare(context, c.var.device);
       context.liveness.noteCheckIn(id);
+      await noteAwake(context, id, atMs);
       await openEndedWithout(context, device);
       if (place !== null && device.life.state !== "waiting") await proposeProbes(context, device, place);
       const answer: CheckInResponse = {
@@ -163,6 +166,7 @@ function addCheckIn(routes: Hono<SourceEnv>, context: SourceContext): void {
         probes: context.probes
           .of(id, atMs)
           .map((probe) => Object.assign({}, probe, { secret: base64(probe.secret) })),
+        wakes: context.wakeRequests.of(id, atMs),
         announcedUrl: await catalog.address.announced(),
         approval: device.life.state === "removed" ? "active" : device.life.state,
         logRequest: await waitingRequest(context, id),
@@ -223,7 +227,7 @@ async function noteInstance(
   if (addresses === null) return;
   context.log.error(
     { device: deviceId, addresses },
-    "two agents use the credential of one device: its ledger.db was copied; both get a new id",
+    'two agents use the credential of one device: its ledger.db was copied, or an image was made without "flockcast-peer prepare --for-image"; each gets a new id',
   );
   await removeDevices(context, [deviceId], "cloned");
   countRefusal(context, c, "device-cloned");

@@ -15,6 +15,7 @@ import { cursorOf, keyIn, readPage, type Page } from "../page.ts";
 import { higherTasks } from "../supersession.ts";
 import type { TaskCount } from "../task-count.ts";
 import { taskDevicesIn, taskFilter } from "../task-devices.ts";
+import { wakeReasons } from "../wake-reason.ts";
 import { stateOnDevice, type DeviceState } from "../task-state.ts";
 
 type ViewContext = Pick<SourceContext, "catalog" | "changeHub" | "acceptsWishes" | "nowMs" | "counts">;
@@ -55,6 +56,7 @@ function summaryOf(
     startIsLocal: task.startIsLocal,
     deadlineAtMs: task.deadlineAtMs,
     notWhile: [...task.notWhile],
+    wakes: task.wakes,
     expiresAtMs: task.expiresAtMs,
     devices,
     absentSinceMs,
@@ -84,7 +86,7 @@ function unreportedProgress(taskId: number, bytesTotal: number): Progress {
     lanBytesSent: 0,
     rateBps: 0,
     way: "none",
-    reasons: [reason("not-reported")],
+    reasons: [],
     command: null,
     follows: null,
     wrongFrom: [],
@@ -100,9 +102,12 @@ function deviceRow(
   device: DeviceRecord,
   record: ProgressRecord | undefined,
   { state, higher }: DeviceState,
-  connected: boolean,
+  { connected, wake }: { readonly connected: boolean; readonly wake: readonly Reason[] },
 ): TaskDevice {
-  const reported = record?.progress ?? unreportedProgress(task.id, task.packageBytes);
+  const reported = record?.progress ?? {
+    ...unreportedProgress(task.id, task.packageBytes),
+    reasons: [reason("not-reported"), ...wake],
+  };
   const { taskId: _id, epoch: _epoch, createdAtMs: _createdAtMs, ...progress } = reported;
   return {
     deviceId: device.id,
@@ -204,10 +209,14 @@ async function rowReader(context: ViewContext, task: TaskRecord): Promise<RowRea
       task.id,
       counted.map(({ id }) => id),
     );
+    const wakes = task.wakes ? await wakeReasons(context, task, counted) : null;
     return new Map(
       counted.map((device) => {
         const state = stateOnDevice(task, device, reports.get(device.id), higher, context.nowMs());
-        const row = deviceRow(task, device, progress.get(device.id), state, changeHub.isConnected(device.id));
+        const row = deviceRow(task, device, progress.get(device.id), state, {
+          connected: changeHub.isConnected(device.id),
+          wake: wakes?.get(device.id) ?? [],
+        });
         return [device.id, row] as const;
       }),
     );

@@ -39,6 +39,7 @@ import {
 import { checkTarget, targetWarnings } from "./target-check.ts";
 import { previewOf } from "./task-preview.ts";
 import { taskHistory } from "./task-history.ts";
+import { addTaskWakes } from "./wakes.ts";
 import { taskDetail, taskDevicePage, taskSubnetPage, taskSummaries } from "./task-view.ts";
 
 export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
@@ -96,6 +97,7 @@ export function taskRoutes(context: SourceContext): Hono<SourceEnv> {
   );
   addPages(routes, context);
   addHistory(routes, context);
+  addTaskWakes(routes, context);
   addTaskChanges(routes, context);
   return routes;
 }
@@ -236,6 +238,7 @@ async function draftOf(context: SourceContext, request: Creation): Promise<Omit<
     ...times,
     attempts: 1,
     notWhile: request.notWhile,
+    wakes: request.wakes,
     taskKey: context.randomBytes(16),
   };
 }

@@ -144,6 +144,7 @@ function Interfaces({ interfaces }: Pick<Inventory, "interfaces">) {
           { name: messages.value.devices.name, cell: ({ name }) => name },
           { name: words.address, cell: ({ address }) => address },
           { name: messages.value.devices.subnet, cell: ({ cidr }) => cidr },
+          { name: words.mac, cell: ({ mac }) => mac || "–" },
           { name: words.medium, cell: ({ medium }) => medium },
           { name: words.used, cell: ({ active }) => (active ? messages.value.yes : messages.value.no) },
         ]}

@@ -150,7 +150,9 @@ const startText = ({ startAtMs, startIsLocal }: Start): string =>
 function changesOf(task: TaskDetail, edit: TaskEdit): Fact[] {
   const words = messages.value;
   const moment = (atMs: number | null): string => (atMs === null ? words.none : time(atMs));
-  const { target, startAtMs, startIsLocal = false, deadlineAtMs, expiresAtMs, notWhile, setting } = edit;
+  const { target, startAtMs, startIsLocal = false, deadlineAtMs, expiresAtMs, notWhile, ...rest } = edit;
+  const { setting, wakes } = rest;
+  const yesOrNo = (is: boolean): string => (is ? words.yes : words.no);
   const rows: (readonly [name: string, before: string, after: string | undefined])[] = [
     [words.tasks.target, task.target, target],
     [
@@ -174,6 +176,7 @@ function changesOf(task: TaskDetail, edit: TaskEdit): Fact[] {
       task.setting ?? words.task.ownSetting,
       setting === undefined ? undefined : (setting ?? words.task.ownSetting),
     ],
+    [words.wizard.wakes, yesOrNo(task.wakes), wakes === undefined ? undefined : yesOrNo(wakes)],
   ] as const;
   return rows.flatMap(([name, before, after]) =>
     after === undefined ? [] : [[name, `${before} → ${after}`] as const],

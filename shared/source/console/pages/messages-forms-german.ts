@@ -54,6 +54,7 @@ export const germanForms: FormMessages = {
     notWhileHint: "Namen ohne Ordner, mit Kommas getrennt, zum Beispiel EXCEL.EXE, code",
     after: "Nach dem Auftrag",
     afterHint: "Nummer eines Auftrags, dessen Befehl auf einem Gerät zuvor gelingen muss. Leer: keiner.",
+    wakes: "Schlafende Geräte vor dem Beginn wecken (Wake-on-LAN)",
     allowDowngrade: "Auch nach einer höheren Version des Pakets",
     packageGone: (name) =>
       `${name} ist nicht mehr auf der Quelle. Wählen Sie ein anderes Paket oder eine andere Version.`,

@@ -57,6 +57,7 @@ export const englishForms = {
     notWhileHint: "Names without folders, separated by commas, such as EXCEL.EXE, code",
     after: "After the task",
     afterHint: "Number of a task whose command has to succeed on a device before. Empty: none.",
+    wakes: "Wake sleeping devices before the start (Wake-on-LAN)",
     allowDowngrade: "Also after a higher version of the package",
     packageGone: (name: string) =>
       `${name} is not at the source any more. Choose another package or version.`,

@@ -245,6 +245,7 @@ export const german: Messages = {
     battery: "Im Akkubetrieb",
     interfaces: "Netzwerkschnittstellen",
     address: "Adresse",
+    mac: "MAC-Adresse",
     medium: "Medium",
     used: "Benutzt",
     tasks: "Aufträge dieses Geräts",

@@ -66,6 +66,12 @@ export const germanLive: LiveMessages = {
       `${wan} kamen über das WAN, mit höchstens ${wanMost}; ${lan} wurden im LAN gesendet, mit höchstens ${lanMost}.`,
     completeText: (text, count) => (count === 1 ? "1 Gerät ist fertig." : `${text} Geräte sind fertig.`),
   },
+  wakes: {
+    title: "Geweckte Geräte (Wake-on-LAN)",
+    none: "Noch musste kein Gerät geweckt werden.",
+    attempts: "Versuche",
+    result: "Ergebnis",
+  },
   deviceDetails: {
     cache: "Pakete im Cache",
     stated: "Nach den letzten Berichten und der Meldung vom",

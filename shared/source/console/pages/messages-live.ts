@@ -25,6 +25,12 @@ export const englishLive = {
     completeText: (text: string, count: number) =>
       count === 1 ? "1 device is complete." : `${text} devices are complete.`,
   },
+  wakes: {
+    title: "Woken devices (Wake-on-LAN)",
+    none: "No device had to be woken yet.",
+    attempts: "Attempts",
+    result: "Result",
+  },
   deviceDetails: {
     cache: "Packages in the cache",
     stated: "By its last reports, and the check-in of",

@@ -275,6 +275,7 @@ export const english = {
     battery: "On battery",
     interfaces: "Network interfaces",
     address: "Address",
+    mac: "MAC address",
     medium: "Medium",
     used: "Used",
     tasks: "Tasks of this device",

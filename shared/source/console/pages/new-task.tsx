@@ -214,6 +214,7 @@ function summaryOf(draft: TaskDraft): Fact[] {
     [words.tasks.start, start ?? moment(request.startAtMs, words.wizard.starts.now)],
     ...conditions,
     ...downgrade,
+    ...(request.wakes === true ? ([[words.wizard.wakes, words.yes]] satisfies Fact[]) : []),
     [words.task.expires, moment(request.expiresAtMs, words.wizard.usualExpiry)],
     [words.task.setting, request.setting ?? words.task.ownSetting],
   ];

@@ -3,6 +3,8 @@
  * a parameter that a code does not have, is an error of the compiler. Texts of the operating
  * system, of web sites and of commands are parameters, and stay as they are.
  */
+import type { GuardName } from "../../../model/guard.ts";
+import { guardsText } from "../../../model/guard-reasons.ts";
 import type { Quantities } from "../../../model/quantities.ts";
 import type { ReasonTexts } from "../../../model/reason.ts";
 import { wholeSecondsMs } from "../../../model/reason-table.ts";
@@ -68,12 +70,43 @@ const causes = {
 const beforeDownload = {
   "not-reported": () => "das Gerät hat noch nicht berichtet",
   "not-retried": () => "das Gerät hat den nächsten Versuch noch nicht begonnen",
+  "wake-asked": ({ by }) => `zum Wecken aufgefordert: ${by}`,
+  "wake-sent": ({ by, atMs }, { time }) => `${by} hat ihm ein Weckpaket gesendet: ${time(atMs)}`,
+  woken: ({ by, atMs }, { time }) => `geweckt von ${by}: ${time(atMs)}`,
+  awake: ({ atMs }, { time }) => `meldete sich ${time(atMs)}, ein Weckpaket ist nicht bekannt`,
+  "did-not-wake": ({ by, attempts, atMs }, { number, time }) =>
+    `nicht aufgewacht, Versuche: ${number(attempts)}, zuletzt durch ${by}: ${time(atMs)}`,
+  "wake-not-sent": ({ by, attempts }, { number }) =>
+    `nicht geweckt: kein Paket gesendet, Versuche: ${number(attempts)}, zuletzt aufgefordert: ${by}`,
+  "no-waker": () => "nicht geweckt: kein Gerät seines Subnetzes ist wach und darf wecken",
+  "no-wake-address": () =>
+    "nicht geweckt: seine letzte Inventur nennt keine Adresse einer Netzwerkkarte in einem Subnetz",
+  "wake-forbidden": () => "nicht geweckt: seine Einstellung sagt wakeOnLan=never",
   "starts-at": ({ atMs }, { time }) => `beginnt ${time(atMs)}`,
   "order-refused": ({ detail }) => `das Gerät gehorcht nicht: ${detail}`,
   paused: () => "vom Administrator angehalten",
   "gets-manifest": () => "holt das Manifest",
   "waits-for-fetch": ({ taskId }) => `wartet auf Auftrag ${taskId}, der dasselbe Paket holt`,
   "changes-subnet": ({ detail }) => detail,
+} satisfies Partial<ReasonTexts>;
+
+/** Conditions of a device, with the setting that turns their guard off. */
+const guardWords: Readonly<Record<GuardName, string>> = {
+  battery: "läuft mit Akku (guardBattery)",
+  metered: "das Netz ist getaktet (guardMetered)",
+  user: "ein Benutzer ist aktiv (guardUser)",
+  cpu: "die Prozessoren sind ausgelastet (guardCpu)",
+  io: "die Datenträger sind ausgelastet (guardIo)",
+  disk: "wenig freier Platz auf dem Datenträger (guardDisk)",
+  memory: "wenig freier Arbeitsspeicher (guardMemory)",
+  wireless: "im WLAN (guardWireless)",
+};
+
+const guards = {
+  "guard-not-representative": ({ guards: names }) =>
+    `wird nicht zum Vertreter gewählt: ${guardsText(names, guardWords)}`,
+  "guard-pause-wan": ({ guards: names }) => `lädt nichts über das WAN: ${guardsText(names, guardWords)}`,
+  "guard-pause": ({ guards: names }) => `auf diesem Gerät angehalten: ${guardsText(names, guardWords)}`,
 } satisfies Partial<ReasonTexts>;
 
 const session = {
@@ -230,6 +263,7 @@ const upgrades = {
 
 export const germanTexts: ReasonTexts = {
   ...beforeDownload,
+  ...guards,
   ...session,
   ...causes,
   ...command,

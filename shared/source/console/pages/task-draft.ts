@@ -36,6 +36,7 @@ export type TaskDraft = {
   readonly disk: string;
   readonly overwrite: boolean;
   readonly machineEnd: MachineEnd;
+  readonly wakes: boolean;
 };
 
 type DraftPackage = Pick<PublishedPackage, "name" | "version"> & {
@@ -60,6 +61,7 @@ export const emptyDraft: TaskDraft = {
   disk: "",
   overwrite: false,
   machineEnd: "stay",
+  wakes: false,
 };
 
 /** Returns a draft with a package, and with its command if there is one only. */
@@ -168,6 +170,7 @@ export function requestOf(draft: TaskDraft): TaskCreate {
     expiresAtMs: timeOf(draft.expires),
     allowDowngrade: draft.action !== "pre-cache" && draft.allowDowngrade,
     after: isRun && draft.after !== "" ? Number(draft.after) : null,
+    wakes: draft.wakes,
   };
 }
 
@@ -203,6 +206,7 @@ export function draftOf(task: TaskDetail): TaskDraft {
     disk: task.image == null ? "" : diskChoiceForm(task.image.disk),
     overwrite: task.image?.overwrite ?? false,
     machineEnd: task.image?.machineEnd ?? "stay",
+    wakes: task.wakes,
   };
 }
 
@@ -235,5 +239,6 @@ export function editOf(before: TaskDraft, after: TaskDraft, nowMs: number): Task
     ...(differs("expires") && after.expires !== "" ? { expiresAtMs: Date.parse(after.expires) } : {}),
     ...(differs("notWhile") ? { notWhile: wanted.notWhile ?? [] } : {}),
     ...(differs("setting") ? { setting: wanted.setting } : {}),
+    ...(differs("wakes") ? { wakes: after.wakes } : {}),
   };
 }

@@ -292,6 +292,14 @@ export function ScheduleFields({ state }: { state: FieldsState }) {
           {(attributes) => <TextInput {...attributes} state={state} field="notWhile" />}
         </Field>
       )}
+      <label class="inline">
+        <input
+          type="checkbox"
+          checked={draft.wakes}
+          onChange={(event) => change({ wakes: event.currentTarget.checked })}
+        />
+        {words.wakes}
+      </label>
     </fieldset>
   );
 }

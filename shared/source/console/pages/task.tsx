@@ -27,6 +27,7 @@ import { addressOf } from "./router.ts";
 import { WaitsFor } from "./signing/waits-for.tsx";
 import { TaskActions } from "./task-actions.tsx";
 import { TaskCourse } from "./task-course.tsx";
+import { TaskWakes } from "./task-wakes.tsx";
 import { isOpen, TaskState } from "./task-table.tsx";
 import { count, size, rate, percent } from "./texts.ts";
 
@@ -65,6 +66,7 @@ export function TaskPage({ id }: { id: string }) {
             {!shown.isSigned && isOpen(shown) && <WaitsFor />}
             <TaskFacts task={shown} isLarge={isLarge} />
             {isLarge ? <PagedParts task={shown} /> : <WholeParts task={shown} />}
+            {shown.wakes && <TaskWakes id={shown.id} />}
           </>
         )}
       </Shown>

@@ -11,7 +11,8 @@ const changed = (wanted: Wanted): Asked => ({ kind: "changed", wantedOf: () => w
 
 /** A new task. Undefined: the source chooses the time. */
 export function newTaskAsked(request: TaskCreate): Asked {
-  const { package: words, startAtMs, expiresAtMs, ...given } = request;
+  // Waking is not a part of the order.
+  const { package: words, startAtMs, expiresAtMs, wakes: _, ...given } = request;
   const wanted = {
     command: null,
     run: null,
@@ -29,7 +30,10 @@ export function newTaskAsked(request: TaskCreate): Asked {
 }
 
 /** Changed fields of a task; the others stay as operators signed them. */
-export const taskEditAsked = (edit: TaskEdit): Asked => changed(edit);
+export function taskEditAsked(edit: TaskEdit): Asked {
+  const { wakes: _, ...wanted } = edit;
+  return changed(wanted);
+}
 
 export const startNowAsked = changed({ startAtMs: undefined, startIsLocal: false });
 /** One more attempt, and nothing else. */
