@@ -57,7 +57,7 @@ async function begin(onLook: (abort: AbortController) => void) {
   const started = beginWork({ ports, task, signal: abort.signal, note() {} });
   const head = async (): Promise<Uint8Array> =>
     new Uint8Array(await Bun.file(path).slice(0, 16).arrayBuffer());
-  return { started, cache, head };
+  return { started, cache, head, ports, task };
 }
 
 const skip = loopSkip();
@@ -67,6 +67,17 @@ describe.skipIf(skip !== "")(`the start of an image${skip}`, () => {
     await started;
     expect(cache.diskOf(image.id)?.isClaimed).toBe(true);
     expect(Buffer.from(await head()).toString()).toBe("flockcast: this ");
+  });
+
+  test("leaves a cancelled image on its disk when a later task keeps the package in the cache", async () => {
+    const { started, cache, ports, task } = await begin(() => {});
+    const partial = await started;
+    expect(await partial.writeChunk(1, image.chunk(1), "wan")).toBe("stored");
+    cache.unpin(image.id, task.id);
+    const later = { ...task, id: task.id + 1, action: "pre-cache", image: null } as const;
+    const store = await beginWork({ ports, task: later, signal: new AbortController().signal, note() {} });
+    expect(cache.diskOf(image.id)).toBeNull();
+    expect(await store.writeChunk(1, image.chunk(1), "wan")).toBe("stored");
   });
 
   test("writes nothing once the task is cancelled, and leaves the disk to others", async () => {

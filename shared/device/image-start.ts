@@ -35,9 +35,14 @@ const refuse = (why: Reason): never => {
  * @throws RefusalError, CacheError, ManifestError or SourceError; the signal's reason
  */
 export async function beginWork(given: Omit<ImageStart, "found">): Promise<PackageStore> {
-  const found = await given.ports.cache.find(given.task.packageId);
+  const { ports, task } = given;
+  const found = await ports.cache.find(task.packageId);
   const start = { ...given, found };
-  return given.task.action === "image" ? beginImage(start) : beginPackage(start);
+  if (task.action === "image") return beginImage(start);
+  // An image that was cancelled stays in part on its disk, which is not written any more.
+  const disk = found?.state === "partial" ? ports.cache.diskOf(task.packageId) : null;
+  if (disk?.isClaimed === false) await ports.cache.clearFor(task.packageId, disk.path, task.id);
+  return beginPackage(start);
 }
 
 /** Lets other programs use the disk of an image. @returns its path; null: the task writes none */
