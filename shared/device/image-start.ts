@@ -62,7 +62,7 @@ export const writtenTo = (disk: string | null): Reason | null =>
  */
 async function beginImage(start: ImageStart): Promise<PackageStore> {
   const { ports, task, found, signal } = start;
-  const { cache, disks, publisherKeys } = ports;
+  const { disks, publisherKeys } = ports;
   const { image } = task;
   if (!disks.isImaging || image === null) return refuse(reason("not-imaging"));
   const signed = found?.signed ?? (await fetchManifest(ports, task, signal));
@@ -70,7 +70,32 @@ async function beginImage(start: ImageStart): Promise<PackageStore> {
   const entryCount = manifest.files.length + manifest.links.length;
   if (entryCount !== 1 || manifest.files.length !== 1)
     return refuse(reason("not-one-file", { fileCount: entryCount }));
+  return inTurn(ports, () => beginOnDisk(start, image, signed, manifest));
+}
+
+/** Start of the last image of a cache: one at a time claims a disk and compares it. */
+const starts = new WeakMap<DevicePorts["cache"], Promise<unknown>>();
+
+function inTurn<T>({ cache }: DevicePorts, begin: () => Promise<T>): Promise<T> {
+  const turn = (starts.get(cache) ?? Promise.resolve()).then(begin);
+  starts.set(
+    cache,
+    turn.catch(() => {}),
+  );
+  return turn;
+}
+
+async function beginOnDisk(
+  start: ImageStart,
+  image: ImageOrder,
+  signed: SignedManifest,
+  manifest: Manifest,
+): Promise<PackageStore> {
+  const { ports, task, signal } = start;
+  const { cache, disks } = ports;
+  signal.throwIfAborted();
   const disk = selectDisk(image, await disks.list(), manifest.sizeBytes);
+  const found = await cache.find(task.packageId);
   const present = cache.diskOf(task.packageId);
   // A further attempt of this process: the disk is still claimed for the package.
   if (found !== null && present?.isClaimed === true && present.path === disk.path) return found;
