@@ -24,6 +24,7 @@ function folder(): string {
 const mib = 1_048_576;
 const key = testKey();
 const image = testPackage(key, { files: { "disk.img": 4 * mib }, chunkSizeBytes: 65_536 });
+const other = testPackage(key, { name: "other", files: { "disk.img": 4 * mib }, chunkSizeBytes: 65_536 });
 
 /** Begins a task that overwrites a disk with data. `onLook` is called when the disk is read. */
 async function begin(onLook: (abort: AbortController) => void) {
@@ -32,7 +33,7 @@ async function begin(onLook: (abort: AbortController) => void) {
   await Bun.write(path, new Uint8Array(mib).fill(0xaa));
   const cache = await openCache(cacheOptions(folder()));
   cleanups.push(() => cache.close());
-  await cache.begin(image.signed, [key.publicKey]);
+  for (const { signed } of [image, other]) await cache.begin(signed, [key.publicKey]);
   const abort = new AbortController();
   const ports = {
     cache,
@@ -59,7 +60,7 @@ async function begin(onLook: (abort: AbortController) => void) {
   const started = beginWork({ ports, task, signal: abort.signal, note() {} });
   const head = async (): Promise<Uint8Array> =>
     new Uint8Array(await Bun.file(path).slice(0, 16).arrayBuffer());
-  return { started, cache, head };
+  return { started, cache, head, ports, task };
 }
 
 const skip = loopSkip();
@@ -69,6 +70,31 @@ describe.skipIf(skip !== "")(`the start of an image${skip}`, () => {
     await started;
     expect(cache.diskOf(image.id)?.isClaimed).toBe(true);
     expect(Buffer.from(await head()).toString()).toBe("flockcast: this ");
+  });
+
+  test("waits for the start of another image on the disk, and is retried while that is written", async () => {
+    let second: Promise<unknown> | null = null;
+    const { started, ports, task, cache } = await begin(() => {
+      const later = { ...task, id: task.id + 1, packageId: other.id };
+      second ??= beginWork({ ports, task: later, signal: new AbortController().signal, note() {} });
+    });
+    await started;
+    expect(await second!.catch((error: unknown) => error)).toMatchObject({
+      code: "in-use",
+      message: expect.stringContaining(`Task ${task.id} uses`),
+    });
+    expect(cache.diskOf(image.id)?.isClaimed).toBe(true);
+  });
+
+  test("leaves a cancelled image on its disk when a later task keeps the package in the cache", async () => {
+    const { started, cache, ports, task } = await begin(() => {});
+    const partial = await started;
+    expect(await partial.writeChunk(1, image.chunk(1), "wan")).toBe("stored");
+    cache.unpin(image.id, task.id);
+    const later = { ...task, id: task.id + 1, action: "pre-cache", image: null } as const;
+    const store = await beginWork({ ports, task: later, signal: new AbortController().signal, note() {} });
+    expect(cache.diskOf(image.id)).toBeNull();
+    expect(await store.writeChunk(1, image.chunk(1), "wan")).toBe("stored");
   });
 
   test("writes nothing once the task is cancelled, and leaves the disk to others", async () => {

@@ -38,12 +38,16 @@ const refuse = (why: Reason): never => {
  * @throws RefusalError, CacheError, ManifestError or SourceError; the signal's reason
  */
 export async function beginWork(given: Omit<ImageStart, "found">): Promise<PackageStore> {
-  const { onlyTask } = given.ports.disks;
-  if (onlyTask !== null && given.task.id !== onlyTask)
-    refuse(reason("other-task-only", { taskId: onlyTask }));
-  const found = await given.ports.cache.find(given.task.packageId);
+  const { ports, task } = given;
+  const { onlyTask } = ports.disks;
+  if (onlyTask !== null && task.id !== onlyTask) refuse(reason("other-task-only", { taskId: onlyTask }));
+  const found = await ports.cache.find(task.packageId);
   const start = { ...given, found };
-  return given.task.action === "image" ? beginImage(start) : beginPackage(start);
+  if (task.action === "image") return beginImage(start);
+  // An image that was cancelled stays in part on its disk, which is not written any more.
+  const disk = found?.state === "partial" ? ports.cache.diskOf(task.packageId) : null;
+  if (disk?.isClaimed === false) await ports.cache.clearFor(task.packageId, disk.path, task.id);
+  return beginPackage(start);
 }
 
 /** Task that claimed a disk: another one of the same package may end meanwhile. */
@@ -66,7 +70,7 @@ export const writtenTo = (disk: string | null): Reason | null =>
  */
 async function beginImage(start: ImageStart): Promise<PackageStore> {
   const { ports, task, found, signal } = start;
-  const { cache, disks, publisherKeys } = ports;
+  const { disks, publisherKeys } = ports;
   const { image } = task;
   if (!disks.isImaging || image === null) return refuse(reason("not-imaging"));
   const signed = found?.signed ?? (await fetchManifest(ports, task, signal));
@@ -74,7 +78,32 @@ async function beginImage(start: ImageStart): Promise<PackageStore> {
   const entryCount = manifest.files.length + manifest.links.length;
   if (entryCount !== 1 || manifest.files.length !== 1)
     return refuse(reason("not-one-file", { fileCount: entryCount }));
+  return inTurn(ports, () => beginOnDisk(start, image, signed, manifest));
+}
+
+/** Start of the last image of a cache: one at a time claims a disk and compares it. */
+const starts = new WeakMap<DevicePorts["cache"], Promise<unknown>>();
+
+function inTurn<T>({ cache }: DevicePorts, begin: () => Promise<T>): Promise<T> {
+  const turn = (starts.get(cache) ?? Promise.resolve()).then(begin);
+  starts.set(
+    cache,
+    turn.catch(() => {}),
+  );
+  return turn;
+}
+
+async function beginOnDisk(
+  start: ImageStart,
+  image: ImageOrder,
+  signed: SignedManifest,
+  manifest: Manifest,
+): Promise<PackageStore> {
+  const { ports, task, signal } = start;
+  const { cache, disks } = ports;
+  signal.throwIfAborted();
   const disk = selectDisk(image, disks.onlyDisk, await disks.list(), manifest.sizeBytes);
+  const found = await cache.find(task.packageId);
   const present = cache.diskOf(task.packageId);
   // A further attempt of this process: the disk is still claimed for the package.
   if (found !== null && present?.isClaimed === true && present.path === disk.path) return found;
