@@ -117,7 +117,7 @@ export function conditionsText({ path, model, serial, minBytes, maxBytes }: Disk
 
 /** Returns an order in words, for the person who signs it. */
 export function imageOrderText({ disk, overwrite, machineEnd }: ImageOrder): string {
-  const data = overwrite ? "also if it holds data" : "only if it is empty";
+  const data = overwrite ? "also if it holds data" : "only if it is empty or has a part of an image";
   const end = machineEnd === "stay" ? "" : `, then ${machineEnd}`;
   return `to ${diskChoiceText(disk)}, ${data}${end}`;
 }
