@@ -82,6 +82,7 @@ function addServing(program: Command): void {
       addServeOptions(install, platform.serviceManager.dataFolderOf("flockcast-source")),
     check: (options) => void parseServeOptions(options as unknown as ServeOptions),
     prepareFolder: prepareSourceFolder,
+    removeLeftovers: async () => {},
   });
 }
 

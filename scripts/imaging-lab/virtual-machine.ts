@@ -90,7 +90,7 @@ export class VirtualMachine {
     await this.#program?.stop("SIGKILL");
   }
 
-  /** Whether the machine has switched itself off. */
+  /** Whether the machine has ended: it was switched off, or restarted itself. */
   get isOff(): boolean {
     return this.#program === null || this.#program.exitStatus() !== null;
   }

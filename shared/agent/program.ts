@@ -45,6 +45,7 @@ import { printStatus } from "./status/status-text.ts";
 import { connectService, type StopsService } from "../service/connection.ts";
 import { StopRequest } from "./stop-request.ts";
 import { ownPath } from "./upgrade/executable.ts";
+import { removeLeftovers } from "./upgrade/placement.ts";
 import {
   confirmTrial,
   followSupervisor,
@@ -133,6 +134,8 @@ export function agentProgram(program: AgentProgram): Command {
     addOptions: (install) => addRunOptions(install, platform.serviceManager.dataFolderOf(serviceName)),
     check: (options) => void parseRunOptions(options as RunOptions),
     prepareFolder: prepareDataFolder,
+    // A script is run by bun, whose executable is not the agent's.
+    removeLeftovers: async () => (buildTarget === null ? undefined : removeLeftovers(ownPath)),
   });
   addCompletion(command as Command);
   return withUsageErrors(command as Command, agentFacts);

@@ -50,6 +50,7 @@ function addRemove(service: Command, of: ServiceProgram): void {
     .action(async ({ json, purge }) => {
       requireAdministrator("remove");
       await serviceManager.remove(of.name);
+      await of.removeLeftovers();
       if (purge === true) await removeTree(folder);
       await printService(of.name, json === true);
     });

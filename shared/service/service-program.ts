@@ -13,6 +13,8 @@ export type ServiceProgram = {
   readonly check: (options: Readonly<Record<string, unknown>>) => void;
   /** Creates the data folder for its user alone. */
   readonly prepareFolder: (folder: string) => Promise<void>;
+  /** Removes files next to the program that the running service made. */
+  readonly removeLeftovers: () => Promise<void>;
   /** User that the service runs as, where the system has such users; null: the system itself. */
   readonly user: string | null;
   /** Exit statuses after which the program is not started again. */

@@ -1,10 +1,19 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "bun:test";
 import { buildTargets } from "../../../scripts/build/targets.ts";
 import { executableFileName, pathsBeside } from "./executable.ts";
-import { copyNext, discardNext, place } from "./placement.ts";
+import { copyNext, discardNext, place, removeLeftovers } from "./placement.ts";
 
 const folders: string[] = [];
 afterEach(() => folders.splice(0).forEach((path) => rmSync(path, { recursive: true })));
@@ -31,6 +40,17 @@ test("the files beside an executable keep the ending that Windows needs", () => 
     next: "C:\\agent.new.EXE",
     previous: "C:\\agent.previous.EXE",
   });
+});
+
+test("a removal takes the files of upgrades, and leaves the executable and those of other programs", async () => {
+  for (const ending of ["", ".exe"]) {
+    const { executable, folder } = newExecutable(`agent${ending}`);
+    const made = ["new", "previous", "previous-1", "previous-7"].map((word) => `agent.${word}${ending}`);
+    for (const name of [...made, `agent.previously${ending}`]) writeFileSync(join(folder, name), "");
+    await removeLeftovers(executable);
+    const kept = [`agent${ending}`, `agent.previously${ending}`, "from-package"];
+    expect(readdirSync(folder).toSorted()).toEqual(kept.toSorted());
+  }
 });
 
 test("the copy has the mode of the executable, which stays as it is", async () => {

@@ -68,10 +68,20 @@ async function exchange(executable: string, next: string, previous: string): Pro
   }
 }
 
+const previousNames = (executable: string): string[] =>
+  Array.from({ length: previousMax }, (_, number) =>
+    namedBeside(executable, number === 0 ? "previous" : `previous-${number}`),
+  );
+
+/** Removes what upgrades left next to an executable. A file that a process still runs stays. */
+export async function removeLeftovers(executable: string): Promise<void> {
+  for (const path of [pathsBeside(executable).next, ...previousNames(executable)])
+    await retryLocked(() => rm(path, { force: true })).catch(() => {});
+}
+
 /** Returns a name for the old executable. A process may still run that of an earlier upgrade. */
 async function freeName(executable: string): Promise<string> {
-  for (let number = 0; number < previousMax; number++) {
-    const name = namedBeside(executable, number === 0 ? "previous" : `previous-${number}`);
+  for (const name of previousNames(executable)) {
     const isFree = await rm(name, { force: true }).then(
       () => true,
       () => false,
