@@ -10,6 +10,7 @@ import type { Logger } from "../log.ts";
 import { clientAddress, statesTls, type TrustedProxies } from "./client-address.ts";
 import type { SourceEnv } from "./context.ts";
 import type { Listen, Tls } from "./listen.ts";
+import { stopServers } from "./stop-servers.ts";
 
 const idleSeconds = 120;
 /** Wait for a port that another program holds, and the attempts between lines of the log. */
@@ -94,8 +95,7 @@ export class Listener {
   /** Ends the requests after `drainMs`. */
   async stop(drainMs: number): Promise<void> {
     this.#isStopped = true;
-    await Promise.race([this.#server.stop(), Bun.sleep(drainMs)]);
-    await this.#server.stop(true);
+    await stopServers([this.#server], drainMs);
   }
 
   #open(port: number, tls: Tls | undefined): Bun.Server<undefined> {

@@ -35,3 +35,12 @@ export function wantedBytes(
   if (last !== "" && Number(last) < start) return { kind: "whole" };
   return start >= sizeBytes ? { kind: "unsatisfiable" } : { kind: "part", start, end };
 }
+
+/** Status and headers of the answer with the wanted bytes; `end` is exclusive. */
+export function partAnswer(wanted: Exclude<WantedBytes, { kind: "unsatisfiable" }>, sizeBytes: number) {
+  const isPart = wanted.kind === "part";
+  const { start, end } = isPart ? wanted : { start: 0, end: sizeBytes };
+  const range = isPart ? { "content-range": `bytes ${start}-${end - 1}/${sizeBytes}` } : {};
+  const status: 200 | 206 = isPart ? 206 : 200;
+  return { start, end, status, headers: { ...range, "content-length": String(end - start) } };
+}

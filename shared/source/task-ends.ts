@@ -10,6 +10,7 @@ import type { EndReason } from "../model/task-life.ts";
 import type { TaskRecord } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
 import type { DeviceTaskState } from "../api/schema/common.ts";
+import { repeatWork } from "./repeated-work.ts";
 import { stateOnDevice } from "./task-state.ts";
 import { taskDeviceParts } from "./task-devices.ts";
 import { isBeingWoken } from "./wake-plan.ts";
@@ -46,26 +47,18 @@ export async function endAllTasks(context: EndContext): Promise<void> {
 
 /** Ends tasks from now on. Returns the function that stops this. */
 export function startTaskEnds(context: EndContext): () => void {
-  let timer: ReturnType<typeof setTimeout> | null = null;
   let allAtMs = 0;
-  const run = async (): Promise<void> => {
-    const beganMs = performance.now();
-    try {
-      if (beganMs >= allAtMs) {
-        allAtMs = beganMs + allEveryMs;
-        await endAllTasks(context);
-      } else await endTasks(context);
-    } catch (error) {
-      context.log.error({ err: error }, "cannot end tasks");
-    }
-    const tookMs = performance.now() - beganMs;
-    if (timer !== null) timer = setTimeout(run, Math.max(sweepEveryMs, tookMs / sweepShare)).unref();
-  };
-  timer = setTimeout(run, sweepEveryMs).unref();
-  return () => {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
-  };
+  return repeatWork({
+    run: async () => {
+      const nowMs = performance.now();
+      if (nowMs < allAtMs) return endTasks(context);
+      allAtMs = nowMs + allEveryMs;
+      return endAllTasks(context);
+    },
+    onError: (error) => context.log.error({ err: error }, "cannot end tasks"),
+    everyMs: sweepEveryMs,
+    share: sweepShare,
+  });
 }
 
 type Completion = { readonly why: EndReason; readonly absent: readonly string[] };

@@ -6,6 +6,7 @@
 import { wakersMax, wakesPerMinute } from "../model/wake-on-lan.ts";
 import type { TaskRecord, WakeRecord } from "./catalog/index.ts";
 import type { SourceContext } from "./context.ts";
+import { repeatWork } from "./repeated-work.ts";
 import { targetsOf } from "./setting-reach.ts";
 import { openTargeting } from "./targeting.ts";
 import { isDue, isWakeTime, mayTry, ranked, wakeAddress, type Sleeper } from "./wake-plan.ts";
@@ -220,21 +221,11 @@ export class WakeRounds {
 /** Wakes devices from now on. Returns the function that stops this. */
 export function startWakeRounds(context: WakeContext): () => void {
   const rounds = new WakeRounds(context);
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const run = async (): Promise<void> => {
-    const beganMs = performance.now();
-    try {
-      await rounds.round();
-    } catch (error) {
-      context.log.error({ err: error }, "cannot wake devices");
-    }
-    const tookMs = performance.now() - beganMs;
-    const pauseMs = Math.min(Math.max(roundEveryMs, tookMs / roundShare), pauseMaxMs);
-    if (timer !== null) timer = setTimeout(run, pauseMs).unref();
-  };
-  timer = setTimeout(run, roundEveryMs).unref();
-  return () => {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
-  };
+  return repeatWork({
+    run: () => rounds.round(),
+    onError: (error) => context.log.error({ err: error }, "cannot wake devices"),
+    everyMs: roundEveryMs,
+    share: roundShare,
+    pauseMsMax: pauseMaxMs,
+  });
 }

@@ -10,7 +10,8 @@ import { join, resolve } from "node:path";
 import type { Counter } from "prom-client";
 import type { Logger } from "../../log.ts";
 import { localUrl, type Listen } from "../listen.ts";
-import { wantedBytes } from "../range.ts";
+import { partAnswer, wantedBytes } from "../range.ts";
+import { stopServers } from "../stop-servers.ts";
 import { bootFileNames, bootFiles } from "./boot-files.ts";
 
 /** A machine whose network fails in the middle of a file holds its connection for this time. */
@@ -65,13 +66,7 @@ export function openBootListener(options: BootOptions): BootListener {
   }
   const url = localUrl(listen.host, server.port ?? 0, false);
   log.info({ url: `${url}/${bootFiles.script}`, folder: resolve(folder) }, "serving boot files");
-  return {
-    url,
-    async stop(drainMs) {
-      await Promise.race([server.stop(), Bun.sleep(drainMs)]);
-      await server.stop(true);
-    },
-  };
+  return { url, stop: (drainMs) => stopServers([server], drainMs) };
 }
 
 async function answer(options: BootOptions, request: Request, address: string): Promise<Response> {
@@ -109,20 +104,9 @@ async function fileAnswer(folder: string, name: string, request: Request): Promi
   };
   if (wanted.kind === "unsatisfiable")
     return words(416, "The file is shorter", { ...headers, "content-range": `bytes */${found.size}` });
-  const [start, end] = wanted.kind === "part" ? [wanted.start, wanted.end] : [0, found.size];
-  return new Response(
-    request.method === "HEAD" ? null : Bun.file(join(folder, name)).slice(start, end),
-    wanted.kind === "part"
-      ? {
-          status: 206,
-          headers: {
-            ...headers,
-            "content-length": String(end - start),
-            "content-range": `bytes ${start}-${end - 1}/${found.size}`,
-          },
-        }
-      : { headers: { ...headers, "content-length": String(found.size) } },
-  );
+  const { start, end, status, headers: ofPart } = partAnswer(wanted, found.size);
+  const body = request.method === "HEAD" ? null : Bun.file(join(folder, name)).slice(start, end);
+  return new Response(body, { status, headers: { ...headers, ...ofPart } });
 }
 
 const words = (status: number, text: string, headers: Record<string, string> = {}): Response =>

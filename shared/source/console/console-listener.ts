@@ -10,6 +10,7 @@ import type { Hono } from "hono";
 import type { Logger } from "../../log.ts";
 import { isLoopback } from "../../model/loopback.ts";
 import type { SourceEnv } from "../context.ts";
+import { stopServers } from "../stop-servers.ts";
 
 /** Port without an option, and `off`. `isChosen`: a person named the port. */
 export type ConsolePort = { readonly port: number; readonly isChosen: boolean } | null;
@@ -55,10 +56,7 @@ export function openConsole({ app, choice, log }: ConsoleOptions): ConsoleListen
   }
   return {
     url: `http://127.0.0.1:${servers[0]!.port}`,
-    async stop(drainMs) {
-      await Promise.race([Promise.all(servers.map((server) => server.stop())), Bun.sleep(drainMs)]);
-      await Promise.all(servers.map((server) => server.stop(true)));
-    },
+    stop: (drainMs) => stopServers(servers, drainMs),
   };
 }
 

@@ -20,7 +20,7 @@ import { allow } from "../auth.ts";
 import type { SourceContext, SourceEnv } from "../context.ts";
 import { documented, jsonBody, limitBody, pathParameters, queryParameters } from "../openapi.ts";
 import { keyIn, readPage } from "../page.ts";
-import { wantedBytes } from "../range.ts";
+import { partAnswer, wantedBytes } from "../range.ts";
 import { removePackage } from "../package-removal.ts";
 import { publishPackage } from "../publish-package.ts";
 import { mayDownload } from "./leases.ts";
@@ -203,10 +203,8 @@ async function contentResponse(
     const refusal = { error: `The package has ${sizeBytes} bytes` };
     return c.json(refusal, 416, { "content-range": `bytes */${sizeBytes}`, etag });
   }
-  const [start, end] = wanted.kind === "part" ? [wanted.start, wanted.end] : [0, sizeBytes];
-  const range = wanted.kind === "part" ? { "content-range": `bytes ${start}-${end - 1}/${sizeBytes}` } : {};
-  const sized = { ...headers, ...range, "content-length": String(end - start) };
-  const status = wanted.kind === "part" ? 206 : 200;
+  const { start, end, status, headers: ofPart } = partAnswer(wanted, sizeBytes);
+  const sized = { ...headers, ...ofPart };
   if (c.req.method === "HEAD" || start === end) return c.body(null, status, sized);
   c.env.allowIdle(contentIdleSeconds);
   const receiver =
