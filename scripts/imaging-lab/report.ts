@@ -1,6 +1,6 @@
 /** Report of the imaging lab for a person, and the problems that make a run a failure. */
 import type { OriginBytes } from "../../shared/api/schema/common.ts";
-import { formatSize } from "../../shared/model/quantity.ts";
+import { formatRate, formatSize } from "../../shared/model/quantity.ts";
 import { alignTable } from "../rig/table.ts";
 
 export type MachineResult = {
@@ -23,6 +23,8 @@ export type ImagingReport = {
   /** Machine that lost its power, and its verified bytes at that time. */
   readonly cut: { readonly number: number; readonly bytesVerified: number } | null;
   readonly lateNumber: number;
+  /** Setting of the run; null: no limit. */
+  readonly lanRateBps: number | null;
   readonly multicastBps: number;
   readonly timesMs: Readonly<Record<string, number>>;
   readonly totalMs: number;
@@ -30,6 +32,8 @@ export type ImagingReport = {
 
 /** Upper bound on WAN bytes ÷ bytes of the image without chunks of zeros. */
 const wanRatioMax = 1.03;
+/** Share of the image that the machine with the most of it receives by multicast, at least. */
+const multicastShareMin = 0.9;
 /** Share of the verified bytes that a power cut leaves on the disk, at least. */
 const keptShareMin = 0.85;
 
@@ -52,9 +56,11 @@ export function imagingText(report: ImagingReport): string {
     "",
     `image ${formatSize(sizeBytes)}, without chunks of zeros ${formatSize(sentBytes)}; "on disk" includes the zeros`,
     `WAN ÷ image without zeros: ${ratioOf(report).toFixed(4)} (kernel's counter, at most ${wanRatioMax})`,
-    `lanRate: none; multicast ${(report.multicastBps / 1e6).toFixed(1)} Mbit/s on average, as fast as the download`,
+    `lanRate: ${lanRateText(report.lanRateBps)}; multicast ${(report.multicastBps / 1e6).toFixed(1)} Mbit/s on average`,
   ].join("\n");
 }
+
+const lanRateText = (bps: number | null): string => (bps === null ? "none" : formatRate(bps));
 
 const nameOf = ({ cut, lateNumber }: ImagingReport, number: number): string =>
   `${number}${number === cut?.number ? " (power cut)" : ""}${number === lateNumber ? " (late)" : ""}`;
@@ -67,6 +73,9 @@ export function imagingProblems(report: ImagingReport): string[] {
   }
   const ratio = ratioOf(report);
   if (ratio > wanRatioMax) problems.push(`WAN ÷ image is ${ratio.toFixed(4)}`);
+  const multicast = Math.max(...machines.map(({ from }) => from.multicast));
+  if (multicast < multicastShareMin * image.sentBytes)
+    problems.push(`no machine received more than ${multicast} bytes by multicast`);
   const after = machines.find(({ number }) => number === cut?.number);
   if (!cut || !after) problems.push("no machine lost its power: the transfer was too fast");
   else if (after.from.cache < keptShareMin * cut.bytesVerified)

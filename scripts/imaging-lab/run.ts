@@ -3,8 +3,11 @@
  * loses its power at 50 %, a fourth one starts at 80 %. At the end all start from their disks.
  */
 import { join } from "node:path";
+import * as v from "valibot";
 import type { TaskDetail, TaskDevice } from "../../shared/api/schema/admin.ts";
+import { settingViewSchema } from "../../shared/api/schema/settings.ts";
 import { reasonsText } from "../../shared/model/reason.ts";
+import type { SettingValues } from "../../shared/model/setting.ts";
 import { version } from "../../shared/version.ts";
 import { build } from "../build/build.ts";
 import { parseTargets } from "../build/targets.ts";
@@ -73,8 +76,16 @@ export async function runImaging(options: ImagingOptions, cleanup: Cleanup): Pro
   await untilInstalled(lan);
   note("every machine started from its disk, and its agent enrolled");
   const multicastBps = rateOf(machines, timesMs["every machine has the image"]!);
+  const { lanRateBps } = await settingOf(lan);
   const totalMs = performance.now() - startedAtMs;
-  return { image, machines, wanBytes, cut: events.cut, lateNumber, multicastBps, timesMs, totalMs };
+  const { cut } = events;
+  return { image, machines, wanBytes, cut, lateNumber, lanRateBps, multicastBps, timesMs, totalMs };
+}
+
+/** Returns the setting of the machines. */
+async function settingOf({ source }: ImagingLan): Promise<SettingValues> {
+  const shown = await source.admin("setting", "show", "default", "--json");
+  return v.parse(settingViewSchema, JSON.parse(shown)).values;
 }
 
 /** Cards of both kinds are on the LAN. */
