@@ -50,13 +50,10 @@ export async function beginWork(given: Omit<ImageStart, "found">): Promise<Packa
   return beginPackage(start);
 }
 
-/** Task that claimed a disk: another one of the same package may end meanwhile. */
-const claimants = new WeakMap<ImageDisk, number>();
-
 /** Lets other programs use the disk of an image. @returns its path; null: the task writes none */
-export function releaseDisk({ cache }: DevicePorts, { action, packageId, id }: AgentTask): string | null {
+export function releaseDisk({ cache }: DevicePorts, { action, packageId }: AgentTask): string | null {
   const disk = action === "image" ? cache.diskOf(packageId) : null;
-  if (disk !== null && claimants.get(disk) === id) disk.release();
+  disk?.release();
   return disk?.path ?? null;
 }
 
@@ -159,7 +156,6 @@ async function putOnDisk(
   const { cache, publisherKeys } = ports;
   note(reason("looks-at-disk", { disk: diskText(disk) }));
   const content = await claimed.content();
-  claimants.set(claimed, task.id);
   const isLike = await mayBeImage(content, task.packageId, manifest, claimed);
   const isFree = image.overwrite || content.kind !== "data";
   const refusal = (): never =>
