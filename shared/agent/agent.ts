@@ -37,7 +37,7 @@ import { gaugesOf } from "./status/gauges.ts";
 import { lanStatus } from "./status/lan-status.ts";
 import { AgentMetrics } from "./status/metrics.ts";
 import { serveMetrics } from "./status/metrics-server.ts";
-import { taskStatus } from "./status/status-parts.ts";
+import { taskStatus } from "./status/task-status.ts";
 import { StatusServer, type AgentStatus } from "./status/status-server.ts";
 import { removeLogsWithoutTask } from "./task-logs.ts";
 import { commandsIn } from "./task-command.ts";
@@ -290,8 +290,11 @@ export class Agent {
   }
 
   async #inventory() {
-    const { group, groupIsNamed, groups, dataFolder, cache } = this.#options;
+    const { group, groupIsNamed, groups, dataFolder, cache, conditions } = this.#options;
+    const { deviceClass, conditions: measured } = conditions.latest;
     return readInventory({
+      deviceClass,
+      onBattery: measured.onBattery === true,
       interfaces: this.#roaming.interfaces,
       active: this.#roaming.current,
       gatewayMac: await this.#roaming.gatewayMac(),

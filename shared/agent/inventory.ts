@@ -13,12 +13,13 @@ import type { NetInterface } from "../model/interface.ts";
 import type { TargetView } from "../model/target/index.ts";
 import { deviceZone } from "../model/time-zone.ts";
 import { describeInterfaces } from "../net/interfaces/list.ts";
-import { platform } from "../platform/index.ts";
+import type { DeviceClass } from "../platform/index.ts";
 import { printable } from "../printable.ts";
 import { version } from "../version.ts";
 
 /**
- * Returns the inventory in the API's form.
+ * Returns the inventory in the API's form. Class and power are those of the last reading of the
+ * conditions, whose queries need not be made twice.
  * @throws Error when the file system of `dataFolder` cannot be queried
  */
 export async function readInventory(options: {
@@ -31,6 +32,8 @@ export async function readInventory(options: {
   group: string;
   /** Groups that the device wishes to be in. */
   groups: readonly string[];
+  deviceClass: DeviceClass;
+  onBattery: boolean;
   dataFolder: string;
   cacheBytes: number;
 }): Promise<Inventory> {
@@ -40,8 +43,8 @@ export async function readInventory(options: {
     os: `${os.type()} ${os.release()}`.slice(0, 64),
     arch: process.arch,
     agentVersion: version,
-    deviceClass: await platform.deviceClass(),
-    onBattery: await platform.onBattery(),
+    deviceClass: options.deviceClass,
+    onBattery: options.onBattery,
     memoryBytes: os.totalmem(),
     diskFreeBytes: bavail * bsize,
     cacheBytes: options.cacheBytes,

@@ -52,21 +52,21 @@ export const loadPercent = (load: number, processors: number): number | null => 
 
 const hardwarePorts = ["/usr/sbin/networksetup", "-listallhardwareports"];
 
-export const power = async (): Promise<Power> => powerIn(await outputOf(["/usr/bin/pmset", "-g", "batt"]));
+export const powerListing = (): Promise<string> => outputOf(["/usr/bin/pmset", "-g", "batt"]);
 
 export async function readConditions(
   interfaceName: string | null,
   userIdleMs: () => Promise<number | null>,
 ): Promise<SystemConditions> {
-  const [source, settings, memory, ports, idleMs] = await Promise.all([
-    power(),
+  const [listing, settings, memory, ports, idleMs] = await Promise.all([
+    powerListing(),
     outputOf(["/usr/bin/pmset", "-g"]),
     outputOf(["/usr/bin/vm_stat"]),
     interfaceName === null ? "" : outputOf(hardwarePorts),
     userIdleMs(),
   ]);
   return {
-    ...source,
+    ...powerIn(listing),
     savesPower: savesPowerIn(settings),
     isMetered: interfaceName !== null && isTelephone(ports, interfaceName) ? true : null,
     userIdleMs: idleMs,

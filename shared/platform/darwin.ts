@@ -5,7 +5,7 @@
 import { stat } from "node:fs/promises";
 import type { SystemConditions } from "../model/conditions.ts";
 import { bootUuidIn } from "./boot-session.ts";
-import { power, readConditions } from "./darwin-conditions.ts";
+import { powerListing, readConditions } from "./darwin-conditions.ts";
 import { platformUuidIn, type MachineId } from "./machine-uuid.ts";
 import { cachedNetwork } from "./network-cache.ts";
 import type { DeviceClass, KernelInterface, KernelNetwork } from "./platform.ts";
@@ -83,9 +83,6 @@ export const locksOpenFiles = false;
 export const setSparse = (_path: string): boolean => true;
 export const clearSparse = async (_path: string, _hasGaps: boolean): Promise<void> => {};
 
-const powerListing = (): Promise<string> => outputOf(["/usr/bin/pmset", "-g", "batt"]);
-
-export const onBattery = async (): Promise<boolean> => (await power()).onBattery === true;
 export const conditions = (interfaceName: string | null): Promise<SystemConditions> =>
   readConditions(interfaceName, userIdleMs);
 

@@ -54,8 +54,6 @@ export async function powerIn(folder: string): Promise<Power> {
   return powerOf(await Promise.all(names.map(read)));
 }
 
-export const power = (): Promise<Power> => powerIn(suppliesFolder);
-
 /**
  * Returns the share of the last 10 s in the text of a file below /proc/pressure.
  * @param line "some": a task waits; "full": all tasks wait at once
@@ -125,7 +123,7 @@ async function isMetered(interfaceName: string): Promise<boolean | null> {
 
 export async function conditions(interfaceName: string | null): Promise<SystemConditions> {
   const [source, metered, idleMs, cpu, io, memory] = await Promise.all([
-    power(),
+    powerIn(suppliesFolder),
     interfaceName === null ? null : isMetered(interfaceName),
     userIdleMs(),
     textOf("/proc/pressure/cpu"),

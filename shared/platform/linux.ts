@@ -3,7 +3,6 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { bootUuidIn } from "./boot-session.ts";
-import { power } from "./linux-conditions.ts";
 import { machineUuidIn, systemIdIn, type MachineId } from "./machine-uuid.ts";
 import type { DeviceClass, InterfaceTraits, KernelInterface, KernelNetwork, Link } from "./platform.ts";
 import { processGroup } from "./process-group.ts";
@@ -142,7 +141,6 @@ export const setSparse = (_path: string): boolean => true;
 export const clearSparse = async (_path: string, _hasGaps: boolean): Promise<void> => {};
 
 export { conditions } from "./linux-conditions.ts";
-export const onBattery = async (): Promise<boolean> => (await power()).onBattery === true;
 
 export async function deviceClass(): Promise<DeviceClass> {
   const chassis = Number(textOf("/sys/class/dmi/id/chassis_type"));

@@ -147,8 +147,6 @@ export type Platform = {
   /** Takes `setSparse` back. Gaps are filled with zeros, which may take as long as writing them. */
   clearSparse(path: string, hasGaps: boolean): Promise<void>;
 
-  /** Returns false if the system does not report the power source. */
-  onBattery(): Promise<boolean>;
   /**
    * Reads the conditions of the machine, which may take a second.
    * @param interfaceName the active interface; null: none

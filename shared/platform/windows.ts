@@ -106,8 +106,6 @@ export async function clearSparse(path: string, hasGaps: boolean): Promise<void>
   else tryCall(() => api.setSparse(path, false), false);
 }
 
-export const onBattery = async (): Promise<boolean> =>
-  powerOf(tryCall(api.powerStatus, null)).onBattery === true;
 export const deviceClass = async (): Promise<DeviceClass> =>
   classOf(tryCall(api.productType, 0), tryCall(api.platformRole, 0), tryCall(api.powerStatus, null));
 
