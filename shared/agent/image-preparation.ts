@@ -8,7 +8,7 @@
  * the agent finishes the preparation before it uses an identity.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { eraseDevice, lockFolder, type CacheLog } from "../cache/index.ts";
@@ -16,6 +16,7 @@ import { platform } from "../platform/index.ts";
 import type { MachineId } from "../platform/machine-uuid.ts";
 import { syncFolder, writePrivateFile } from "../platform/private-files.ts";
 import { removeTree } from "../platform/remove-tree.ts";
+import { readStateFile } from "./state-file.ts";
 
 const stateFile = "image.json";
 
@@ -53,17 +54,8 @@ const digestOf = (system: string): string =>
   createHash("sha256").update(`flockcast image ${system}`).digest("hex");
 
 /** Returns null for a folder that was never prepared. A file that cannot be read counts as such. */
-function readPreparation(dataFolder: string): Preparation | null {
-  try {
-    const parsed = v.safeParse(
-      preparationSchema,
-      JSON.parse(readFileSync(join(dataFolder, stateFile), "utf8")),
-    );
-    return parsed.success ? parsed.output : null;
-  } catch {
-    return null;
-  }
-}
+const readPreparation = (dataFolder: string): Preparation | null =>
+  readStateFile(join(dataFolder, stateFile), preparationSchema);
 
 const writePreparation = (dataFolder: string, preparation: Preparation): Promise<void> =>
   writePrivateFile(join(dataFolder, stateFile), `${JSON.stringify(preparation)}\n`);

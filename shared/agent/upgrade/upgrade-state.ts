@@ -5,10 +5,10 @@
  *     prepared → trial → confirmed → placed
  *         └────────┴─────────┴─────→ failed
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { writePrivateFileNow } from "../../platform/private-files.ts";
+import { readStateFile } from "../state-file.ts";
 
 const fileName = "upgrade.json";
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -49,17 +49,8 @@ export const isUnderWay = ({ step: { kind } }: UpgradeState): boolean =>
   kind === "prepared" || kind === "trial" || kind === "confirmed";
 
 /** Returns null without an upgrade, and when the file cannot be read. */
-export function readUpgrade(dataFolder: string): UpgradeState | null {
-  try {
-    const parsed = v.safeParse(
-      upgradeStateSchema,
-      JSON.parse(readFileSync(join(dataFolder, fileName), "utf8")),
-    );
-    return parsed.success ? parsed.output : null;
-  } catch {
-    return null;
-  }
-}
+export const readUpgrade = (dataFolder: string): UpgradeState | null =>
+  readStateFile(join(dataFolder, fileName), upgradeStateSchema);
 
 /**
  * Replaces the file. Durable against a power cut when it returns.
